@@ -1,0 +1,11 @@
+"""glorot: why does this deep network not train?
+
+Reproduces the tables and figures of Glorot & Bengio (2010), "Understanding the difficulty of
+training deep feedforward neural networks", and runs such studies of your own.
+
+The walk through the code::
+
+    experiments/*.yaml -> config -> sweep -> runner -> datasets -> training -> kernels -> results -> report
+"""
+
+__version__ = "0.1.0"
