@@ -1,0 +1,85 @@
+"""Initial weights: one law of variance, many names. Biases start at 0.
+
+Every scheme but the orthogonal one draws independent weights of mean 0 and
+
+    Var[W] = scale / n,    n = fan_in, (fan_in + fan_out) / 2, or 1,
+
+uniformly or normally. To add one: a line in INITIALIZERS at the bottom.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """One case of the law.
+
+    suffix: what a table's row label gets behind the activation's ("N" makes "Tanh N").
+    source: where the scheme is from.
+    """
+
+    suffix: str
+    formula: str
+    source: str
+    scale: float
+    fan: Literal["in", "average", "one"]
+    distribution: Literal["uniform", "normal", "orthogonal"]
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Var[W] of one weight."""
+        n = {"in": fan_in, "average": (fan_in + fan_out) / 2, "one": 1}[self.fan]
+        return self.scale / n
+
+    def sample(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+        """Weights of one layer, (fan_out, fan_in) float32."""
+        if self.distribution == "orthogonal":
+            return _orthogonal(fan_in, fan_out, generator)
+        std = np.sqrt(self.variance(fan_in, fan_out))
+        if self.distribution == "normal":
+            return (std * generator.standard_normal((fan_out, fan_in))).astype(np.float32)
+        limit = np.sqrt(3) * std
+        return generator.uniform(-limit, limit, (fan_out, fan_in)).astype(np.float32)
+
+
+def _orthogonal(fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+    """Uniformly random matrix with orthonormal rows or columns, whichever are fewer (Saxe et al. 2013)."""
+    from threadpoolctl import threadpool_limits
+
+    shape = max(fan_in, fan_out), min(fan_in, fan_out)
+    with threadpool_limits(1):  # LAPACK's rounding may depend on the number of its threads
+        q, r = np.linalg.qr(generator.standard_normal(shape))
+    q = q * np.where(np.diagonal(r) < 0, -1, 1)  # makes the distribution uniform (Mezzadri 2007)
+    return np.ascontiguousarray(q if fan_out >= fan_in else q.T, np.float32)
+
+
+INITIALIZERS = {
+    "standard": Initializer(
+        "", "U(-1/sqrt(fan_in), 1/sqrt(fan_in))", "eq. 1, Glorot & Bengio 2010", 1 / 3, "in", "uniform"
+    ),
+    "normalized": Initializer(
+        "N", "U(-sqrt(6/(fan_in + fan_out)), ...)", "eq. 16, Glorot & Bengio 2010", 1, "average", "uniform"
+    ),
+    "standard_normal": Initializer("(normal, 1)", "N(0, 1)", "lecture", 1, "one", "normal"),
+    "scaled_normal": Initializer(
+        "(normal, 1/sqrt(fan_in))", "N(0, sd 1/sqrt(fan_in))", "lecture", 1, "in", "normal"
+    ),
+    "normalized_normal": Initializer(
+        "N (normal)", "N(0, sd sqrt(2/(fan_in + fan_out)))", "lecture", 1, "average", "normal"
+    ),
+    "lecun_uniform": Initializer(
+        "(LeCun uniform)", "U(-sqrt(3/fan_in), ...)", "LeCun et al. 1998", 1, "in", "uniform"
+    ),
+    "lecun_normal": Initializer(
+        "(LeCun normal)", "N(0, sd 1/sqrt(fan_in))", "LeCun et al. 1998", 1, "in", "normal"
+    ),
+    "he_uniform": Initializer(
+        "(He uniform)", "U(-sqrt(6/fan_in), ...)", "He et al. 2015", 2, "in", "uniform"
+    ),
+    "he_normal": Initializer("(He normal)", "N(0, sd sqrt(2/fan_in))", "He et al. 2015", 2, "in", "normal"),
+    "orthogonal": Initializer(
+        "(orthogonal)", "random orthonormal rows or columns", "Saxe et al. 2013", 1, "in", "orthogonal"
+    ),
+}
