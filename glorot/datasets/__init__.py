@@ -66,12 +66,16 @@ class FiniteDataset:
         return int(self.examples.pixels.shape[1])
 
     def _order(self, seed: int, epoch: int) -> np.ndarray:
-        if (seed, epoch) not in self._orders:
+        """The order of one epoch, (n,); the last one made is kept."""
+        order = self._orders.get((seed, epoch))
+        if order is None:
+            order = generator(seed, "order", epoch).permutation(len(self.examples))
             self._orders.clear()
-            self._orders[seed, epoch] = generator(seed, "order", epoch).permutation(len(self.examples))
-        return self._orders[seed, epoch]
+            self._orders[seed, epoch] = order
+        return order
 
     def train(self, seed: int, start: int, count: int) -> Examples:
+        """Examples start .. start+count-1 of the seed's stream: pixels (count, n_inputs), labels (count,)."""
         index = np.empty(count, np.int64)
         filled = 0
         while filled < count:
@@ -105,7 +109,10 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file of a data set: where it is expected and the SHA-256 its publisher's copy has."""
+    """One file of a data set: where it is expected and the SHA-256 its publisher's copy has.
+
+    sha256: in hexadecimal; empty for a file that no one publishes, as it is built here.
+    """
 
     path: Path
     sha256: str
@@ -127,6 +134,28 @@ def missing_files(name: str, folder: Path) -> list[Path]:
     return [file.path for file in DATASETS[name].implementation().files(folder) if not file.path.is_file()]
 
 
+def verify(name: str, folder: Path) -> list[tuple[DataFile, str]]:
+    """Each file of a data set with its status; an empty list for one that needs no file.
+
+    The status is "verified" or "missing", or begins with "wrong checksum" (then the one found),
+    "no checksum" (there, but nothing to hold it against) or "unreadable" (then why).
+    """
+    from glorot.datasets.download import sha256_of
+
+    def status(file: DataFile) -> str:
+        if not file.path.is_file():
+            return "missing"
+        if not file.sha256:
+            return "no checksum"
+        try:
+            found = sha256_of(file.path)
+        except OSError as error:
+            return f"unreadable: {error.strerror}"
+        return "verified" if found == file.sha256 else f"wrong checksum: found {found}"
+
+    return [(file, status(file)) for file in DATASETS[name].implementation().files(folder)]
+
+
 def load(name: str, folder: Path) -> Dataset:
     """Load a data set. Raises DataError where it is missing or not what it should be."""
     missing = missing_files(name, folder)
@@ -141,16 +170,19 @@ def not_there(name: str, folder: Path, missing: list[Path]) -> str:
     remedy = getattr(
         implementation,
         "HOW_TO_GET",
-        f"get it with `glorot data fetch {name}`, or name the folder that holds it with --data or GLOROT_DATA",
+        f"get it with `glorot data fetch {name}`, "
+        "or name the folder that holds it with --data or GLOROT_DATA",
     )
-    return f"data set {name} is not there: expected {missing[0]}; {remedy}"
+    others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return f"data set {name} is not there: expected {missing[0]}{others}; {remedy}"
 
 
 DATASETS = {
     info.name: info
     for info in [
         DatasetInfo("shapeset", "Shapeset", "shapeset",
-                    "Shapeset-3x2: one or two triangles, parallelograms, ellipses; made on the fly", (32, 32), 9),
+                    "Shapeset-3x2: one or two triangles, parallelograms, ellipses; made on the fly",
+                    (32, 32), 9),
         DatasetInfo("mnist", "MNIST", "mnist",
                     "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10),
         DatasetInfo("cifar10", "CIFAR-10", "cifar10",

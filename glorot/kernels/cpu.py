@@ -1,0 +1,558 @@
+"""The CPU's kernels: segments of SGD updates, and evaluation, in float32.
+
+Every array below is flat; ``layers[l]`` says where layer l's parts begin. Rows are padded with zeros to a
+multiple of 16 floats. The bias is a column of W: activations carry a constant 1 behind their last unit, so
+
+    z = W a,    W: (fan_out, fan_in + 1),    a: (fan_in + 1,)
+
+and every sum, forward, backward and update, takes the biases along.
+
+One update runs, with every thread at the same step (a barrier between the steps)::
+
+    forward, layer by layer           threads share the ROWS of W: each computes some units' z and a
+    loss and delta of the output      one thread
+    backward, layer by layer          threads share the COLUMNS of W: each computes some units' delta
+                                      and updates their weights, in one pass over W
+
+             k (fan_in + 1) ->                          k ->
+        +---------------------------+            +-------+-------+-------+-------+
+     j  | panel: 100 rows, stays in |  thread    | block | block | block | block |   8 rows x 16 columns
+        | L2 while all examples of  |    0       |       |       |       |       |   at a time: W is read
+        | the minibatch pass,       |            |       |       |       |       |   and written once, delta
+        +---------------------------+            |       |       |       |       |   below and a stay in L1
+        | 4 rows x 5 (or 4) examples|  thread    |       |       |       |       |
+        | at a time, in registers   |    1       |   thread 0    |   thread 1    |
+        +---------------------------+            +-------+-------+-------+-------+
+                  forward                                   backward
+
+Neither sharing nor tiling changes the order of any sum: forward, lane i of 16 adds up k = i, i+16, ...; backward,
+delta adds up j = 0, 1, 2, ... and the gradient e = 0, 1, 2, .... So the bits depend on the shapes alone.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+
+from glorot.activations import ACTIVATIONS
+from glorot.datasets import Examples
+from glorot.elementary import F, ONE, ZERO
+from glorot.kernels.compiler import compiling, jit
+from glorot.kernels.simd import LANES, dot_tile, update_tile, wait_for_all
+from glorot.losses import LOSSES
+from glorot.network import Layer
+
+# Columns of ``layers``: W is (FAN_OUT, STRIDE_IN) at W; a below, a (or z) above, delta below and above.
+FAN_IN, FAN_OUT, STRIDE_IN, STRIDE_OUT, W, BELOW, ABOVE = range(7)
+
+PANEL = 96  # rows
+EVALUATION_CHUNK = 96  # examples that pass the network together
+L1_BYTES = 24 * 1024  # share of the first-level cache for delta and a of a block
+
+dot_4x5, dot_4x4, dot_4x1 = dot_tile(4, 5), dot_tile(4, 4), dot_tile(4, 1)
+dot_1x5, dot_1x4, dot_1x1 = dot_tile(1, 5), dot_tile(1, 4), dot_tile(1, 1)
+update_8, update_1 = update_tile(8, with_delta=True), update_tile(1, with_delta=True)
+update_first_8, update_first_1 = update_tile(8, with_delta=False), update_tile(1, with_delta=False)
+
+
+# One function an activation and a loss, and the choice among them by number. ----------------------------
+
+
+def _activate(value):
+    @numba.njit(error_model="numpy")
+    def activate(a, start, stride, examples, n):
+        for e in range(examples):
+            row = a[start + e * stride : start + e * stride + n]
+            for i in range(n):
+                row[i] = value(row[i])
+
+    return activate
+
+
+def _times_slope(slope):
+    @numba.njit(error_model="numpy")
+    def times_slope(a, delta, start, stride, examples, n):
+        for e in range(examples):
+            a_row = a[start + e * stride : start + e * stride + n]
+            row = delta[start + e * stride : start + e * stride + n]
+            for i in range(n):
+                row[i] *= slope(a_row[i])
+
+    return times_slope
+
+
+def _loss_and_delta(loss):
+    normalizer, value, output_delta = (numba.njit(f) for f in (loss.normalizer, loss.value, loss.delta))
+
+    @numba.njit(error_model="numpy")
+    def loss_and_delta(logits, label, delta):
+        """Loss of one example; writes dC/dlogits to delta. logits, delta: (n_classes,)."""
+        shared = normalizer(logits)
+        total = ZERO
+        for k in range(len(logits)):
+            target = ONE if k == label else ZERO
+            total += value(logits[k], shared, target)
+            delta[k] = output_delta(logits[k], shared, target)
+        return total
+
+    return loss_and_delta
+
+
+def _choice(functions):
+    """One compiled function choose(number, *arguments) that calls functions[number](*arguments)."""
+    first = functions[0]
+    if len(functions) == 1:
+
+        @numba.njit
+        def last(number, *arguments):
+            return first(*arguments)
+
+        return last
+    others = _choice(functions[1:])
+
+    @numba.njit
+    def choose(number, *arguments):
+        if number == 0:
+            return first(*arguments)
+        return others(number - 1, *arguments)
+
+    return choose
+
+
+activate = _choice([_activate(numba.njit(activation.value)) for activation in ACTIVATIONS.values()])
+times_slope = _choice([_times_slope(numba.njit(activation.slope)) for activation in ACTIVATIONS.values()])
+loss_and_delta = _choice([_loss_and_delta(loss) for loss in LOSSES.values()])
+
+
+# The steps of an update. ------------------------------------------------------------------------------------
+
+
+@numba.njit
+def share(n, unit, thread, threads):
+    """This thread's part of 0..n-1, in whole units."""
+    units = (n + unit - 1) // unit
+    return min(n, units * thread // threads * unit), min(n, units * (thread + 1) // threads * unit)
+
+
+@numba.njit
+def read_pixels(pixels, first, examples, a, stride, start, stop):
+    """a = pixels / 255, columns start..stop-1 of some examples."""
+    for e in range(examples):
+        row = a[e * stride + start : e * stride + stop]
+        source = pixels[first + e, start:stop]
+        for k in range(len(row)):
+            row[k] = F(source[k]) / F(255)
+
+
+@numba.njit
+def dots_of_row(parameters, w, stride_in, a, below, z, stride_out, examples):
+    """z of one unit, for all examples."""
+    e = 0
+    while e + 4 <= examples:
+        dot_1x4(
+            parameters,
+            w,
+            stride_in,
+            a,
+            below + e * stride_in,
+            stride_in,
+            stride_in,
+            a,
+            z + e * stride_out,
+            stride_out,
+        )
+        e += 4
+    while e < examples:
+        dot_1x1(
+            parameters,
+            w,
+            stride_in,
+            a,
+            below + e * stride_in,
+            stride_in,
+            stride_in,
+            a,
+            z + e * stride_out,
+            stride_out,
+        )
+        e += 1
+
+
+@numba.njit
+def dots(parameters, w, stride_in, a, below, above, stride_out, examples, start, stop):
+    """z of units start..stop-1: z[e, j] = sum_k W[j, k] a[e, k]."""
+    for panel in range(start, stop, PANEL):
+        end = min(panel + PANEL, stop)
+        whole = panel + (end - panel) // 4 * 4
+        e = 0
+        while examples - e >= 5 and (examples - e) % 4 != 0:
+            row = below + e * stride_in
+            for j in range(panel, whole, 4):
+                dot_4x5(
+                    parameters,
+                    w + j * stride_in,
+                    stride_in,
+                    a,
+                    row,
+                    stride_in,
+                    stride_in,
+                    a,
+                    above + e * stride_out + j,
+                    stride_out,
+                )
+            e += 5
+        while examples - e >= 4:
+            row = below + e * stride_in
+            for j in range(panel, whole, 4):
+                dot_4x4(
+                    parameters,
+                    w + j * stride_in,
+                    stride_in,
+                    a,
+                    row,
+                    stride_in,
+                    stride_in,
+                    a,
+                    above + e * stride_out + j,
+                    stride_out,
+                )
+            e += 4
+        while e < examples:
+            row = below + e * stride_in
+            for j in range(panel, whole, 4):
+                dot_4x1(
+                    parameters,
+                    w + j * stride_in,
+                    stride_in,
+                    a,
+                    row,
+                    stride_in,
+                    stride_in,
+                    a,
+                    above + e * stride_out + j,
+                    stride_out,
+                )
+            e += 1
+        for j in range(whole, end):
+            dots_of_row(parameters, w + j * stride_in, stride_in, a, below, above + j, stride_out, examples)
+
+
+@numba.njit
+def forward(layers, parameters, a, examples, activation, l, thread, threads):
+    """This thread's units of layer l: z = W a, then the activation (the last layer stays linear)."""
+    layer = layers[l]
+    start, stop = share(layer[FAN_OUT], LANES, thread, threads)
+    dots(
+        parameters,
+        layer[W],
+        layer[STRIDE_IN],
+        a,
+        layer[BELOW],
+        layer[ABOVE],
+        layer[STRIDE_OUT],
+        examples,
+        start,
+        stop,
+    )
+    if l + 1 < len(layers):
+        activate(activation, a, layer[ABOVE] + start, layer[STRIDE_OUT], examples, stop - start)
+
+
+@numba.njit
+def backward(layers, parameters, a, delta, examples, activation, step, l, thread, threads):
+    """This thread's columns of layer l: delta of the units below, then W -= step * (sum over examples of delta a)."""
+    layer = layers[l]
+    stride, w, below, above, stride_out = (
+        layer[STRIDE_IN],
+        layer[W],
+        layer[BELOW],
+        layer[ABOVE],
+        layer[STRIDE_OUT],
+    )
+    start, stop = share(stride, LANES, thread, threads)
+    width = max(1, L1_BYTES // (2 * 4 * LANES * examples)) * LANES
+    whole = layer[FAN_OUT] // 8 * 8
+    for k in range(start, stop, width):
+        n = min(width, stop - k)
+        if l > 0:
+            for e in range(examples):
+                delta[below + e * stride + k : below + e * stride + k + n] = ZERO
+            for j in range(0, whole, 8):
+                update_8(
+                    parameters,
+                    w + j * stride + k,
+                    stride,
+                    n,
+                    a,
+                    below + k,
+                    stride,
+                    delta,
+                    above + j,
+                    below + k,
+                    stride_out,
+                    examples,
+                    step,
+                )
+            for j in range(whole, layer[FAN_OUT]):
+                update_1(
+                    parameters,
+                    w + j * stride + k,
+                    stride,
+                    n,
+                    a,
+                    below + k,
+                    stride,
+                    delta,
+                    above + j,
+                    below + k,
+                    stride_out,
+                    examples,
+                    step,
+                )
+            times_slope(activation, a, delta, below + k, stride, examples, n)
+        else:
+            for j in range(0, whole, 8):
+                update_first_8(
+                    parameters,
+                    w + j * stride + k,
+                    stride,
+                    n,
+                    a,
+                    below + k,
+                    stride,
+                    delta,
+                    above + j,
+                    below + k,
+                    stride_out,
+                    examples,
+                    step,
+                )
+            for j in range(whole, layer[FAN_OUT]):
+                update_first_1(
+                    parameters,
+                    w + j * stride + k,
+                    stride,
+                    n,
+                    a,
+                    below + k,
+                    stride,
+                    delta,
+                    above + j,
+                    below + k,
+                    stride_out,
+                    examples,
+                    step,
+                )
+
+
+@numba.njit
+def output_delta(layers, a, delta, labels, first, examples, loss):
+    """Delta of the logits for a minibatch; its mean loss (float64, summed in the order of the examples)."""
+    last = layers[-1]
+    total = 0.0
+    for e in range(examples):
+        row = last[ABOVE] + e * last[STRIDE_OUT]
+        stop = row + last[FAN_OUT]
+        total += loss_and_delta(loss, a[row:stop], labels[first + e], delta[row:stop])
+    return total / examples
+
+
+@jit
+def run_updates(
+    layers,
+    parameters,
+    a,
+    delta,
+    pixels,
+    labels,
+    batch_size,
+    step,
+    activation,
+    loss,
+    losses,
+    barrier,
+    thread,
+    threads,
+):
+    """Run len(losses) updates on consecutive minibatches, as thread number `thread` of `threads`.
+
+    layers: (n_layers, 7) int64. parameters, a, delta: flat float32. pixels: (updates * batch_size, n_inputs)
+    uint8. labels: (updates * batch_size,) uint8. step: learning rate / batch_size. losses: (updates,) float64, gets
+    each minibatch's mean loss before its update. Stops before an update whose loss is not finite.
+    Returns the number of updates done.
+    """
+    first_layer = layers[0]
+    for u in range(len(losses)):
+        first = u * batch_size
+        start, stop = share(first_layer[FAN_IN], LANES, thread, threads)
+        read_pixels(pixels, first, batch_size, a, first_layer[STRIDE_IN], start, stop)
+        wait_for_all(barrier, threads)
+        for l in range(len(layers)):
+            forward(layers, parameters, a, batch_size, activation, l, thread, threads)
+            wait_for_all(barrier, threads)
+        if thread == 0:
+            losses[u] = output_delta(layers, a, delta, labels, first, batch_size, loss)
+        wait_for_all(barrier, threads)
+        if not np.isfinite(losses[u]):
+            return u
+        for l in range(len(layers) - 1, -1, -1):
+            backward(layers, parameters, a, delta, batch_size, activation, step, l, thread, threads)
+            wait_for_all(barrier, threads)
+    return len(losses)
+
+
+@jit
+def evaluate_examples(
+    layers, parameters, a, delta, pixels, labels, start, stop, activation, loss, losses, predictions
+):
+    """Loss and predicted class (the largest logit, the first of equals) of examples start..stop-1.
+
+    a, delta: room for EVALUATION_CHUNK examples. losses: (n,) float32. predictions: (n,) uint8.
+    """
+    first_layer, last = layers[0], layers[-1]
+    for first in range(start, stop, EVALUATION_CHUNK):
+        examples = min(EVALUATION_CHUNK, stop - first)
+        read_pixels(pixels, first, examples, a, first_layer[STRIDE_IN], 0, first_layer[FAN_IN])
+        for l in range(len(layers)):
+            forward(layers, parameters, a, examples, activation, l, 0, 1)
+        for e in range(examples):
+            row = last[ABOVE] + e * last[STRIDE_OUT]
+            logits = a[row : row + last[FAN_OUT]]
+            losses[first + e] = loss_and_delta(loss, logits, labels[first + e], delta[: last[FAN_OUT]])
+            best = 0
+            for k in range(1, len(logits)):
+                if logits[k] > logits[best]:
+                    best = k
+            predictions[first + e] = best
+
+
+# What the rest of the package sees. -----------------------------------------------------------------------------
+
+
+def _aligned(n: int) -> np.ndarray:
+    """n float32 zeros that begin at a cache line."""
+    raw = np.zeros(n + LANES, np.float32)
+    offset = -raw.ctypes.data // 4 % LANES
+    return raw[offset : offset + n]
+
+
+def _padded(n: int) -> int:
+    return -(-n // LANES) * LANES
+
+
+class Layout:
+    """Where everything lies in the flat arrays, for minibatches of a given number of examples."""
+
+    def __init__(self, sizes: tuple[int, ...], examples: int):
+        strides = [_padded(size + 1) for size in sizes[:-1]] + [_padded(sizes[-1])]
+        weights = np.cumsum([0] + [out * stride for out, stride in zip(sizes[1:], strides[:-1], strict=True)])
+        rows = np.cumsum([0] + [examples * stride for stride in strides])
+        self.layers = np.array(
+            [
+                (sizes[l], sizes[l + 1], strides[l], strides[l + 1], weights[l], rows[l], rows[l + 1])
+                for l in range(len(sizes) - 1)
+            ],
+            np.int64,
+        )
+        self.n_parameters = int(weights[-1])
+        self.n_activations = int(rows[-1])
+        self.examples = examples
+
+    def workspace(self) -> np.ndarray:
+        """Room for activations or deltas, with the constant 1 behind the units of each layer but the last."""
+        a = _aligned(self.n_activations)
+        for layer in self.layers:
+            rows = a[layer[BELOW] : layer[BELOW] + self.examples * layer[STRIDE_IN]]
+            rows.reshape(self.examples, layer[STRIDE_IN])[:, layer[FAN_IN]] = 1
+        return a
+
+    def weights(self, parameters: np.ndarray, l: int) -> np.ndarray:
+        """Layer l's (fan_out, stride) part of the flat parameters, biases in column fan_in, as a view."""
+        layer = self.layers[l]
+        flat = parameters[layer[W] : layer[W] + layer[FAN_OUT] * layer[STRIDE_IN]]
+        return flat.reshape(layer[FAN_OUT], layer[STRIDE_IN])
+
+
+class CpuKernels:
+    """One network on the CPU: runs segments of updates, evaluates, copies parameters in and out."""
+
+    device = "cpu"
+
+    def __init__(
+        self,
+        sizes: tuple[int, ...],
+        activation: str,
+        loss: str,
+        batch_size: int,
+        learning_rate: float,
+        threads: int = 1,
+    ):
+        """sizes: from input to output. activation, loss: keys of the registries. threads: at least 1."""
+        self.batch_size, self.threads = batch_size, threads
+        self._layout = Layout(sizes, batch_size)
+        self._parameters = _aligned(self._layout.n_parameters)
+        self._a, self._delta = self._layout.workspace(), _aligned(self._layout.n_activations)
+        self._evaluation = Layout(sizes, EVALUATION_CHUNK)
+        self._evaluation_a = [self._evaluation.workspace() for _ in range(threads)]
+        self._evaluation_delta = [_aligned(_padded(sizes[-1])) for _ in range(threads)]
+        self._activation, self._loss = list(ACTIVATIONS).index(activation), list(LOSSES).index(loss)
+        self._step = np.float32(learning_rate / batch_size)
+        self._pool = ThreadPoolExecutor(threads)
+
+    @property
+    def parameters(self) -> list[Layer]:
+        """A copy of the parameters."""
+        layers = []
+        for l, (fan_in, *_) in enumerate(self._layout.layers):
+            weights = self._layout.weights(self._parameters, l)
+            layers.append(Layer(weights[:, :fan_in].copy(), weights[:, fan_in].copy()))
+        return layers
+
+    @parameters.setter
+    def parameters(self, layers: list[Layer]) -> None:
+        for l, (fan_in, *_) in enumerate(self._layout.layers):
+            weights = self._layout.weights(self._parameters, l)
+            weights[:, :fan_in], weights[:, fan_in] = layers[l]
+
+    def train(self, examples: Examples) -> np.ndarray:
+        """SGD updates on consecutive minibatches: theta -= learning_rate * mean gradient.
+
+        examples: a multiple of batch_size of them. Returns the (updates,) float64 mean losses of the minibatches,
+        each before its update; where one is not finite it is the last, and its update was not made.
+        """
+        losses = np.empty(len(examples) // self.batch_size)
+        barrier = np.zeros(2 * LANES, np.int64)
+        done = self._on_each_thread(
+            lambda thread: run_updates(
+                self._layout.layers, self._parameters, self._a, self._delta, examples.pixels, examples.labels,
+                self.batch_size, self._step, self._activation, self._loss, losses, barrier, thread, self.threads,
+            )
+        )[0]  # fmt: skip
+        return losses[: done + 1]
+
+    def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+        """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""
+        losses, predictions = np.empty(len(examples), np.float32), np.empty(len(examples), np.uint8)
+        self._on_each_thread(
+            lambda thread: evaluate_examples(
+                self._evaluation.layers, self._parameters, self._evaluation_a[thread], self._evaluation_delta[thread],
+                examples.pixels, examples.labels, *share.py_func(len(examples), 16, thread, self.threads),
+                self._activation, self._loss, losses, predictions,
+            )
+        )  # fmt: skip
+        return losses, predictions
+
+    def _on_each_thread(self, work):
+        """Call work(thread) for every thread at the same time."""
+        if self.threads == 1:
+            return [work(0)]
+        return list(self._pool.map(work, range(self.threads)))
+
+
+def prepare() -> None:
+    """Compile the kernels, or load them from the cache, before any thread waits for another."""
+    with compiling():
+        kernels = CpuKernels((2, 2, 2), "tanh", "cross_entropy", 1, 0.1)
+        examples = Examples(np.zeros((1, 2), np.uint8), np.zeros(1, np.uint8))
+        kernels.train(examples)
+        kernels.evaluate(examples)
