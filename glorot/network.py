@@ -1,5 +1,6 @@
 """The network: layer sizes and parameters. Layers are fully connected; the last one gives the logits."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -25,5 +26,5 @@ def initial_parameters(sizes: tuple[int, ...], initializer: str, seed: int) -> l
     scheme = INITIALIZERS[initializer]
     return [
         Layer(scheme.sample(fan_in, fan_out, generator(seed, "weights", l)), np.zeros(fan_out, np.float32))
-        for l, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+        for l, (fan_in, fan_out) in enumerate(pairwise(sizes))
     ]

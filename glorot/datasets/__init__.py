@@ -42,8 +42,12 @@ class Dataset(Protocol):
     name: str
     n_inputs: int
     n_classes: int
-    valid: Examples
-    test: Examples
+
+    @property
+    def valid(self) -> Examples: ...
+
+    @property
+    def test(self) -> Examples: ...
 
     def train(self, seed: int, start: int, count: int) -> Examples:
         """Training examples start .. start+count-1 of the endless stream that belongs to this seed."""
@@ -170,8 +174,7 @@ def not_there(name: str, folder: Path, missing: list[Path]) -> str:
     remedy = getattr(
         implementation,
         "HOW_TO_GET",
-        f"get it with `glorot data fetch {name}`, "
-        "or name the folder that holds it with --data or GLOROT_DATA",
+        f"get it with `glorot data fetch {name}`, or name the folder that holds it with --data or GLOROT_DATA",
     )
     others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return f"data set {name} is not there: expected {missing[0]}{others}; {remedy}"

@@ -93,8 +93,7 @@ def read_records(path: Path, count: int) -> np.ndarray:
         raise DataError(message) from error
     if len(data) != count * RECORD:
         raise DataError(
-            f"{path}: expected {count} records of {RECORD} bytes, {count * RECORD} in all, "
-            f"found {size} bytes; {REMEDY}"
+            f"{path}: expected {count} records of {RECORD} bytes, {count * RECORD} in all, found {size} bytes; {REMEDY}"
         )
     records = np.frombuffer(data, np.uint8).reshape(count, RECORD)
     if records[:, 0].max(initial=0) >= N_CLASSES:
@@ -145,8 +144,7 @@ def _find_members(tar: tarfile.TarFile, archive: Path) -> dict[str, tarfile.TarI
             if not member.isreg() or member.size != BATCH * RECORD:
                 what = f"{member.size} bytes" if member.isreg() else "a folder"
                 raise DataError(
-                    f"{archive}: expected {member.name} to be a file of {BATCH * RECORD} bytes, "
-                    f"found {what}; {REMEDY}"
+                    f"{archive}: expected {member.name} to be a file of {BATCH * RECORD} bytes, found {what}; {REMEDY}"
                 )
             found[name] = member
     missing = [name for name in SHA256 if name not in found]

@@ -36,7 +36,7 @@ import numpy as np
 
 from glorot.activations import ACTIVATIONS
 from glorot.datasets import Examples
-from glorot.elementary import F, ONE, ZERO
+from glorot.elementary import ONE, ZERO, F
 from glorot.kernels.compiler import compiling, jit
 from glorot.kernels.simd import LANES, dot_tile, update_tile, wait_for_all
 from glorot.losses import LOSSES
@@ -402,9 +402,7 @@ def run_updates(
 
 
 @jit
-def evaluate_examples(
-    layers, parameters, a, delta, pixels, labels, start, stop, activation, loss, losses, predictions
-):
+def evaluate_examples(layers, parameters, a, delta, pixels, labels, start, stop, activation, loss, losses, predictions):
     """Loss and predicted class (the largest logit, the first of equals) of examples start..stop-1.
 
     a, delta: room for EVALUATION_CHUNK examples. losses: (n,) float32. predictions: (n,) uint8.

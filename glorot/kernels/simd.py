@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from glorot import activations, elementary, losses
+from glorot import activations, elementary
 
 LANES = 16
 FLOAT = ir.FloatType()
@@ -110,9 +110,7 @@ def _splat(builder, scalar):
 def _fused(builder, a, b, c):
     """a * b + c, rounded once, lane by lane."""
     function = ir.FunctionType(VECTOR, [VECTOR] * 3)
-    return builder.call(
-        cgutils.get_or_insert_function(builder.module, function, "llvm.fma.v16f32"), [a, b, c]
-    )
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, "llvm.fma.v16f32"), [a, b, c])
 
 
 def _shuffle(builder, x, y, lanes):
@@ -141,9 +139,7 @@ _LEVELS = [
 def _lane_sums(builder, vectors):
     """Sum over the lanes of each vector, always in the same order; all vectors of a tile at once."""
     zero = ir.Constant(VECTOR, None)
-    groups = [
-        [[(index, lane)] for lane in range(LANES)] for index in range(len(vectors))
-    ]  # what each lane holds
+    groups = [[[(index, lane)] for lane in range(LANES)] for index in range(len(vectors))]  # what each lane holds
     for first, second in _LEVELS:
         if len(vectors) % 2:
             vectors = [*vectors, zero]

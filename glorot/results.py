@@ -1,0 +1,337 @@
+"""What is stored of a sweep, and how: small CSV files, written whole or not at all, that read back exactly.
+
+A sweep's folder DIR/NAME/ holds
+
+    sweep.yaml            the sweep as resolved
+    runs.csv              one row a run: what decided the result and what came out, nothing else
+    provenance.csv        one row a run: when, where, how long, with what
+    history/RUN_ID.csv    one row an evaluation
+    table.md, table.csv   made from the above by report.py
+
+Equal runs give equal bytes in all but provenance.csv, so results can be committed and a rerun leaves git
+clean. One process writes (the runner's parent); any number may read meanwhile.
+"""
+
+import csv
+import io
+import operator
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glorot.errors import ResultsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns in the order they are written, with their types. Errors are in percent.
+SETTINGS_COLUMNS: dict[str, type] = {
+    "dataset": str, "activation": str, "initializer": str, "depth": int, "width": int, "hidden": str,
+    "loss": str, "batch_size": int, "learning_rate": float, "seed": int, "updates": int,
+    "evaluate_every": int, "valid_examples": int, "test_examples": int, "device": str,
+}  # fmt: skip
+OUTCOME_COLUMNS: dict[str, type] = {
+    "status": str, "updates_done": int, "train_loss": float, "valid_loss": float, "valid_error": float,
+    "test_loss": float, "test_error": float,
+}  # fmt: skip
+RUN_COLUMNS: dict[str, type] = {"run_id": str, "method": str, **SETTINGS_COLUMNS, **OUTCOME_COLUMNS}
+PROVENANCE_COLUMNS: dict[str, type] = {
+    "run_id": str, "started": str, "seconds": float, "threads": int, "hardware": str, "glorot": str,
+    "python": str, "numpy": str, "numba": str, "reason": str,
+}  # fmt: skip
+HISTORY_COLUMNS: dict[str, type] = {
+    "update": int, "examples": int, "train_loss": float, "valid_loss": float, "valid_error": float,
+    "test_loss": float, "test_error": float,
+}  # fmt: skip
+
+STATUSES = ("done", "diverged", "failed")
+
+Rows = list[dict[str, str]]  # cells as they stand in a file
+
+_KINDS = {str: "text without control characters", int: "a whole number of 64 bits", float: "a number"}
+_LEFTOVER_AGE = 60.0  # seconds after which a temporary file has no writer any more
+
+
+class Store:
+    """One sweep's folder. Nothing is created before the first write.
+
+    order: the run_ids of the sweep as it is now, in grid order. Rows of other runs stay in the files, behind
+        these, sorted by run_id: a sweep that is changed and changed back finds its results again.
+    """
+
+    def __init__(self, folder: Path | str, order: Iterable[str] = ()):
+        self.folder = Path(folder)
+        self.order = {run_id: position for position, run_id in enumerate(order)}
+
+    def read_runs(self) -> "pd.DataFrame":
+        """runs.csv: the columns RUN_COLUMNS and one for each further axis; no rows if there is no file.
+
+        Text is of dtype object, integers Int64 (missing: NA), the rest float64 (missing: NaN). Raises
+        ResultsError where the file is torn or not ours.
+        """
+        return _frame(_read(self.folder / "runs.csv", RUN_COLUMNS), RUN_COLUMNS)
+
+    def statuses(self) -> dict[str, str]:
+        """Status of each stored run by run_id, without pandas. Raises ResultsError as read_runs does."""
+        return {row["run_id"]: row["status"] for row in _read(self.folder / "runs.csv", RUN_COLUMNS)}
+
+    def read_provenance(self) -> "pd.DataFrame":
+        """provenance.csv, as read_runs reads runs.csv."""
+        return _frame(_read(self.folder / "provenance.csv", PROVENANCE_COLUMNS), PROVENANCE_COLUMNS)
+
+    def read_history(self, run_id: str) -> "pd.DataFrame":
+        """The evaluations of one run in order, with the columns HISTORY_COLUMNS; empty if there are none."""
+        return _frame(_read(self._history_path(run_id), HISTORY_COLUMNS), HISTORY_COLUMNS)
+
+    def write_sweep(self, text: str, runs: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Begin a sweep: check that what is stored can be read, write sweep.yaml, bring the rows in order.
+
+        runs: the sweep's runs as `settings_of` describes them. Finished ones take their labels from here, so
+        that renaming a row of the table renames it in runs.csv as well. Raises ResultsError before anything
+        is written where a stored file is torn or foreign: better now than when a run has finished.
+        """
+        rows = _read(self.folder / "runs.csv", RUN_COLUMNS)
+        provenance = _read(self.folder / "provenance.csv", PROVENANCE_COLUMNS)
+        current = {record["run_id"]: _cells(record, RUN_COLUMNS) for record in runs}
+        for position, row in enumerate(rows):
+            if row["run_id"] in current:
+                outcome = {column: row[column] for column in OUTCOME_COLUMNS}
+                rows[position] = {**current[row["run_id"]], **outcome}
+        write_text(self.folder / "sweep.yaml", text)
+        _remove_leftovers(self.folder)
+        if rows:
+            self._write_rows("runs.csv", RUN_COLUMNS, rows, next(iter(current.values()), {}))
+        if provenance:
+            self._write_rows("provenance.csv", PROVENANCE_COLUMNS, provenance)
+
+    def write_run(
+        self, record: Mapping[str, Any], provenance: Mapping[str, Any], history: Iterable[Mapping[str, Any]]
+    ) -> None:
+        """Add one run, or replace it.
+
+        record: `settings_of(run)` and the columns OUTCOME_COLUMNS; provenance, history: the columns of their
+        files, run_id taken from the record. What is None, NaN or not there is stored as an empty cell. Raises
+        ResultsError, with the row as it was, where a file cannot be written.
+        """
+        run_id = record["run_id"]
+        if record.get("status") not in STATUSES:
+            raise ResultsError(f"run {run_id}: expected a status of {STATUSES}, found {record.get('status')!r}")
+        run = _cells(record, RUN_COLUMNS)
+        origin = _cells({**provenance, "run_id": run_id}, PROVENANCE_COLUMNS)
+        curve = [_cells(row, HISTORY_COLUMNS) for row in history]
+        # runs.csv comes last: a run counts as finished only once everything about it is stored.
+        write_text(self._history_path(run_id), _csv(curve, list(HISTORY_COLUMNS)))
+        self._replace_row("provenance.csv", PROVENANCE_COLUMNS, origin)
+        self._replace_row("runs.csv", RUN_COLUMNS, run)
+
+    def _history_path(self, run_id: str) -> Path:
+        if not re.fullmatch(r"\w[\w.-]*", run_id):
+            raise ResultsError(f"expected a run_id of letters, digits, '-', '_' and '.', found {run_id!r}")
+        return self.folder / "history" / f"{run_id}.csv"
+
+    def _replace_row(self, name: str, columns: Mapping[str, type], new: dict[str, str]) -> None:
+        stored = _read(self.folder / name, columns)
+        rows = [row for row in stored if row["run_id"] != new["run_id"]] + [new]
+        self._write_rows(name, columns, rows, new)
+
+    def _write_rows(self, name: str, columns: Mapping[str, type], rows: Rows, current: Iterable[str] = ()) -> None:
+        """current: the columns of a row of the current sweep; its axes come before those of older rows."""
+        present = {column for row in rows for column, cell in row.items() if cell and column not in columns}
+        axes = [column for column in current if column in present]
+        axes += sorted(present - set(axes))
+        first = 2 if axes else 0  # further axes come behind run_id and method
+        header = [*list(columns)[:first], *axes, *list(columns)[first:]]
+        last = len(self.order)
+        rows = sorted(rows, key=lambda row: (self.order.get(row["run_id"], last), row["run_id"]))
+        write_text(self.folder / name, _csv(rows, header))
+
+
+def settings_of(run: Any) -> dict[str, Any]:
+    """The columns of runs.csv that are known before a run starts.
+
+    run: a sweep.Run. Axes that are no column of their own (say, "size") give a column with the run's label.
+    """
+    settings = run.settings
+    axes = {axis: label for axis, label in run.labels.items() if axis not in RUN_COLUMNS}
+    columns = {name: getattr(settings, name) for name in SETTINGS_COLUMNS if name not in ("hidden", "device")}
+    columns["hidden"] = "-".join(map(str, settings.hidden))
+    return {"run_id": run.run_id, "method": run.method, **axes, **columns, "device": run.device}
+
+
+def find_folders(output: Path | str) -> list[Path]:
+    """The sweeps' folders in an output folder (or the folder itself): those with sweep.yaml and runs.csv."""
+    output = Path(output)
+    try:
+        found = {path.parent for path in output.rglob("runs.csv") if (path.parent / "sweep.yaml").is_file()}
+    except OSError as error:
+        raise ResultsError(f"cannot look through {output}: {error.strerror}") from error
+    return sorted(found)
+
+
+def read_folders(folders: Iterable[Path | str]) -> tuple[dict[Path, "pd.DataFrame"], list[str]]:
+    """The runs of several sweeps by folder, and a message for each folder that had to be skipped."""
+    frames: dict[Path, pd.DataFrame] = {}
+    problems: list[str] = []
+    for folder in map(Path, folders):
+        try:
+            if not (folder / "runs.csv").is_file():
+                raise ResultsError(f"expected {folder / 'runs.csv'}, found no such file; run the sweep first")
+            frames[folder] = Store(folder).read_runs()
+        except ResultsError as error:
+            problems.append(str(error))
+    return frames, problems
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a file as a whole: whoever reads it, or pulls the plug, finds the old text or the new one.
+
+    Raises ResultsError where that fails; the old file is then untouched and no temporary one is left.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same folder, so os.replace is atomic
+    try:
+        data = text.encode("utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:  # Ctrl-C as well
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ResultsError(
+            f"cannot write {path}: {error.strerror or error}; earlier results are intact. "
+            "Make room or choose another folder with --output"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise ResultsError(f"cannot write {path}: expected valid Unicode, found {error.object!r}") from error
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of a writer that was killed. Young ones may belong to a `glorot report`."""
+    for path in [*folder.glob(".*.tmp"), *folder.glob("history/.*.tmp")]:
+        try:
+            if time.time() - path.stat().st_mtime > _LEFTOVER_AGE:
+                path.unlink()
+        except OSError:  # gone meanwhile, or not ours: harmless either way
+            continue
+
+
+def _has_further_columns(columns: Mapping[str, type]) -> bool:
+    """Whether a file may have more columns than these: runs.csv has one for each axis that is no setting."""
+    return columns is RUN_COLUMNS
+
+
+def _cells(record: Mapping[str, Any], columns: Mapping[str, type]) -> dict[str, str]:
+    """A record as text, in the order of its keys."""
+    unknown = [key for key in record if key not in columns]
+    if unknown and not _has_further_columns(columns):
+        raise ResultsError(f"expected the columns {', '.join(columns)}; found {', '.join(unknown)}")
+    return {key: _cell(key, value, columns.get(key, str)) for key, value in record.items()}
+
+
+def _cell(column: str, value: Any, kind: type) -> str:
+    """One value as text that reads back as the same value."""
+    if value is None:
+        return ""
+    if kind is str:
+        text = str(value)
+        if column == "reason":  # of a failure: of many lines perhaps, or of bytes that are no text
+            text = " ".join(text.replace("\0", " ").split()).encode("utf-8", "backslashreplace").decode()
+        # csv would trip over these on some versions of Python.
+        found = None if "\0" in text or "\r" in text else text
+    else:
+        try:
+            number = float(value) if kind is float else operator.index(value)
+            found = "" if number != number else repr(number)
+        except (TypeError, ValueError, OverflowError):
+            found = None
+    if found is None or not _is(found, kind):
+        raise ResultsError(f"{column}: expected {_KINDS[kind]}, found {value!r}")
+    return found
+
+
+def _csv(rows: Sequence[Mapping[str, str]], header: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, header, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _read(path: Path, columns: Mapping[str, type]) -> Rows:
+    """The rows of one of our files, checked but still text; none if there is no such file."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        if not text.endswith("\n"):  # a number cut short would still look like a number
+            raise ValueError(f"expected a line end at the end, found {'none: it is torn' if text else 'nothing'}")
+        return _checked_rows(lines, columns)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ResultsError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, csv.Error) as error:
+        expected = "" if str(error).startswith("expected") else "expected a CSV file in UTF-8, found "
+        remedy = "restore it (git checkout), or move it away and run the sweep again"
+        raise ResultsError(f"{path}: {expected}{error}; {remedy}") from error
+
+
+def _checked_rows(lines: Sequence[Sequence[str]], columns: Mapping[str, type]) -> Rows:
+    """Lines of cells -> rows by column. Raises ValueError, saying what was expected and found."""
+    header, *body = lines
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise ValueError(f"expected the columns {', '.join(columns)}; found no {', '.join(missing)}")
+    strange = [column for column in header if column not in columns]
+    if len(set(header)) < len(header) or "" in header or (strange and not _has_further_columns(columns)):
+        raise ValueError(f"expected the columns {', '.join(columns)}; found {', '.join(header)}")
+    rows: Rows = []
+    run_ids: set[str] = set()
+    for number, line in enumerate(body, start=2):
+        if len(line) != len(header):
+            raise ValueError(f"expected {len(header)} cells in row {number}, found {len(line)}")
+        row = dict(zip(header, line, strict=True))
+        for column, cell in row.items():
+            kind = columns.get(column, str)
+            if not _is(cell, kind):
+                raise ValueError(f"expected {column} in row {number} to be {_KINDS[kind]}, found {cell!r}")
+        if "status" in columns and row["status"] not in STATUSES:
+            raise ValueError(f"expected a status of {STATUSES} in row {number}, found {row['status']!r}")
+        if "run_id" in columns and (not row["run_id"] or row["run_id"] in run_ids):
+            raise ValueError(f"expected a run_id of its own in row {number}, found {row['run_id']!r}")
+        run_ids.add(row.get("run_id", ""))
+        rows.append(row)
+    return rows
+
+
+def _is(cell: str, kind: type) -> bool:
+    """Whether a cell is empty or holds what `_cell` writes for this type."""
+    if kind is str or not cell:
+        return "\0" not in cell
+    if kind is int:
+        return re.fullmatch(r"-?[0-9]{1,19}", cell) is not None and -(2**63) <= int(cell) < 2**63
+    return re.fullmatch(r"-?([0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|inf)", cell) is not None
+
+
+def _frame(rows: Rows, columns: Mapping[str, type]) -> "pd.DataFrame":
+    """Checked rows as a DataFrame. pandas reads no number here: its fast parser is off by a bit at times."""
+    import pandas as pd
+
+    def series(column: str) -> pd.Series:
+        cells = [row[column] for row in rows]
+        kind = columns.get(column, str)
+        if kind is int:
+            return pd.Series([int(cell) if cell else None for cell in cells], dtype="Int64")
+        if kind is float:
+            return pd.Series([float(cell) if cell else float("nan") for cell in cells], dtype="float64")
+        return pd.Series(cells, dtype="object")
+
+    header = rows[0] if rows else columns
+    return pd.DataFrame({column: series(column) for column in header})

@@ -1,0 +1,165 @@
+"""The settings of one run: names, types, bounds and defaults of every field a sweep file can set.
+
+A new field is a line in ``Settings``; sweep files, --set and --only take it from there.
+"""
+
+import difflib
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
+
+from glorot.activations import ACTIVATIONS
+from glorot.datasets import DATASETS
+from glorot.initializers import INITIALIZERS
+from glorot.losses import LOSSES
+from glorot.yaml_nodes import shown
+
+
+def nearest(name: Any, names: Iterable[str]) -> str:
+    """ "; did you mean NAME?" where one of the names is close, else nothing."""
+    if not isinstance(name, str) or len(name) > 100:
+        return ""
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[found[0]]}?" if found else ""
+
+
+def _one_of(names: Iterable[str]) -> BeforeValidator:
+    names = tuple(names)
+
+    def check(value: Any) -> str:
+        if isinstance(value, str) and value in names:
+            return value
+        raise ValueError(f"expected one of {', '.join(names)}; found {shown(value)}{nearest(value, names)}")
+
+    return BeforeValidator(check)
+
+
+def _whole(low: int, high: int) -> BeforeValidator:
+    def check(value: Any) -> int:
+        number = int(value) if isinstance(value, float) and value.is_integer() else value  # 5e6 is meant well
+        if type(number) is int and low <= number <= high:
+            return number
+        raise ValueError(f"expected a whole number from {low} to {high}, found {shown(value)}")
+
+    return BeforeValidator(check)
+
+
+def _positive(value: Any) -> float:
+    if type(value) in (int, float) and 0 < value <= 1e6:
+        return float(value)
+    raise ValueError(f"expected a number above 0 and up to 1000000, found {shown(value)}")
+
+
+MAX_DEPTH, MAX_WIDTH = 1000, 10**6
+DEFAULT_DEPTH, DEFAULT_WIDTH = 5, 1000
+Depth = Annotated[int, _whole(1, MAX_DEPTH)]
+Width = Annotated[int, _whole(1, MAX_WIDTH)]
+
+
+def _layers(value: Any) -> tuple[int, ...]:
+    if isinstance(value, list | tuple) and 1 <= len(value) <= MAX_DEPTH:
+        try:
+            return tuple(TypeAdapter(list[Width]).validate_python(list(value)))
+        except ValidationError:
+            pass
+    raise ValueError(
+        f"expected a list of 1 to {MAX_DEPTH} layer sizes such as [1000, 800], each a whole number from 1 to "
+        f"{MAX_WIDTH}; found {shown(value)}"
+    )
+
+
+class Settings(BaseModel):
+    """Everything that decides one run. Raises pydantic's ValidationError (a ValueError).
+
+    hidden: units of each hidden layer; ``Settings(depth=5, width=1000, ...)`` means the same.
+    updates: how many steps of gradient descent. evaluate_every: updates between evaluations.
+    valid_examples, test_examples: how many of the fixed validation and test sets are used.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    dataset: Annotated[str, _one_of(DATASETS)]
+    activation: Annotated[str, _one_of(ACTIVATIONS)]
+    initializer: Annotated[str, _one_of(INITIALIZERS)] = "standard"
+    loss: Annotated[str, _one_of(LOSSES)] = "cross_entropy"
+    hidden: Annotated[tuple[int, ...], BeforeValidator(_layers)] = (DEFAULT_WIDTH,) * DEFAULT_DEPTH
+    batch_size: Annotated[int, _whole(1, 10**6)] = 10
+    learning_rate: Annotated[float, BeforeValidator(_positive)]
+    updates: Annotated[int, _whole(1, 10**12)]
+    seed: Annotated[int, _whole(0, 2**63 - 1)] = 0
+    evaluate_every: Annotated[int, _whole(1, 10**12)] = 20_000
+    valid_examples: Annotated[int, _whole(1, 10**9)] = 10_000
+    test_examples: Annotated[int, _whole(1, 10**9)] = 10_000
+
+    @model_validator(mode="before")
+    @classmethod
+    def _depth_and_width(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not {"depth", "width"} & data.keys():
+            return data
+        fields = dict(data)
+        if "hidden" in fields:
+            raise ValueError(BESIDE_HIDDEN)
+        depth = check_field("depth", fields.pop("depth", DEFAULT_DEPTH))
+        fields["hidden"] = (check_field("width", fields.pop("width", DEFAULT_WIDTH)),) * depth
+        return fields
+
+    @property
+    def depth(self) -> int:
+        return len(self.hidden)
+
+    @property
+    def width(self) -> int | None:
+        """Units of every hidden layer; None where the layers differ."""
+        return self.hidden[0] if len(set(self.hidden)) == 1 else None
+
+
+# Fields that do not change what a run gives (how often to save, say), and so stay out of its run_id.
+NOT_DECIDING: frozenset[str] = frozenset()
+
+LAYERS = ("hidden", "depth", "width")
+FIELDS = tuple(
+    name for field in Settings.model_fields for name in (LAYERS if field == "hidden" else (field,))
+)  # as they are written: with depth and width
+DEFAULTS: dict[str, Any] = {
+    name: info.default for name, info in Settings.model_fields.items() if not info.is_required()
+} | {"depth": DEFAULT_DEPTH, "width": DEFAULT_WIDTH}
+REQUIRED = {
+    "dataset": ("dataset: shapeset", "dataset: [shapeset, mnist]"),
+    "activation": ("activation: tanh", "activation: [tanh, sigmoid]"),
+    "learning_rate": ("learning_rate: 0.03", "learning_rate: [0.1, 0.03, 0.01]"),
+    "updates": ("updates: 60_000", "updates: [20_000, 60_000]"),
+}
+BESIDE_HIDDEN = "depth and width cannot stand beside hidden, which gives all layer sizes; keep one or the other"
+
+
+@functools.cache
+def _adapter(name: str) -> TypeAdapter:
+    if name in ("depth", "width"):
+        return TypeAdapter(Depth if name == "depth" else Width)
+    return TypeAdapter(get_type_hints(Settings, include_extras=True)[name])
+
+
+def check_field(name: str, value: Any) -> Any:
+    """The value in its canonical form. Raises ValueError: expected, found. name: one of FIELDS."""
+    try:
+        return _adapter(name).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(str(error.errors()[0].get("ctx", {}).get("error") or error)) from None
+
+
+def label_of(value: Any) -> str:
+    """A field's value as the label it has in a list axis: 0.1 -> "0.1", (1000, 800) -> "1000-800"."""
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def combined(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of base and of a choice of every axis; later parts win, hidden replaces depth and width."""
+    fields: dict[str, Any] = {}
+    for part in parts:
+        if "hidden" in part:
+            fields = {name: value for name, value in fields.items() if name not in LAYERS}
+        fields |= part
+    return fields

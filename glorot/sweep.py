@@ -1,0 +1,143 @@
+"""A sweep -> its runs, in the order of the grid.
+
+A run's id is a hash of what decides its result and of nothing else: a new name for a label or a sweep, or one
+more value in an axis, leaves the ids of the runs that were there, and so their results, as they are.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from glorot import yaml_nodes
+from glorot.activations import ACTIVATIONS
+from glorot.config import Sweep
+from glorot.datasets import DATASETS
+from glorot.errors import SweepError
+from glorot.initializers import INITIALIZERS
+from glorot.losses import LOSSES
+from glorot.settings import FIELDS, NOT_DECIDING, Settings, check_field, combined, label_of, nearest
+from glorot.yaml_nodes import shown
+
+# Rises when the kernels' or the protocol's meaning changes, so that the same settings give another result.
+RESULTS_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell of the grid.
+
+    run_id: 12 hexadecimal digits.
+    labels: axis -> label of this cell's choice.
+    method: the label of the axis "method" where there is one, else derived, as "Tanh N".
+    device: its kind, "cpu" or "cuda".
+    """
+
+    run_id: str
+    labels: dict[str, str]
+    method: str
+    settings: Settings
+    device: str
+
+    def value(self, key: str) -> str:
+        """The label of an axis, the method, or the text of a field (depth and width too). Raises KeyError."""
+        if key in self.labels:
+            return self.labels[key]
+        if key == "method":
+            return self.method
+        if key not in FIELDS:
+            raise KeyError(key)
+        return label_of(getattr(self.settings, key))
+
+
+def run_id(settings: Settings, device: str) -> str:
+    """The first 12 hexadecimal digits of a SHA-256 of what decides the result."""
+    deciding = {
+        "settings": settings.model_dump(mode="json", exclude=set(NOT_DECIDING)),
+        "device": device,
+        "results_version": RESULTS_VERSION,
+        "dataset_version": DATASETS[settings.dataset].version,
+    }
+    canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"))  # floats as repr: they read back exactly
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def method_label(settings: Settings, with_loss: bool = False) -> str:
+    """The paper's name of a method: "Tanh", "Tanh N"; with_loss: "Tanh N, quadratic"."""
+    label = ACTIVATIONS[settings.activation].label
+    suffix = INITIALIZERS[settings.initializer].suffix
+    loss = LOSSES[settings.loss].suffix if with_loss else ""
+    return label + (f" {suffix}" if suffix else "") + (f", {loss}" if loss else "")
+
+
+def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[Run]:
+    """The runs of a sweep, the last axis turning fastest.
+
+    only: KEY=VALUE, KEY an axis, "method" or a field: the runs to keep. Values of one key are alternatives,
+    different keys must all match.
+    Raises SweepError: two cells are the same run, or only names what is not there.
+    """
+    cells = list(itertools.product(*sweep.grid.values()))
+    settings = [Settings(**combined(sweep.base, *(choice.fields for choice in cell))) for cell in cells]
+    with_loss = len({one.loss for one in settings}) > 1
+    runs: dict[str, Run] = {}
+    for cell, one in zip(cells, settings, strict=True):
+        labels = {axis: choice.label for axis, choice in zip(sweep.grid, cell, strict=True)}
+        run = Run(run_id(one, device), labels, labels.get("method") or method_label(one, with_loss), one, device)
+        if run.run_id in runs:
+            first, second = (", ".join(f"{axis}={label}" for axis, label in r.labels.items())
+                             for r in (runs[run.run_id], run))  # fmt: skip
+            raise SweepError(f"sweep {sweep.name}: [{first}] and [{second}] are the same run; remove one of them")
+        runs[run.run_id] = run
+    return _kept(list(runs.values()), only)
+
+
+def describe(sweep: Sweep, runs: Sequence[Run]) -> str:
+    """How many runs these are, and why: "36 runs = 3 method x 3 dataset x 4 learning_rate"."""
+    total, product = 1, 1
+    counts = []
+    for axis, choices in sweep.grid.items():
+        kept = len({run.labels[axis] for run in runs})
+        total, product = total * len(choices), product * kept
+        counts.append(f"{kept} {axis}")
+    text = f"{len(runs)} {'run' if len(runs) == total == 1 else 'runs'}"
+    if len(runs) < total:
+        text = f"{len(runs)} of {total} runs"
+    # A selection across axes (--only seed=0 --only ...) can leave a grid with holes: no product then.
+    return f"{text} = {' x '.join(counts)}" if counts and product == len(runs) else text
+
+
+def _kept(runs: list[Run], only: Sequence[str]) -> list[Run]:
+    """The runs that match all keys of --only."""
+    wanted: dict[str, list[str]] = {}
+    for option in only:
+        key, equals, text = option.partition("=")
+        if not equals:
+            raise SweepError(f"--only {option}: expected KEY=VALUE, found no '='")
+        keys = tuple(dict.fromkeys((*runs[0].labels, "method", *FIELDS)))
+        if key not in keys:
+            found = shown(key) + nearest(key, keys)
+            raise SweepError(f"--only {option}: expected a key of {', '.join(keys)}; found {found}")
+        if not any(_matches(run, key, text) for run in runs):
+            values = tuple(dict.fromkeys(run.value(key) for run in runs))
+            found = shown(text) + nearest(text, values)
+            raise SweepError(f"--only {option}: expected a {key} of {', '.join(values)}; found {found}")
+        wanted.setdefault(key, []).append(text)
+    kept = [run for run in runs if all(any(_matches(run, k, t) for t in texts) for k, texts in wanted.items())]
+    if not kept:
+        raise SweepError(f"--only {' --only '.join(only)}: no run matches all of these together")
+    return kept
+
+
+def _matches(run: Run, key: str, text: str) -> bool:
+    """Whether text is the run's label or value of key, as written or as YAML: 1e-1 matches 0.1."""
+    if run.value(key) == text:
+        return True
+    if key not in FIELDS:
+        return False
+    try:
+        value = check_field(key, yaml_nodes.parse(text, "--only", numbered=False).plain())
+    except (SweepError, ValueError):
+        return False
+    return value == getattr(run.settings, key)
