@@ -20,6 +20,7 @@ from glorot.settings import Settings as Settings  # config.Settings: what others
 from glorot.yaml_nodes import Block, Node, shown
 
 MAX_RUNS = 100_000
+MAX_PROBLEMS = 20  # shown at once
 VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss")  # what a table can show
 SELECT_BY = ("valid_error", "valid_loss", "train_loss")  # never by the test set: that would be peeking
 RESERVED = {*VALUES, "run_id", "status", "device", "train_error", "update", "examples", "seconds", "started"}
@@ -122,7 +123,9 @@ class _Problems:
 
     def raise_any(self) -> None:
         if self.lines:
-            raise SweepError("\n".join(self.lines))
+            more = len(self.lines) - MAX_PROBLEMS
+            shortened = [*self.lines[:MAX_PROBLEMS], *([f"and {more} more problems"] if more > 0 else [])]
+            raise SweepError("\n".join(shortened))
 
     def known_keys(self, node: Node, path: str, allowed: Sequence[str]) -> dict[str, Node]:
         """The entries of a mapping whose keys are allowed; the others are problems."""
@@ -253,7 +256,9 @@ def _mapping_axis(axis: str, node: Node, path: str, problems: _Problems) -> tupl
     choices = []
     for label, entry in node.value.items():
         if not label.isprintable() or label != label.strip() or len(label) > 100:
-            problems.add(entry, path, f"expected a label of up to 100 printable characters, found {shown(label)}")
+            problems.add(
+                entry, f"{path}.{label}", f"expected a label of up to 100 printable characters, found {shown(label)}"
+            )
         fields = _fields(entry, f"{path}.{label}", problems)
         if axis in FIELDS and axis not in fields and isinstance(entry.value, dict):
             text = f"an axis called {axis} must set {axis}; add it, or call the axis something else"

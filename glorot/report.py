@@ -10,7 +10,7 @@ import io
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,8 @@ class Cell:
             if 0 < count < self.runs and name != self.status
         ]
         if 0 < self.missing < self.runs:
-            marks.append(f"{self.runs - self.missing} of {self.runs} seeds")
+            unit = "seeds" if self.chosen or self.settings == 1 else "runs"
+            marks.append(f"{self.runs - self.missing} of {self.runs} {unit}")
         return texts.get(self.status, self.status) + (f" ({', '.join(marks)})" if marks else "")
 
 
@@ -214,22 +215,24 @@ def _labels(keys: Iterable[tuple[str, ...]], names: Sequence[str], sweep: "Sweep
 def _cell(
     runs: "Sequence[Run]", found: Found, value: str, over: Sequence[str], by: str
 ) -> "tuple[Cell, Sequence[Run]]":
-    """A cell, and the runs it shows. Where no setting can be chosen it shows all of them (and no number)."""
+    """A cell, and the runs it shows. Where no setting can be chosen these are all, and there is no number."""
     settings = _grouped(runs, over)
-    if not over or not runs:
-        return _summary(runs, found, value), runs
+    everything = replace(_summary(runs, found, value), settings=max(1, len(settings)))
+    if not over:
+        return everything, runs
     scores = {key: _summary(group, found, by) for key, group in settings.items()}
     # A setting in which some seed diverged is the last resort. Ties: min takes the first in grid order.
     ranks = {key: (score.diverged > 0, score.mean) for key, score in scores.items() if score.mean is not None}
     if not ranks:
-        return _summary(runs, found, value), runs
+        return everything, runs
     best = min(ranks, key=ranks.__getitem__)
     unmeasured = sum(score.mean is None and not score.diverged for score in scores.values())
     chosen = dict(zip(over, best, strict=True))
-    return _summary(settings[best], found, value, chosen, unmeasured, len(settings)), settings[best]
+    cell = _summary(settings[best], found, value)
+    return replace(cell, chosen=chosen, unmeasured=unmeasured, settings=len(settings)), settings[best]
 
 
-def _summary(runs: "Sequence[Run]", found: Found, value: str, chosen=None, unmeasured=0, settings=1) -> Cell:
+def _summary(runs: "Sequence[Run]", found: Found, value: str) -> Cell:
     """Mean and standard error over the finished runs. A finished run without this value counts as missing."""
     statuses = [found[run.run_id]["status"] if run.run_id in found else "missing" for run in runs]
     values = [float(found[run.run_id][value]) for run, status in zip(runs, statuses, strict=True) if status == "done"]
@@ -243,9 +246,6 @@ def _summary(runs: "Sequence[Run]", found: Found, value: str, chosen=None, unmea
         diverged=diverged,
         failed=failed,
         missing=len(runs) - len(values) - diverged - failed,
-        chosen=chosen or {},
-        unmeasured=unmeasured,
-        settings=settings,
     )
 
 

@@ -51,7 +51,9 @@ class Node(NamedTuple):
 
 
 def shown(value: Any) -> str:
-    """A value as messages show it: one line, not too long."""
+    """A value, or the value of a node, as messages show it: one line, not too long."""
+    if isinstance(value, Node):
+        return shown(value.value)
     if value is None:
         return "nothing"
     if isinstance(value, dict):
@@ -146,8 +148,8 @@ class _Parser:
             raise SweepError(f"{where}: not valid YAML: {' '.join(reason.split())}") from None
         except yaml.reader.ReaderError as error:
             line = self.text.count("\n", 0, error.position)
-            character = f"U+{ord(error.character):04X}" if isinstance(error.character, str) else error.character
-            raise SweepError(f"{self.where(line)}: not valid YAML: found the character {character}") from None
+            text = f"not valid YAML: found the character U+{error.character:04X}"
+            raise SweepError(f"{self.where(line)}: {text}") from None
         except (yaml.YAMLError, ValueError, OverflowError) as error:  # PyYAML on "\UFFFFFFFF" and the like
             raise SweepError(f"{self.where(0)}: not valid YAML: {' '.join(str(error).split())}") from None
 
