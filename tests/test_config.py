@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -330,8 +330,7 @@ CASES = {
     ),
     "select by": (
         BASE + "grid: {seed: [1]}\nselect: {over: seed, by: test_error}",
-        "s.yaml:3: select.by: expected one of valid_error, valid_loss, train_loss; found "
-        '"test_error"',
+        's.yaml:3: select.by: expected one of valid_error, valid_loss, train_loss; found "test_error"',
     ),
     "select over": (
         BASE + "grid: {seed: [1]}\nselect:\n  over: [sed]",
@@ -523,14 +522,14 @@ def test_set_width_beside_hidden():
 
 def test_settings():
     given_ = {"dataset": "mnist", "activation": "tanh", "learning_rate": 1, "updates": 10.0}
-    settings = Settings(**given_, depth=2, width=30)
-    assert settings == Settings(**given_, hidden=[30, 30])
-    assert (settings.hidden, settings.depth, settings.width) == ((30, 30), 2, 30)
-    assert type(settings.updates) is int
+    found = Settings(**given_, depth=2, width=30)
+    assert found == Settings(**given_, hidden=[30, 30])
+    assert (found.hidden, found.depth, found.width) == ((30, 30), 2, 30)
+    assert type(found.updates) is int
     assert Settings(**given_, hidden=(3, 4)).width is None
     assert Settings(**given_).hidden == (1000,) * 5
     with pytest.raises(ValidationError, match="frozen"):
-        settings.seed = 3
+        found.seed = 3
     with pytest.raises(ValidationError, match="cannot stand beside hidden"):
         Settings(**given_, hidden=(3,), depth=1)
     with pytest.raises(ValidationError, match="Extra inputs"):
@@ -607,6 +606,7 @@ def sweep_texts(draw):
     return yaml_nodes.write(top)
 
 
+@settings(deadline=None)
 @given(sweep_texts())
 def test_dump_loads_back(text):
     sweep = config.parse(text, "s.yaml")
@@ -617,6 +617,7 @@ def test_dump_loads_back(text):
     assert config.dump(again) == dumped
 
 
+@settings(deadline=None)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers(-10**40, 10**40) | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(TRICKY),
@@ -640,6 +641,7 @@ def only_sweep_errors(text):
         assert config.parse(config.dump(sweep), "s.yaml") == sweep
 
 
+@settings(deadline=None)
 @given(st.text() | st.text(st.sampled_from("{}[]:,-&*!|>'\"%@`#?<~ \n\tab01.e_\\x")))
 @example('"\\UFFFFFFFF"')
 @example("%YAML 99999999999999999999.1\n---\na")
@@ -672,6 +674,7 @@ PIECES = [
 ]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_mutated_sweeps(data):
     text = data.draw(st.sampled_from(SEED_TEXTS))
@@ -682,6 +685,7 @@ def test_mutated_sweeps(data):
     only_sweep_errors(text)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_random_options(key, value):
     for option in (key, f"{key}={value}", f"width={value}", f"hidden={value}"):

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glorot import config, datasets, sweep
@@ -71,6 +71,7 @@ def test_no_axes_is_one_run():
     assert [(run.labels, run.method) for run in runs] == [({}, "Tanh")]
 
 
+@settings(deadline=None)
 @given(
     st.permutations(["seed", "batch_size", "updates", "method"]),
     st.lists(st.integers(1, 4), min_size=4, max_size=4),
@@ -198,15 +199,15 @@ def test_ids_depend_on_every_field(field):
 
 
 def test_ids_depend_on_device_and_versions(monkeypatch):
-    settings = Settings(**FIXED)
-    ids = [sweep.run_id(settings, "cpu"), sweep.run_id(settings, "cuda")]
+    fixed = Settings(**FIXED)
+    ids = [sweep.run_id(fixed, "cpu"), sweep.run_id(fixed, "cuda")]
     monkeypatch.setattr(sweep, "RESULTS_VERSION", sweep.RESULTS_VERSION + 1)
-    ids.append(sweep.run_id(settings, "cpu"))
+    ids.append(sweep.run_id(fixed, "cpu"))
     monkeypatch.undo()
     info = datasets.DATASETS["shapeset"]
     newer = datasets.DatasetInfo(**{**vars(info), "version": info.version + 1})
     monkeypatch.setitem(datasets.DATASETS, "shapeset", newer)
-    ids.append(sweep.run_id(settings, "cpu"))
+    ids.append(sweep.run_id(fixed, "cpu"))
     assert len(set(ids)) == 4
     assert all(len(one) == 12 and int(one, 16) >= 0 for one in ids)
 
@@ -271,6 +272,7 @@ def test_refused_only(only, message):
     assert str(caught.value) == message
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_random_only(key, value):
     for option in (key, f"{key}={value}", f"method={value}", f"learning_rate={value}", f"width={value}"):

@@ -1,0 +1,125 @@
+"""The oracle: a network in float64, as slow and as obvious as it gets. Tests compare with it; glorot never imports it.
+
+Formulas are the textbook's, in the pre-activation z and not in the activation, on purpose: they share no step with
+glorot/activations.py and glorot/losses.py. Layers are (W, b) with W: (fan_out, fan_in), b: (fan_out,).
+"""
+
+import numpy as np
+
+
+def sigmoid(z):
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-z))
+
+
+def sigmoid_derivative(z):
+    return np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))) ** 2
+
+
+def tanh_derivative(z):
+    with np.errstate(over="ignore"):
+        return 1 / np.cosh(z) ** 2
+
+
+# name: (f(z), f'(z))
+ACTIVATIONS = {
+    "sigmoid": (sigmoid, sigmoid_derivative),
+    "tanh": (np.tanh, tanh_derivative),
+    "softsign": (lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2),
+    "relu": (lambda z: np.maximum(z, 0), lambda z: np.where(z > 0, 1.0, 0.0)),
+    "softplus": (lambda z: np.logaddexp(0, z), sigmoid),
+    "linear": (lambda z: z, lambda z: np.ones_like(z)),
+}
+
+
+def one_hot(labels, n_classes):
+    return (np.arange(n_classes) == np.asarray(labels)[:, None]).astype(float)
+
+
+def log_softmax(logits):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def cross_entropy(logits, t):
+    return -(t * log_softmax(logits)).sum(axis=1)
+
+
+def cross_entropy_delta(logits, t):
+    return np.exp(log_softmax(logits)) - t
+
+
+def sigmoid_cross_entropy(logits, t):
+    log_p, log_not_p = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
+    return -(t * log_p + (1 - t) * log_not_p).sum(axis=1)
+
+
+def sigmoid_cross_entropy_delta(logits, t):
+    return sigmoid(logits) - t
+
+
+def quadratic(logits, t):
+    return ((sigmoid(logits) - t) ** 2 / 2).sum(axis=1)
+
+
+def quadratic_delta(logits, t):
+    return (sigmoid(logits) - t) * sigmoid_derivative(logits)
+
+
+# name: (C of each example (n,), dC/dlogits (n, n_classes)), both of logits and one-hot targets t, (n, n_classes)
+LOSSES = {
+    "cross_entropy": (cross_entropy, cross_entropy_delta),
+    "sigmoid_cross_entropy": (sigmoid_cross_entropy, sigmoid_cross_entropy_delta),
+    "quadratic": (quadratic, quadratic_delta),
+}
+
+
+def forward(layers, pixels, activation):
+    """Pre-activations of every layer (the last are the logits), and what each layer gets: pixels / 255 first."""
+    inputs, zs = [np.asarray(pixels) / 255.0], []
+    for W, b in layers:
+        zs.append(inputs[-1] @ np.float64(W).T + b)
+        inputs.append(ACTIVATIONS[activation][0](zs[-1]))
+    return zs, inputs[:-1]
+
+
+def evaluate(layers, examples, activation, loss):
+    """Loss of each example, (n,), and the class predicted, (n,)."""
+    logits = forward(layers, examples.pixels, activation)[0][-1]
+    return LOSSES[loss][0](logits, one_hot(examples.labels, logits.shape[1])), logits.argmax(axis=1)
+
+
+def gradients(layers, examples, activation, loss):
+    """(dC/dW, dC/db) of every layer, C = mean loss of the examples, by back-propagation."""
+    zs, inputs = forward(layers, examples.pixels, activation)
+    n = len(examples.labels)
+    delta = LOSSES[loss][1](zs[-1], one_hot(examples.labels, zs[-1].shape[1]))
+    result = []
+    for l in reversed(range(len(layers))):
+        result.append((delta.T @ inputs[l] / n, delta.sum(axis=0) / n))
+        if l > 0:
+            delta = delta @ np.float64(layers[l][0]) * ACTIVATIONS[activation][1](zs[l - 1])
+    return result[::-1]
+
+
+def sgd_step(layers, examples, activation, loss, learning_rate):
+    """The layers after one step on these examples."""
+    steps = gradients(layers, examples, activation, loss)
+    return [(W - learning_rate * dW, b - learning_rate * db) for (W, b), (dW, db) in zip(layers, steps, strict=True)]
+
+
+def numerical_gradients(layers, examples, activation, loss, h=1e-6):
+    """As gradients(), by central differences of the loss: no back-propagation in it at all."""
+    layers = [(np.array(W, float), np.array(b, float)) for W, b in layers]
+
+    def slope(parameter, place):
+        kept, costs = parameter[place], []
+        for value in (kept + h, kept - h):
+            parameter[place] = value
+            costs.append(evaluate(layers, examples, activation, loss)[0].mean())
+        parameter[place] = kept
+        return (costs[0] - costs[1]) / (2 * h)
+
+    return [
+        tuple(np.array([slope(p, i) for i in np.ndindex(p.shape)]).reshape(p.shape) for p in layer) for layer in layers
+    ]
