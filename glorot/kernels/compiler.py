@@ -30,16 +30,21 @@ COMPILED = (
     "datasets/shapeset.py",
     "kernels/simd.py",
     "kernels/cpu.py",
+    "kernels/floor.py",
 )
 KEEP_DAYS = 30
 
 
 def cpu_target() -> tuple[str, str]:
-    """Name and features of the processor that Numba compiles for (NUMBA_CPU_NAME, NUMBA_CPU_FEATURES)."""
-    name = config.CPU_NAME or llvmlite.binding.get_host_cpu_name()
-    if config.CPU_FEATURES is not None:
-        return name, config.CPU_FEATURES
-    return name, "" if config.CPU_NAME else llvmlite.binding.get_host_cpu_features().flatten()
+    """Name and features of the processor compiled for: this one's, or NUMBA_CPU_NAME and NUMBA_CPU_FEATURES."""
+    name = getattr(config, "CPU_NAME", None) or llvmlite.binding.get_host_cpu_name()
+    features = getattr(config, "CPU_FEATURES", None)
+    return name, llvmlite.binding.get_host_cpu_features().flatten() if features is None else features
+
+
+def has_avx512() -> bool:
+    """Whether the processor compiled for has 32 registers of 16 floats."""
+    return "+avx512f" in cpu_target()[1].split(",")
 
 
 @cache

@@ -21,7 +21,7 @@ One update runs, with every thread at the same step (a barrier between the steps
         | the minibatch pass,       |            |       |       |       |       |   and written once, delta
         +---------------------------+            |       |       |       |       |   below and a stay in L1
         | 4 rows x 5 (or 4) examples|  thread    |       |       |       |       |
-        | at a time, in registers   |    1       |   thread 0    |   thread 1    |
+        | at a time, in registers   |    1       |   thread 0    |   thread 1    |   (with AVX-512)
         +---------------------------+            +-------+-------+-------+-------+
                   forward                                   backward
 
@@ -37,7 +37,7 @@ import numpy as np
 from glorot.activations import ACTIVATIONS
 from glorot.datasets import Examples
 from glorot.elementary import ONE, ZERO, F
-from glorot.kernels.compiler import compiling, jit
+from glorot.kernels.compiler import compiling, has_avx512, jit
 from glorot.kernels.simd import LANES, dot_tile, update_tile, wait_for_all
 from glorot.losses import LOSSES
 from glorot.network import Layer
@@ -49,10 +49,13 @@ PANEL = 96  # rows
 EVALUATION_CHUNK = 96  # examples that pass the network together
 L1_BYTES = 24 * 1024  # share of the first-level cache for delta and a of a block
 
-dot_4x5, dot_4x4, dot_4x1 = dot_tile(4, 5), dot_tile(4, 4), dot_tile(4, 1)
-dot_1x5, dot_1x4, dot_1x1 = dot_tile(1, 5), dot_tile(1, 4), dot_tile(1, 1)
-update_8, update_1 = update_tile(8, with_delta=True), update_tile(1, with_delta=True)
-update_first_8, update_first_1 = update_tile(8, with_delta=False), update_tile(1, with_delta=False)
+# Tiles that fit the registers: 32 of 16 floats with AVX-512, else 16 of 8 (a vector of ours then takes two).
+ROWS, EXAMPLES, UPDATE_ROWS = (4, 4, 8) if has_avx512() else (2, 2, 2)
+
+dot_plus, dot, dot_one = (dot_tile(ROWS, examples) for examples in (EXAMPLES + 1, EXAMPLES, 1))
+row_dot, row_dot_one = dot_tile(1, EXAMPLES), dot_tile(1, 1)
+update, update_row = update_tile(UPDATE_ROWS, with_delta=True), update_tile(1, with_delta=True)
+update_first, update_first_row = update_tile(UPDATE_ROWS, with_delta=False), update_tile(1, with_delta=False)
 
 
 # One function an activation and a loss, and the choice among them by number. ----------------------------
@@ -60,10 +63,11 @@ update_first_8, update_first_1 = update_tile(8, with_delta=False), update_tile(1
 
 def _activate(value):
     @numba.njit(error_model="numpy")
-    def activate(a, start, stride, examples, n):
-        for e in range(examples):
-            row = a[start + e * stride : start + e * stride + n]
-            for i in range(n):
+    def activate(z, start, stop):
+        """a = f(z) in place, columns start..stop-1. z: (examples, units)."""
+        for e in range(len(z)):
+            row = z[e, start:stop]
+            for i in range(len(row)):
                 row[i] = value(row[i])
 
     return activate
@@ -71,11 +75,11 @@ def _activate(value):
 
 def _times_slope(slope):
     @numba.njit(error_model="numpy")
-    def times_slope(a, delta, start, stride, examples, n):
-        for e in range(examples):
-            a_row = a[start + e * stride : start + e * stride + n]
-            row = delta[start + e * stride : start + e * stride + n]
-            for i in range(n):
+    def times_slope(delta, a, start, stop):
+        """delta *= f'(z), which slope gives from a = f(z), columns start..stop-1. delta, a: (examples, units)."""
+        for e in range(len(a)):
+            row, a_row = delta[e, start:stop], a[e, start:stop]
+            for i in range(len(row)):
                 row[i] *= slope(a_row[i])
 
     return times_slope
@@ -103,14 +107,14 @@ def _choice(functions):
     first = functions[0]
     if len(functions) == 1:
 
-        @numba.njit
+        @numba.njit(error_model="numpy")
         def last(number, *arguments):
             return first(*arguments)
 
         return last
     others = _choice(functions[1:])
 
-    @numba.njit
+    @numba.njit(error_model="numpy")
     def choose(number, *arguments):
         if number == 0:
             return first(*arguments)
@@ -124,279 +128,168 @@ times_slope = _choice([_times_slope(numba.njit(activation.slope)) for activation
 loss_and_delta = _choice([_loss_and_delta(loss) for loss in LOSSES.values()])
 
 
+# Views of the flat arrays. ----------------------------------------------------------------------------------
+
+
+@numba.njit(error_model="numpy")
+def weights_of(layer, parameters):
+    """W: (fan_out, stride_in), the bias in column fan_in."""
+    flat = parameters[layer[W] : layer[W] + layer[FAN_OUT] * layer[STRIDE_IN]]
+    return flat.reshape((layer[FAN_OUT], layer[STRIDE_IN]))
+
+
+@numba.njit(error_model="numpy")
+def below_of(layer, values, examples):
+    """Activations or deltas below a layer: (examples, stride_in)."""
+    return values[layer[BELOW] : layer[BELOW] + examples * layer[STRIDE_IN]].reshape((examples, layer[STRIDE_IN]))
+
+
+@numba.njit(error_model="numpy")
+def above_of(layer, values, examples):
+    """Activations (or z) or deltas of a layer's units: (examples, stride_out)."""
+    return values[layer[ABOVE] : layer[ABOVE] + examples * layer[STRIDE_OUT]].reshape((examples, layer[STRIDE_OUT]))
+
+
 # The steps of an update. ------------------------------------------------------------------------------------
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def share(n, unit, thread, threads):
     """This thread's part of 0..n-1, in whole units."""
     units = (n + unit - 1) // unit
     return min(n, units * thread // threads * unit), min(n, units * (thread + 1) // threads * unit)
 
 
-@numba.njit
-def read_pixels(pixels, first, examples, a, stride, start, stop):
-    """a = pixels / 255, columns start..stop-1 of some examples."""
-    for e in range(examples):
-        row = a[e * stride + start : e * stride + stop]
-        source = pixels[first + e, start:stop]
+@numba.njit(error_model="numpy")
+def read_pixels(pixels, a, start, stop):
+    """a = pixels / 255, columns start..stop-1. pixels: (examples, n_inputs). a: (examples, stride)."""
+    for e in range(len(pixels)):
+        row, source = a[e, start:stop], pixels[e, start:stop]
         for k in range(len(row)):
             row[k] = F(source[k]) / F(255)
 
 
-@numba.njit
-def dots_of_row(parameters, w, stride_in, a, below, z, stride_out, examples):
-    """z of one unit, for all examples."""
-    e = 0
-    while e + 4 <= examples:
-        dot_1x4(
-            parameters,
-            w,
-            stride_in,
-            a,
-            below + e * stride_in,
-            stride_in,
-            stride_in,
-            a,
-            z + e * stride_out,
-            stride_out,
-        )
-        e += 4
-    while e < examples:
-        dot_1x1(
-            parameters,
-            w,
-            stride_in,
-            a,
-            below + e * stride_in,
-            stride_in,
-            stride_in,
-            a,
-            z + e * stride_out,
-            stride_out,
-        )
-        e += 1
+@numba.njit(error_model="numpy")
+def row_dots(W, j, a, z):
+    """z of one unit."""
+    whole = len(a) // EXAMPLES * EXAMPLES
+    for e in range(0, whole, EXAMPLES):
+        row_dot(W, j, a, e, z)
+    for e in range(whole, len(a)):
+        row_dot_one(W, j, a, e, z)
 
 
-@numba.njit
-def dots(parameters, w, stride_in, a, below, above, stride_out, examples, start, stop):
-    """z of units start..stop-1: z[e, j] = sum_k W[j, k] a[e, k]."""
+@numba.njit(error_model="numpy")
+def dots(W, a, z, start, stop):
+    """z[e, j] = sum_k W[j, k] a[e, k] for the units j = start..stop-1."""
+    examples = len(a)
     for panel in range(start, stop, PANEL):
         end = min(panel + PANEL, stop)
-        whole = panel + (end - panel) // 4 * 4
+        whole = panel + (end - panel) // ROWS * ROWS
         e = 0
-        while examples - e >= 5 and (examples - e) % 4 != 0:
-            row = below + e * stride_in
-            for j in range(panel, whole, 4):
-                dot_4x5(
-                    parameters,
-                    w + j * stride_in,
-                    stride_in,
-                    a,
-                    row,
-                    stride_in,
-                    stride_in,
-                    a,
-                    above + e * stride_out + j,
-                    stride_out,
-                )
-            e += 5
-        while examples - e >= 4:
-            row = below + e * stride_in
-            for j in range(panel, whole, 4):
-                dot_4x4(
-                    parameters,
-                    w + j * stride_in,
-                    stride_in,
-                    a,
-                    row,
-                    stride_in,
-                    stride_in,
-                    a,
-                    above + e * stride_out + j,
-                    stride_out,
-                )
-            e += 4
-        while e < examples:
-            row = below + e * stride_in
-            for j in range(panel, whole, 4):
-                dot_4x1(
-                    parameters,
-                    w + j * stride_in,
-                    stride_in,
-                    a,
-                    row,
-                    stride_in,
-                    stride_in,
-                    a,
-                    above + e * stride_out + j,
-                    stride_out,
-                )
-            e += 1
+        while examples - e > EXAMPLES and (examples - e) % EXAMPLES != 0:
+            for j in range(panel, whole, ROWS):
+                dot_plus(W, j, a, e, z)
+            e += EXAMPLES + 1
+        while examples - e >= EXAMPLES:
+            for j in range(panel, whole, ROWS):
+                dot(W, j, a, e, z)
+            e += EXAMPLES
+        for e_one in range(e, examples):
+            for j in range(panel, whole, ROWS):
+                dot_one(W, j, a, e_one, z)
         for j in range(whole, end):
-            dots_of_row(parameters, w + j * stride_in, stride_in, a, below, above + j, stride_out, examples)
+            row_dots(W, j, a, z)
 
 
-@numba.njit
-def forward(layers, parameters, a, examples, activation, l, thread, threads):
+@numba.njit(error_model="numpy")
+def forward(layers, l, parameters, a, examples, activation, thread, threads):
     """This thread's units of layer l: z = W a, then the activation (the last layer stays linear)."""
     layer = layers[l]
     start, stop = share(layer[FAN_OUT], LANES, thread, threads)
-    dots(
-        parameters,
-        layer[W],
-        layer[STRIDE_IN],
-        a,
-        layer[BELOW],
-        layer[ABOVE],
-        layer[STRIDE_OUT],
-        examples,
-        start,
-        stop,
-    )
+    z = above_of(layer, a, examples)
+    dots(weights_of(layer, parameters), below_of(layer, a, examples), z, start, stop)
     if l + 1 < len(layers):
-        activate(activation, a, layer[ABOVE] + start, layer[STRIDE_OUT], examples, stop - start)
+        activate(activation, z, start, stop)
 
 
-@numba.njit
-def backward(layers, parameters, a, delta, examples, activation, step, l, thread, threads):
-    """This thread's columns of layer l: delta of the units below, then W -= step * (sum over examples of delta a)."""
+@numba.njit(error_model="numpy")
+def update_columns(W, k, n, a, delta, below, step):
+    """Columns k..k+n-1 of a layer: delta below (without the slope), then W -= step * delta a, in one pass over W."""
+    below[:, k : k + n] = ZERO
+    whole = len(W) // UPDATE_ROWS * UPDATE_ROWS
+    for j in range(0, whole, UPDATE_ROWS):
+        update(W, j, k, n, a, delta, below, step)
+    for j in range(whole, len(W)):
+        update_row(W, j, k, n, a, delta, below, step)
+
+
+@numba.njit(error_model="numpy")
+def update_first_columns(W, k, n, a, delta, step):
+    """As update_columns, for the first layer, which needs no delta below."""
+    whole = len(W) // UPDATE_ROWS * UPDATE_ROWS
+    for j in range(0, whole, UPDATE_ROWS):
+        update_first(W, j, k, n, a, delta, a, step)
+    for j in range(whole, len(W)):
+        update_first_row(W, j, k, n, a, delta, a, step)
+
+
+@numba.njit(error_model="numpy")
+def backward(layers, l, parameters, a, delta, examples, activation, step, thread, threads):
+    """This thread's columns of layer l: delta of the units below them, and their weights' update."""
     layer = layers[l]
-    stride, w, below, above, stride_out = (
-        layer[STRIDE_IN],
-        layer[W],
-        layer[BELOW],
-        layer[ABOVE],
-        layer[STRIDE_OUT],
-    )
-    start, stop = share(stride, LANES, thread, threads)
-    width = max(1, L1_BYTES // (2 * 4 * LANES * examples)) * LANES
-    whole = layer[FAN_OUT] // 8 * 8
-    for k in range(start, stop, width):
-        n = min(width, stop - k)
-        if l > 0:
-            for e in range(examples):
-                delta[below + e * stride + k : below + e * stride + k + n] = ZERO
-            for j in range(0, whole, 8):
-                update_8(
-                    parameters,
-                    w + j * stride + k,
-                    stride,
-                    n,
-                    a,
-                    below + k,
-                    stride,
-                    delta,
-                    above + j,
-                    below + k,
-                    stride_out,
-                    examples,
-                    step,
-                )
-            for j in range(whole, layer[FAN_OUT]):
-                update_1(
-                    parameters,
-                    w + j * stride + k,
-                    stride,
-                    n,
-                    a,
-                    below + k,
-                    stride,
-                    delta,
-                    above + j,
-                    below + k,
-                    stride_out,
-                    examples,
-                    step,
-                )
-            times_slope(activation, a, delta, below + k, stride, examples, n)
+    W_ = weights_of(layer, parameters)
+    a_below, delta_below = below_of(layer, a, examples), below_of(layer, delta, examples)
+    delta_above = above_of(layer, delta, examples)
+    start, stop = share(layer[STRIDE_IN], LANES, thread, threads)
+    block = max(1, L1_BYTES // (2 * 4 * LANES * examples)) * LANES
+    for k in range(start, stop, block):
+        n = min(block, stop - k)
+        if l == 0:
+            update_first_columns(W_, k, n, a_below, delta_above, step)
         else:
-            for j in range(0, whole, 8):
-                update_first_8(
-                    parameters,
-                    w + j * stride + k,
-                    stride,
-                    n,
-                    a,
-                    below + k,
-                    stride,
-                    delta,
-                    above + j,
-                    below + k,
-                    stride_out,
-                    examples,
-                    step,
-                )
-            for j in range(whole, layer[FAN_OUT]):
-                update_first_1(
-                    parameters,
-                    w + j * stride + k,
-                    stride,
-                    n,
-                    a,
-                    below + k,
-                    stride,
-                    delta,
-                    above + j,
-                    below + k,
-                    stride_out,
-                    examples,
-                    step,
-                )
+            update_columns(W_, k, n, a_below, delta_above, delta_below, step)
+            times_slope(activation, delta_below, a_below, k, k + n)
 
 
-@numba.njit
-def output_delta(layers, a, delta, labels, first, examples, loss):
+@numba.njit(error_model="numpy")
+def output_delta(layers, a, delta, labels, loss):
     """Delta of the logits for a minibatch; its mean loss (float64, summed in the order of the examples)."""
     last = layers[-1]
+    logits, deltas = above_of(last, a, len(labels)), above_of(last, delta, len(labels))
     total = 0.0
-    for e in range(examples):
-        row = last[ABOVE] + e * last[STRIDE_OUT]
-        stop = row + last[FAN_OUT]
-        total += loss_and_delta(loss, a[row:stop], labels[first + e], delta[row:stop])
-    return total / examples
+    for e in range(len(labels)):
+        total += loss_and_delta(loss, logits[e, : last[FAN_OUT]], labels[e], deltas[e, : last[FAN_OUT]])
+    return total / len(labels)
 
 
 @jit
 def run_updates(
-    layers,
-    parameters,
-    a,
-    delta,
-    pixels,
-    labels,
-    batch_size,
-    step,
-    activation,
-    loss,
-    losses,
-    barrier,
-    thread,
-    threads,
+    layers, parameters, a, delta, pixels, labels, batch_size, step, activation, loss, losses, barrier, thread, threads
 ):
     """Run len(losses) updates on consecutive minibatches, as thread number `thread` of `threads`.
 
     layers: (n_layers, 7) int64. parameters, a, delta: flat float32. pixels: (updates * batch_size, n_inputs)
-    uint8. labels: (updates * batch_size,) uint8. step: learning rate / batch_size. losses: (updates,) float64, gets
-    each minibatch's mean loss before its update. Stops before an update whose loss is not finite.
+    uint8. labels: (updates * batch_size,) uint8. step: learning rate / batch_size. losses: (updates,) float64,
+    gets each minibatch's mean loss before its update. Stops before an update whose loss is not finite.
     Returns the number of updates done.
     """
-    first_layer = layers[0]
+    n_layers, inputs = len(layers), below_of(layers[0], a, batch_size)
     for u in range(len(losses)):
-        first = u * batch_size
-        start, stop = share(first_layer[FAN_IN], LANES, thread, threads)
-        read_pixels(pixels, first, batch_size, a, first_layer[STRIDE_IN], start, stop)
+        batch = slice(u * batch_size, (u + 1) * batch_size)
+        start, stop = share(layers[0][FAN_IN], LANES, thread, threads)
+        read_pixels(pixels[batch], inputs, start, stop)
         wait_for_all(barrier, threads)
-        for l in range(len(layers)):
-            forward(layers, parameters, a, batch_size, activation, l, thread, threads)
+        for l in range(n_layers):
+            forward(layers, l, parameters, a, batch_size, activation, thread, threads)
             wait_for_all(barrier, threads)
         if thread == 0:
-            losses[u] = output_delta(layers, a, delta, labels, first, batch_size, loss)
+            losses[u] = output_delta(layers, a, delta, labels[batch], loss)
         wait_for_all(barrier, threads)
         if not np.isfinite(losses[u]):
             return u
-        for l in range(len(layers) - 1, -1, -1):
-            backward(layers, parameters, a, delta, batch_size, activation, step, l, thread, threads)
+        for l in range(n_layers - 1, -1, -1):
+            backward(layers, l, parameters, a, delta, batch_size, activation, step, thread, threads)
             wait_for_all(barrier, threads)
     return len(losses)
 
@@ -405,21 +298,21 @@ def run_updates(
 def evaluate_examples(layers, parameters, a, delta, pixels, labels, start, stop, activation, loss, losses, predictions):
     """Loss and predicted class (the largest logit, the first of equals) of examples start..stop-1.
 
-    a, delta: room for EVALUATION_CHUNK examples. losses: (n,) float32. predictions: (n,) uint8.
+    a: room for EVALUATION_CHUNK examples. delta: (>= n_classes,). losses: (n,) float32. predictions: (n,) uint8.
     """
-    first_layer, last = layers[0], layers[-1]
+    n_layers, n_classes = len(layers), layers[-1][FAN_OUT]
     for first in range(start, stop, EVALUATION_CHUNK):
         examples = min(EVALUATION_CHUNK, stop - first)
-        read_pixels(pixels, first, examples, a, first_layer[STRIDE_IN], 0, first_layer[FAN_IN])
-        for l in range(len(layers)):
-            forward(layers, parameters, a, examples, activation, l, 0, 1)
+        inputs = below_of(layers[0], a, examples)
+        read_pixels(pixels[first : first + examples], inputs, 0, layers[0][FAN_IN])
+        for l in range(n_layers):
+            forward(layers, l, parameters, a, examples, activation, 0, 1)
+        logits = above_of(layers[-1], a, examples)
         for e in range(examples):
-            row = last[ABOVE] + e * last[STRIDE_OUT]
-            logits = a[row : row + last[FAN_OUT]]
-            losses[first + e] = loss_and_delta(loss, logits, labels[first + e], delta[: last[FAN_OUT]])
+            losses[first + e] = loss_and_delta(loss, logits[e, :n_classes], labels[first + e], delta[:n_classes])
             best = 0
-            for k in range(1, len(logits)):
-                if logits[k] > logits[best]:
+            for k in range(1, n_classes):
+                if logits[e, k] > logits[e, best]:
                     best = k
             predictions[first + e] = best
 

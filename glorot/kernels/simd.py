@@ -84,30 +84,43 @@ for function in (elementary.exp, elementary.log, elementary.log1p, elementary.ta
 # Tiles. ------------------------------------------------------------------------------------------------
 
 
-def _pointer(context, builder, array_type, array, offset):
-    """Address of the element at a flat offset."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [offset])
+def pointer_to(context, builder, array_type, array, *index):
+    """Address of an element of a C-contiguous array of one or two dimensions."""
+    struct = context.make_array(array_type)(context, builder, array)
+    offset = index[-1]
+    if len(index) == 2:
+        width = builder.extract_value(struct.shape, 1)
+        offset = builder.add(builder.mul(index[0], width), offset)
+    return builder.gep(struct.data, [offset])
+
+
+def row_pointers(context, builder, array_type, array, first, count, column=0):
+    """Addresses of an element in each of some rows of a C-contiguous matrix."""
+    struct = context.make_array(array_type)(context, builder, array)
+    width = builder.extract_value(struct.shape, 1)
+    column = column if isinstance(column, ir.Value) else width.type(column)
+    base = builder.gep(struct.data, [builder.add(builder.mul(first, width), column)])
+    return [builder.gep(base, [builder.mul(width, width.type(i))]) for i in range(count)]
 
 
 def _vector_at(builder, pointer, offset):
     return builder.bitcast(builder.gep(pointer, [offset]), VECTOR.as_pointer())
 
 
-def _load(builder, pointer, offset):
+def load(builder, pointer, offset):
     return builder.load(_vector_at(builder, pointer, offset), align=4)
 
 
-def _store(builder, value, pointer, offset):
+def store(builder, value, pointer, offset):
     builder.store(value, _vector_at(builder, pointer, offset), align=4)
 
 
-def _splat(builder, scalar):
+def splat(builder, scalar):
     one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, INT(0))
     return _shuffle(builder, one, one, [0] * LANES)
 
 
-def _fused(builder, a, b, c):
+def fused(builder, a, b, c):
     """a * b + c, rounded once, lane by lane."""
     function = ir.FunctionType(VECTOR, [VECTOR] * 3)
     return builder.call(cgutils.get_or_insert_function(builder.module, function, "llvm.fma.v16f32"), [a, b, c])
@@ -158,13 +171,7 @@ def _lane_sums(builder, vectors):
     return [sums[index] for index in sorted(sums)]
 
 
-def _rows(context, builder, array_type, array, offset, stride, count):
-    """Addresses of the first elements of some rows."""
-    base = _pointer(context, builder, array_type, array, offset)
-    return [builder.gep(base, [builder.mul(stride, stride.type(i))]) for i in range(count)]
-
-
-def _variables(builder, count):
+def variables(builder, count):
     """Vectors that start at zero; LLVM keeps them in registers."""
     variables = [cgutils.alloca_once(builder, VECTOR) for _ in range(count)]
     for variable in variables:
@@ -173,84 +180,83 @@ def _variables(builder, count):
 
 
 def dot_tile(rows, examples):
-    """Intrinsic dot(W, w, ldw, A, a, lda, n, Z, z, ldz): for a tile of rows x examples
+    """Intrinsic dot(W, j, a, e, z): for a tile of rows x examples that begins at (j, e)
 
-        Z[z + e*ldz + r] = sum_k W[w + r*ldw + k] * A[a + e*lda + k],    k = 0..n-1, n a multiple of 16.
+        z[e, j] = sum_k W[j, k] * a[e, k],    W: (fan_out, n), a: (examples, n), z: (examples, >= fan_out).
 
-    Lane i adds up the products k = i, i+16, i+32, ... in this order; then the lanes are added as a tree.
+    n is a multiple of 16. Lane i adds up the products k = i, i+16, i+32, ...; then the lanes are added as a tree.
     """
 
     @intrinsic
-    def dot(typingctx, W, w, ldw, A, a, lda, n, Z, z, ldz):
+    def dot(typingctx, W, j, a, e, z):
         def codegen(context, builder, signature, args):
-            W_, w_, ldw_, A_, a_, lda_, n_, Z_, z_, ldz_ = args
-            w_rows = _rows(context, builder, W, W_, w_, ldw_, rows)
-            a_rows = _rows(context, builder, A, A_, a_, lda_, examples)
-            z_rows = _rows(context, builder, Z, Z_, z_, ldz_, examples)
-            sums = _variables(builder, examples * rows)
-            with cgutils.for_range_slice(builder, n_.type(0), n_, n_.type(LANES), inc=True) as (k, _):
-                weights = [_load(builder, row, k) for row in w_rows]
-                for e in range(examples):
-                    x = _load(builder, a_rows[e], k)
-                    for r in range(rows):
-                        s = sums[e * rows + r]
-                        builder.store(_fused(builder, weights[r], x, builder.load(s)), s)
+            W_, j_, a_, e_, z_ = args
+            w_rows = row_pointers(context, builder, W, W_, j_, rows)
+            a_rows = row_pointers(context, builder, a, a_, e_, examples)
+            z_rows = row_pointers(context, builder, z, z_, e_, examples, column=j_)
+            n = builder.extract_value(context.make_array(W)(context, builder, W_).shape, 1)
+            sums = variables(builder, examples * rows)
+            with cgutils.for_range_slice(builder, n.type(0), n, n.type(LANES), inc=True) as (k, _):
+                weights = [load(builder, row, k) for row in w_rows]
+                for example, a_row in enumerate(a_rows):
+                    x = load(builder, a_row, k)
+                    for row, weight in enumerate(weights):
+                        s = sums[example * rows + row]
+                        builder.store(fused(builder, weight, x, builder.load(s)), s)
             totals = _lane_sums(builder, [builder.load(s) for s in sums])
-            for e in range(examples):
-                for r in range(rows):
-                    place = builder.gep(z_rows[e], [n_.type(r)])
-                    builder.store(totals[e * rows + r], place, align=4)
+            for example, z_row in enumerate(z_rows):
+                for row in range(rows):
+                    place = builder.gep(z_row, [n.type(row)])
+                    builder.store(totals[example * rows + row], place, align=4)
             return context.get_dummy_value()
 
-        i = types.intp
-        return types.void(W, i, i, A, i, i, i, Z, i, i), codegen
+        return types.void(W, types.intp, a, types.intp, z), codegen
 
     return dot
 
 
 def update_tile(rows, with_delta):
-    """Intrinsic update(W, w, ldw, n, A, a, lda, D, d, below, ldd, examples, step): one pass over a tile of W,
-    rows x n weights, n a multiple of 16, that for every k = 0..n-1
+    """Intrinsic update(W, j, k, n, a, delta, below, step): one pass over the tile W[j : j+rows, k : k+n],
+    n a multiple of 16, that for every column c of the tile and every example e
 
-        D[below + e*lda + k] += sum_r D[d + e*ldd + r] * W[w + r*ldw + k]      (if with_delta; e = 0..examples-1)
-        W[w + r*ldw + k]     -= step * sum_e D[d + e*ldd + r] * A[a + e*lda + k]
+        below[e, c] += sum_r delta[e, j+r] * W[j+r, c]           (if with_delta)
+        W[j+r, c]   -= step * sum_e delta[e, j+r] * a[e, c]
 
     with the weights as they were before. Both sums run in the order of their index, one fused step at a time.
+    W: (fan_out, m), a and below: (examples, m), delta: (examples, >= fan_out).
     """
 
     @intrinsic
-    def update(typingctx, W, w, ldw, n, A, a, lda, D, d, below, ldd, examples, step):
+    def update(typingctx, W, j, k, n, a, delta, below, step):
         def codegen(context, builder, signature, args):
-            W_, w_, ldw_, n_, A_, a_, lda_, D_, d_, below_, ldd_, examples_, step_ = args
-            w_rows = _rows(context, builder, W, W_, w_, ldw_, rows)
-            a_base = _pointer(context, builder, A, A_, a_)
-            d_base = _pointer(context, builder, D, D_, d_)
-            below_base = _pointer(context, builder, D, D_, below_)
-            minus_step = _splat(builder, builder.fneg(step_))
-            with cgutils.for_range_slice(builder, n_.type(0), n_, n_.type(LANES), inc=True) as (k, _):
-                weights = [_load(builder, row, k) for row in w_rows]
-                gradients = _variables(builder, rows)
-                with cgutils.for_range(builder, examples_) as loop:
-                    e = loop.index
-                    x = _load(builder, a_base, builder.add(builder.mul(e, lda_), k))
-                    place = builder.add(builder.mul(e, lda_), k)
-                    delta_row = builder.gep(d_base, [builder.mul(e, ldd_)])
-                    total = _load(builder, below_base, place) if with_delta else None
-                    for r in range(rows):
-                        delta = _splat(builder, builder.load(builder.gep(delta_row, [n_.type(r)]), align=4))
-                        if with_delta:
-                            total = _fused(builder, delta, weights[r], total)
-                        g = gradients[r]
-                        builder.store(_fused(builder, delta, x, builder.load(g)), g)
+            W_, j_, k_, n_, a_, delta_, below_, step_ = args
+            w_rows = row_pointers(context, builder, W, W_, j_, rows, column=k_)
+            examples = builder.extract_value(context.make_array(a)(context, builder, a_).shape, 0)
+            minus_step = splat(builder, builder.fneg(step_))
+            with cgutils.for_range_slice(builder, n_.type(0), n_, n_.type(LANES), inc=True) as (c, _):
+                weights = [load(builder, row, c) for row in w_rows]
+                gradients = variables(builder, rows)
+                column = builder.add(k_, c)
+                with cgutils.for_range(builder, examples) as loop:
+                    x = load(builder, pointer_to(context, builder, a, a_, loop.index, column), n_.type(0))
+                    deltas = pointer_to(context, builder, delta, delta_, loop.index, j_)
                     if with_delta:
-                        _store(builder, total, below_base, place)
-                for r in range(rows):
-                    new = _fused(builder, minus_step, builder.load(gradients[r]), weights[r])
-                    _store(builder, new, w_rows[r], k)
+                        place = pointer_to(context, builder, below, below_, loop.index, column)
+                        total = load(builder, place, n_.type(0))
+                    for row in range(rows):
+                        d = splat(builder, builder.load(builder.gep(deltas, [n_.type(row)]), align=4))
+                        if with_delta:
+                            total = fused(builder, d, weights[row], total)
+                        builder.store(fused(builder, d, x, builder.load(gradients[row])), gradients[row])
+                    if with_delta:
+                        store(builder, total, place, n_.type(0))
+                for row in range(rows):
+                    new = fused(builder, minus_step, builder.load(gradients[row]), weights[row])
+                    store(builder, new, w_rows[row], c)
             return context.get_dummy_value()
 
         i = types.intp
-        return types.void(W, i, i, i, A, i, i, D, i, i, i, i, types.float32), codegen
+        return types.void(W, i, i, i, a, delta, below, types.float32), codegen
 
     return update
 
@@ -265,7 +271,7 @@ def _atomic_add(typingctx, array, index, value):
     """array[index] += value in one step; the value before."""
 
     def codegen(context, builder, signature, args):
-        pointer = _pointer(context, builder, array, args[0], args[1])
+        pointer = pointer_to(context, builder, array, args[0], args[1])
         return builder.atomic_rmw("add", pointer, args[2], "seq_cst")
 
     return types.int64(array, types.intp, types.int64), codegen
@@ -274,7 +280,7 @@ def _atomic_add(typingctx, array, index, value):
 @intrinsic
 def _atomic_load(typingctx, array, index):
     def codegen(context, builder, signature, args):
-        return builder.load_atomic(_pointer(context, builder, array, args[0], args[1]), "seq_cst", align=8)
+        return builder.load_atomic(pointer_to(context, builder, array, args[0], args[1]), "seq_cst", align=8)
 
     return types.int64(array, types.intp), codegen
 

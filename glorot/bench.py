@@ -1,0 +1,240 @@
+"""How fast the kernels are: absolute, against this machine's floor, and against PyTorch in the same run.
+
+Machines drift and are shared, so only ratios within one run mean much: the contestants take turns (A B A B ...), each
+round gives a ratio, and the median of the ratios is what counts.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glorot import kernels
+from glorot.datasets import Examples
+from glorot.errors import GlorotError
+from glorot.kernels.floor import Floor, measure
+from glorot.network import Layer, initial_parameters, layer_sizes
+
+if TYPE_CHECKING:
+    from glorot.training import Kernels
+
+ROUND_SECONDS = 0.25  # how long each contestant runs in a round
+PAUSE_SECONDS = 0.02  # lets the threads of the contestant before go to sleep
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured. The default is the paper's network."""
+
+    width: int = 1000
+    depth: int = 5
+    batch_size: int = 10
+    activation: str = "tanh"
+    threads: int = 1
+    n_inputs: int = 1024
+    n_classes: int = 9
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return layer_sizes(self.n_inputs, (self.width,) * self.depth, self.n_classes)
+
+    @property
+    def weights(self) -> int:
+        return sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.sizes))
+
+    @property
+    def flops(self) -> tuple[int, int]:
+        """Of one update, forward and backward. The first layer has no delta to pass down."""
+        products = 2 * self.batch_size * self.weights
+        return products, 2 * products - 2 * self.batch_size * self.sizes[0] * self.sizes[1]
+
+    def floor_seconds(self, floor: Floor) -> float:
+        """The least time of an update: each weight is read forward, read and written backward, and no faster than
+        the arithmetic goes."""
+        forward, backward = self.flops
+        n_bytes = 4 * self.weights
+        return max(n_bytes / floor.read, forward / floor.flops) + max(
+            2 * n_bytes / floor.read_write, backward / floor.flops
+        )
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Seconds an update (or an example) of each contestant, round by round. The first one is ours."""
+
+    seconds: Mapping[str, Sequence[float]]
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.seconds[name])
+
+    def ratio(self, name: str) -> float:
+        """How many times as long as ours: the median over the rounds."""
+        ours = next(iter(self.seconds.values()))
+        return statistics.median(theirs / own for theirs, own in zip(self.seconds[name], ours, strict=True))
+
+
+def contest(contestants: Mapping[str, Callable[[int], None]], rounds: int, unit: int = 1) -> Contest:
+    """Let the contestants take turns. Each is called with a number of units of work (updates, say)."""
+    counts = {}
+    for name, work in contestants.items():
+        work(unit)  # compile, warm up
+        began = time.perf_counter()
+        work(unit)
+        counts[name] = unit * max(1, min(1000, round(ROUND_SECONDS / (time.perf_counter() - began))))
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, work in contestants.items():
+            time.sleep(PAUSE_SECONDS)
+            began = time.perf_counter()
+            work(counts[name])
+            seconds[name].append((time.perf_counter() - began) / counts[name])
+    return Contest(seconds)
+
+
+def make_examples(setting: Setting, n: int) -> Examples:
+    """Random images: the time does not depend on what they show."""
+    random = np.random.default_rng(0)
+    return Examples(
+        random.integers(0, 256, (n, setting.n_inputs), np.uint8), random.integers(0, setting.n_classes, n, np.uint8)
+    )
+
+
+def our_kernels(setting: Setting) -> "Kernels":
+    """A network of this setting on the CPU, at the paper's normalized initialization."""
+    kernels.prepare("cpu")
+    network = kernels.create(
+        "cpu", setting.sizes, setting.activation, "cross_entropy", setting.batch_size, 0.01, setting.threads
+    )
+    network.parameters = initial_parameters(setting.sizes, "normalized", 0)
+    return network
+
+
+def updates(setting: Setting, peer: str | None = None, rounds: int = 11) -> Contest:
+    """Seconds an update, ours and the peer's."""
+    network = our_kernels(setting)
+    batches = 64
+    examples = make_examples(setting, batches * setting.batch_size)
+
+    def ours(n: int) -> None:
+        while n > 0:
+            network.train(examples.first(min(n, batches) * setting.batch_size))
+            n -= batches
+
+    contestants = {"glorot": ours}
+    if peer:
+        contestants |= _torch(setting).updates(examples)
+    return contest(contestants, rounds)
+
+
+def evaluation(setting: Setting, peer: str | None = None, rounds: int = 5, n: int = 10_000) -> Contest:
+    """Seconds an example of a forward pass over n examples, ours and the peer's."""
+    network = our_kernels(setting)
+    examples = make_examples(setting, n)
+
+    def ours(count: int) -> None:
+        for _ in range(count // n):
+            network.evaluate(examples)
+
+    contestants = {"glorot": ours}
+    if peer:
+        contestants |= _torch(setting).evaluation(examples)
+    return contest(contestants, rounds, unit=n)
+
+
+def floor(setting: Setting) -> Floor:
+    """This machine's rates at the setting's number of weights."""
+    return measure(4 * setting.weights, setting.threads)
+
+
+def _torch(setting: Setting) -> "TorchPeer":
+    try:
+        import torch
+    except ImportError:
+        raise GlorotError(
+            "--peer torch: expected PyTorch to be installed, found none; try: pip install torch"
+        ) from None
+    torch.set_num_threads(setting.threads)
+    return TorchPeer(setting, torch)
+
+
+class TorchPeer:
+    """The same network in PyTorch: as a user writes it, and by hand without autograd."""
+
+    def __init__(self, setting: Setting, torch):
+        self.torch, self.setting = torch, setting
+        self.layers: list[Layer] = initial_parameters(setting.sizes, "normalized", 0)
+        functional = torch.nn.functional
+        # Value, and slope as a function of the activation, as in-place as PyTorch has it.
+        self.activation = {
+            "tanh": (torch.nn.Tanh, torch.tanh, lambda a: 1 - a * a),
+            "sigmoid": (torch.nn.Sigmoid, torch.sigmoid, lambda a: a * (1 - a)),
+            "softsign": (torch.nn.Softsign, functional.softsign, lambda a: (1 - a.abs()).square_()),
+            "relu": (torch.nn.ReLU, torch.relu, lambda a: (a > 0).float()),
+            "softplus": (torch.nn.Softplus, functional.softplus, lambda a: 1 - torch.exp(-a)),
+            "linear": (torch.nn.Identity, lambda z: z, torch.ones_like),
+        }[setting.activation]
+
+    def _sequential(self):
+        torch, modules = self.torch, []
+        for l, layer in enumerate(self.layers):
+            linear = torch.nn.Linear(*layer.W.shape[::-1])
+            with torch.no_grad():
+                linear.weight.copy_(torch.from_numpy(layer.W))
+                linear.bias.zero_()
+            modules += [linear] if l == len(self.layers) - 1 else [linear, self.activation[0]()]
+        return torch.nn.Sequential(*modules)
+
+    def _batches(self, examples: Examples):
+        """Minibatches as PyTorch has them ready: float32 in [0, 1], int64 labels."""
+        n = self.setting.batch_size
+        x = self.torch.from_numpy(examples.pixels.astype(np.float32) / 255).split(n)
+        return x, self.torch.from_numpy(examples.labels.astype(np.int64)).split(n)
+
+    def updates(self, examples: Examples) -> dict[str, Callable[[int], None]]:
+        torch = self.torch
+        x, y = self._batches(examples)
+        network = self._sequential()
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+        cross_entropy = torch.nn.functional.cross_entropy
+
+        def sequential(n: int) -> None:
+            for i in range(n):
+                optimizer.zero_grad()
+                cross_entropy(network(x[i % len(x)]), y[i % len(x)]).backward()
+                optimizer.step()
+
+        weights = [torch.from_numpy(layer.W.T.copy()) for layer in self.layers]  # (fan_in, fan_out)
+        biases = [torch.zeros(layer.W.shape[0]) for layer in self.layers]
+        _, value, slope = self.activation
+        step = -0.01 / self.setting.batch_size
+
+        @torch.no_grad()
+        def by_hand(n: int) -> None:
+            for i in range(n):
+                a = [x[i % len(x)]]
+                for W, b in zip(weights[:-1], biases[:-1], strict=True):
+                    a.append(value(torch.addmm(b, a[-1], W)))
+                delta = torch.softmax(torch.addmm(biases[-1], a[-1], weights[-1]), 1)
+                delta[torch.arange(len(delta)), y[i % len(x)]] -= 1
+                for l in range(len(weights) - 1, -1, -1):
+                    below = delta @ weights[l].T * slope(a[l]) if l > 0 else None
+                    weights[l].addmm_(a[l].T, delta, alpha=step)
+                    biases[l].add_(delta.sum(0), alpha=step)
+                    delta = below
+
+        return {"nn.Sequential": sequential, "addmm_ by hand": by_hand}
+
+    def evaluation(self, examples: Examples) -> dict[str, Callable[[int], None]]:
+        torch, network = self.torch, self._sequential()
+        x = torch.from_numpy(examples.pixels.astype(np.float32) / 255)
+
+        @torch.no_grad()
+        def forward(count: int) -> None:
+            for _ in range(count // len(examples)):
+                network(x)
+
+        return {"nn.Sequential": forward}
