@@ -4,20 +4,23 @@ Machines drift and are shared, so only ratios within one run mean much: the cont
 round gives a ratio, and the median of the ratios is what counts.
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from glorot import kernels
-from glorot.datasets import Examples
+from glorot.datasets import DATASETS, Examples
 from glorot.errors import GlorotError
+from glorot.kernels.compiler import cpu_target
 from glorot.kernels.floor import Floor, measure
 from glorot.network import Layer, initial_parameters, layer_sizes
+from glorot.sweep import Run
 
 if TYPE_CHECKING:
     from glorot.training import Kernels
@@ -30,8 +33,7 @@ PAUSE_SECONDS = 0.02  # lets the threads of the contestant before go to sleep
 class Setting:
     """What is measured. The default is the paper's network."""
 
-    width: int = 1000
-    depth: int = 5
+    hidden: tuple[int, ...] = (1000,) * 5
     batch_size: int = 10
     activation: str = "tanh"
     threads: int = 1
@@ -40,7 +42,7 @@ class Setting:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        return layer_sizes(self.n_inputs, (self.width,) * self.depth, self.n_classes)
+        return layer_sizes(self.n_inputs, self.hidden, self.n_classes)
 
     @property
     def weights(self) -> int:
@@ -238,3 +240,89 @@ class TorchPeer:
                 network(x)
 
         return {"nn.Sequential": forward}
+
+
+# What `glorot bench` says. -----------------------------------------------------------------------------------------
+
+
+def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict:
+    """Everything `glorot bench` measures of one setting, in plain numbers (--json)."""
+    rates, turns = floor(setting), updates(setting, peer, rounds)
+    seconds = turns.median("glorot")
+    looks = evaluation(setting, peer, max(3, rounds // 3))
+    measured = {
+        "setting": asdict(setting),
+        "processor": cpu_target()[0],
+        "ms_per_update": 1e3 * seconds,
+        "updates_per_second": 1 / seconds,
+        "gflops": sum(setting.flops) / seconds / 1e9,
+        "weight_gb_per_second": 3 * 4 * setting.weights / seconds / 1e9,  # read, read and written
+        "floor": {
+            "read_gb_per_second": rates.read / 1e9,
+            "read_write_gb_per_second": rates.read_write / 1e9,
+            "gflops": rates.flops / 1e9,
+            "ms_per_update": 1e3 * setting.floor_seconds(rates),
+        },
+        "share_of_floor": setting.floor_seconds(rates) / seconds,
+        "us_per_evaluated_example": 1e6 * looks.median("glorot"),
+    }
+    if peer:
+        measured["peers"] = {
+            name: {"ms_per_update": 1e3 * turns.median(name), "ratio": turns.ratio(name), "rounds": rounds}
+            for name in turns.seconds
+            if name != "glorot"
+        }
+        measured["evaluation_peers"] = {
+            name: {"us_per_example": 1e6 * looks.median(name), "ratio": looks.ratio(name)}
+            for name in looks.seconds
+            if name != "glorot"
+        }
+    return measured
+
+
+def text(measured: dict) -> str:
+    """The same for people."""
+    setting, rates = Setting(**measured["setting"]), measured["floor"]
+    lines = [
+        f"{'-'.join(map(str, setting.sizes))}, {setting.activation}, minibatch {setting.batch_size}, "
+        f"{setting.threads} {'thread' if setting.threads == 1 else 'threads'}, {measured['processor']}",
+        f"  an update       {measured['ms_per_update']:8.3f} ms   ({measured['updates_per_second']:,.0f} a second)",
+        f"  arithmetic      {measured['gflops']:8.1f} GFLOP/s",
+        f"  weight traffic  {measured['weight_gb_per_second']:8.1f} GB/s",
+        f"  floor           {rates['ms_per_update']:8.3f} ms   (this machine reads "
+        f"{rates['read_gb_per_second']:.0f} GB/s, reads and writes {rates['read_write_gb_per_second']:.0f} GB/s, computes {rates['gflops']:.0f} GFLOP/s)",
+        f"  share of floor  {100 * measured['share_of_floor']:8.1f} %",
+        f"  an evaluation   {measured['us_per_evaluated_example']:8.2f} us an example",
+    ]
+    if "peers" in measured:
+        lines += ["", f"{'PyTorch, in turns with ours':30} {'ours x':>8}"]
+        lines += [
+            f"  {name:16} {peer['ms_per_update']:8.3f} ms {peer['ratio']:8.2f}   median of {peer['rounds']} rounds"
+            for name, peer in measured["peers"].items()
+        ]
+        lines += [
+            f"  evaluation       {peer['us_per_example']:8.2f} us {peer['ratio']:8.2f}   ({name})"
+            for name, peer in measured["evaluation_peers"].items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def sweep_seconds(runs: Sequence[Run], jobs: int, threads: int) -> tuple[float, int]:
+    """How long these runs would take, `jobs` at a time, and how many different networks were timed to know.
+
+    A network's time depends on its shape, minibatch and activation, not on what is in it.
+    """
+    kinds: dict[tuple, tuple[float, float]] = {}
+    total = 0.0
+    for run in runs:
+        one, info = run.settings, DATASETS[run.settings.dataset]
+        kind = (math.prod(info.image_shape), one.hidden, info.n_classes, one.batch_size, one.activation)
+        if kind not in kinds:
+            n_inputs, hidden, n_classes, batch_size, activation = kind
+            setting = Setting(hidden, batch_size, activation, threads, n_inputs, n_classes)
+            looks = evaluation(setting, rounds=2, n=500)
+            kinds[kind] = updates(setting, rounds=3).median("glorot"), looks.median("glorot")
+        update, example = kinds[kind]
+        evaluations = -(-one.updates // one.evaluate_every) + 1
+        total += one.updates * update + evaluations * (one.valid_examples + one.test_examples) * example
+    return total / min(jobs, len(runs)), len(kinds)
