@@ -4,6 +4,8 @@ from importlib import resources
 from pathlib import Path
 
 from glorot import config
+from glorot.errors import SweepError
+from glorot.settings import nearest
 
 
 def folder() -> Path:
@@ -13,14 +15,22 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parent / "experiments"
 
 
+def names() -> list[str]:
+    return sorted(path.stem for path in folder().glob("*.yaml"))
+
+
 def shipped() -> dict[str, str]:
     """Name -> description of each."""
-    return {path.stem: config.load(path).description for path in sorted(folder().glob("*.yaml"))}
+    return {name: config.load(folder() / f"{name}.yaml").description for name in names()}
 
 
 def resolve(sweep: Path) -> Path:
-    """The file a user means: the one given, or else the experiment of this name that ships."""
-    if sweep.exists() or sweep.name != str(sweep):
+    """The file a user means: the one given, or else the experiment of this name that ships. Raises SweepError."""
+    is_bare = sweep.name == str(sweep)
+    if is_bare and sweep.name in names() and not sweep.is_file():
+        return folder() / f"{sweep}.yaml"
+    if sweep.exists():
         return sweep
-    candidate = folder() / f"{sweep}.yaml"
-    return candidate if candidate.is_file() else sweep
+    around = [path.name for path in sweep.parent.glob("*.y*ml")] + (names() if is_bare else [])
+    found = nearest(sweep.name, around)
+    raise SweepError(f"{sweep}: no such file{found or '; `glorot list` shows the experiments that ship'}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from functools import cache, lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,15 @@ from glorot.training import HistoryRow, Trained, train
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a cell gives back, in the columns of runs.csv, history/RUN_ID.csv and provenance.csv."""
+    """What a cell gives back, in the columns of runs.csv, history/RUN_ID.csv and provenance.csv.
+
+    traceback: text; empty unless the cell failed by an error that is not the user's.
+    """
 
     result: dict[str, Any]
     history: list[dict[str, Any]] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+    traceback: str = ""
 
     @property
     def status(self) -> str:
@@ -38,8 +43,11 @@ def run_cell(
     data_folder: Path,
     on_progress: Callable[[int, HistoryRow], None],
 ) -> Outcome:
-    """Train one network from its settings. The outcome depends on the settings and the kind of device alone."""
-    started, clock = datetime.now(timezone.utc), time.perf_counter()
+    """Train one network from its settings. The outcome depends on the settings and the kind of device alone.
+
+    Its seconds are those of training and evaluation, without loading data and compiling.
+    """
+    started = now()
     dataset = _dataset(settings.dataset, data_folder)
     kernels.prepare(device)
     sizes = layer_sizes(dataset.n_inputs, settings.hidden, dataset.n_classes)
@@ -53,6 +61,7 @@ def run_cell(
         threads,
     )
     network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
+    clock = time.perf_counter()
     trained = train(settings, dataset, network, on_progress)
     return Outcome(
         _result(trained),
@@ -69,28 +78,27 @@ def _result(trained: Trained) -> dict[str, Any]:
     return result
 
 
-def failure(reason: str) -> Outcome:
+def failure(reason: str, started: datetime, traceback: str = "") -> Outcome:
     """The outcome of a cell that could not be run to its end. reason: one line."""
-    return Outcome(
-        {"status": "failed", "updates_done": 0},
-        provenance=provenance(datetime.now(timezone.utc), 0.0, 0) | {"reason": reason},
-    )
+    origin = provenance(started, None, None) | {"reason": reason}
+    return Outcome({"status": "failed", "updates_done": 0}, provenance=origin, traceback=traceback)
 
 
-def provenance(started: datetime, seconds: float, threads: int) -> dict[str, Any]:
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def provenance(started: datetime, seconds: float | None, threads: int | None) -> dict[str, Any]:
     """When, where and with what: all that may differ between two equal runs."""
-    import numba
-    import numpy
-
     return {
         "started": started.isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
+        "seconds": None if seconds is None else round(seconds, 3),
         "threads": threads,
         "hardware": _hardware(),
         "glorot": glorot.__version__,
         "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "numba": numba.__version__,
+        "numpy": metadata.version("numpy"),
+        "numba": metadata.version("numba"),
     }
 
 

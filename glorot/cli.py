@@ -3,17 +3,22 @@
 Heavy imports happen where they are used, so that `glorot --help` answers at once.
 """
 
+import os
+import signal
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import glorot
-from glorot.errors import DataError, GlorotError, ResultsError
+from glorot.errors import GlorotError, ResultsError
+from glorot.kernels import DEVICES
 
 if TYPE_CHECKING:
     from glorot.report import Table
+    from glorot.runner import Plan
 
 OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 SWEEP_SUFFIXES = (".yaml", ".yml")
@@ -21,8 +26,10 @@ SWEEP_SUFFIXES = (".yaml", ".yml")
 
 def main() -> None:
     """Entry point: runs a command and turns what went wrong into a message and an exit code."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # "±" where the terminal has none
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="glorot", standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:
@@ -34,14 +41,57 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         say("glorot: interrupted")
         code = INTERRUPTED
-    except BrokenPipeError:  # glorot report | head
-        sys.stderr.close()
-        code = OK
+    if code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C, while Python winds up
     sys.exit(code or OK)
 
 
 def say(text: str) -> None:
+    """What is no data goes to stderr."""
     click.echo(text, err=True)
+
+
+def show(text: str) -> None:
+    """Data goes to stdout, with its line ends. Whoever reads it may stop early: glorot report | head."""
+    try:
+        click.echo(text, nl=False)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise GlorotError(f"cannot write to standard output: {error.strerror}") from error
+
+
+class Names(click.Choice):
+    """One of the names of a registry, which is imported when it is needed."""
+
+    def __init__(self, load: Callable[[], Iterable[str]]):
+        super().__init__(())
+        self.load = load
+
+    def get_metavar(self, *args: Any, **kwargs: Any) -> str | None:
+        self.choices = tuple(self.load())
+        return super().get_metavar(*args, **kwargs)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from glorot.settings import nearest
+
+        self.choices = tuple(self.load())
+        if value not in self.choices:
+            allowed = ", ".join(self.choices)
+            self.fail(f"expected one of {allowed}; found {value!r}{nearest(value, self.choices)}", param, ctx)
+        return value
+
+
+def values() -> Iterable[str]:
+    from glorot.config import VALUES
+
+    return VALUES
+
+
+def dataset_names() -> Iterable[str]:
+    from glorot.datasets import DATASETS
+
+    return DATASETS
 
 
 def epilog(example: str) -> str:
@@ -49,17 +99,21 @@ def epilog(example: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in example.splitlines())
 
 
+folder_type = click.Path(path_type=Path, file_okay=False)
 output_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
+    "-o", "--output", type=folder_type, default=Path("results"), show_default=True,
     help="Folder of results; a sweep's own are in its subfolder NAME.",
 )  # fmt: skip
 data_option = click.option(
-    "--data", type=click.Path(path_type=Path), envvar="GLOROT_DATA", show_envvar=True,
+    "--data", type=folder_type, envvar="GLOROT_DATA", show_envvar=True,
     help="Folder of the data sets.  [default: the user's cache]",
 )  # fmt: skip
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=epilog("glorot run quickstart\nglorot report quickstart"),
+)
 @click.version_option(glorot.__version__, prog_name="glorot")
 def cli() -> None:
     """Why does this deep network not train?
@@ -78,12 +132,12 @@ def cli() -> None:
 @click.option("--only", multiple=True, metavar="KEY=VALUE",
               help="Keep the runs whose axis, method or field has this value. Repeatable.")  # fmt: skip
 @click.option("-n", "--dry-run", is_flag=True, help="List the runs and write nothing.")
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True,
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where the networks run.")  # fmt: skip
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at a time.  [default: one a core]")
 @click.option("--rerun", is_flag=True, help="Do finished runs again.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
-@click.option("-v", "--verbose", is_flag=True, help="Say every evaluation.")
+@click.option("-v", "--verbose", is_flag=True, help="Say every evaluation, and the tracebacks of failures.")
 @data_option
 def run(
     sweep: Path, output: Path, overrides: tuple[str, ...], only: tuple[str, ...], dry_run: bool, device: str,
@@ -102,7 +156,7 @@ def run(
     from glorot.progress import Display
     from glorot.sweep import describe
 
-    plan = runner.plan(config.load(resolve(sweep), overrides), output, choose_device(device), only, rerun)
+    plan = runner.make_plan(config.load(resolve(sweep), overrides), output, choose_device(device), only, rerun)
     folder = data_folder(data)
     if not quiet:
         done = len(plan.selected) - len(plan.to_do)
@@ -111,27 +165,48 @@ def run(
         _list_runs(plan, folder)
         return OK
     runner.check_data(plan, folder)
-    with Display(len(plan.to_do), quiet, verbose) as display:
-        tally = runner.run(plan, folder, jobs, display)
+    display = Display(plan.to_do, quiet, verbose)
+    try:
+        with display:
+            runner.run_plan(plan, folder, jobs, display)
+    except KeyboardInterrupt:
+        ended = f"{display.ended} of {len(plan.to_do)} runs finished (kept in {plan.store.folder})"
+        again = "" if rerun else "; the same command goes on from there"
+        say(f"glorot: interrupted with {ended}{again}")
+        return INTERRUPTED
     table = _table_of(plan.store.folder)
     table.write(plan.store.folder)
+    tally = runner.tally(plan)
     if not quiet:
-        click.echo(table.markdown(), nl=False)
-        counts = ", ".join(f"{count} {status}" for status, count in tally.items() if count)
-        say(f"{counts}; results in {plan.store.folder}")
+        show(table.markdown())
+        _close(plan, tally)
     return FAILED if tally["failed"] else OK
 
 
-def _list_runs(plan: Any, folder: Path) -> None:
+def _list_runs(plan: "Plan", folder: Path) -> None:
     """The runs of a dry run on stdout, and what data they lack on stderr."""
     from glorot.progress import title
     from glorot.runner import missing_data
 
     to_do = {run.run_id for run in plan.to_do}
     for one in plan.selected:
-        click.echo(f"{one.run_id}  {'to do' if one.run_id in to_do else 'done '}  {title(one)}")
-    for message in missing_data(plan, folder):
+        state = "to do" if one.run_id in to_do else plan.statuses[one.run_id]
+        show(f"{one.run_id}  {state:8}  {title(one)}\n")
+    for message in missing_data(plan, folder).values():
         say(f"note: {message}")
+
+
+def _close(plan: "Plan", tally: dict[str, int]) -> None:
+    """The closing lines: each run that went wrong, and the outcome of the whole."""
+    from glorot.progress import title
+    from glorot.runner import troubles
+
+    if tally["diverged"] or tally["failed"]:
+        for one, what in troubles(plan):
+            say(f"{title(one)}: {what}")
+    counts = ", ".join(f"{count} {status}" for status, count in tally.items() if count)
+    again = "; the same command tries the failed again" if tally["failed"] else ""
+    say(f"{counts}; results in {plan.store.folder}{again}")
 
 
 @cli.command(epilog=epilog("glorot report quickstart\n"
@@ -140,46 +215,49 @@ def _list_runs(plan: Any, folder: Path) -> None:
 @output_option
 @click.option("--format", "form", type=click.Choice(("markdown", "csv")), default="markdown",
               show_default=True, help="What to print.")  # fmt: skip
-@click.option("--value", help="What to show, such as valid_error or test_loss.  [default: the sweep's own]")
+@click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
 def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None) -> int:
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
     table.md and table.csv beside the results it reads.
     """
-    from glorot.results import find_folders
-
-    if not sweeps:
-        folders = find_folders(output)
-        if not folders:
-            raise ResultsError(f"expected results in {output}, found none; run a sweep first: glorot run SWEEP")
-        places: list[tuple[Path, Path | None]] = [(folder, None) for folder in folders]
-    else:
-        places = [_place(name, output) for name in sweeps]
-    skipped = False
+    places = [place for name in sweeps or [str(output)] for place in _places(name, output)]
+    code = OK
     for number, (folder, file) in enumerate(places):
         try:
             table = _table_of(folder, file, value)
         except ResultsError as error:
-            if sweeps:
+            if len(places) == 1:
                 raise
             say(f"glorot: skipped: {error}")
-            skipped = True
+            code = WRONG_USAGE
             continue
         table.write(folder)
         text = table.markdown() if form == "markdown" else table.csv()
-        click.echo(("\n" if number and form == "markdown" else "") + text, nl=False)
-    return FAILED if skipped else OK
+        show(("\n" if number and form == "markdown" else "") + text)
+    return code
 
 
-def _place(name: str, output: Path) -> tuple[Path, Path | None]:
-    """Folder of the results, and the sweep file where one was named."""
+def _places(name: str, output: Path) -> list[tuple[Path, Path | None]]:
+    """Folders of the results a user names, each with the sweep file where that was named."""
     from glorot import config
+    from glorot.catalogue import resolve
+    from glorot.results import find_folders
+    from glorot.settings import nearest
 
     path = Path(name)
     if path.suffix in SWEEP_SUFFIXES:
-        return output / config.load(path).name, path
-    return (path if (path / "runs.csv").is_file() else output / name), None
+        path = resolve(path)
+        return [(output / config.load(path).name, path)]
+    for folder in (output / name, path):
+        found = find_folders(folder)
+        if found:
+            return [(one, None) for one in found]
+    stored = [folder.name for folder in find_folders(output)]
+    where = path if path == output else f"{output / name} or {path}"
+    remedy = nearest(name, stored) or "; run a sweep first: glorot run SWEEP"
+    raise ResultsError(f"expected results in {where}, found none{remedy}")
 
 
 def _table_of(folder: Path, file: Path | None = None, value: str | None = None) -> "Table":
@@ -220,72 +298,73 @@ def list_() -> None:
         "experiments": shipped(),
     }
     width = max(len(name) for entries in sections.values() for name in entries)
-    for number, (section, entries) in enumerate(sections.items()):
-        click.echo(("\n" if number else "") + section)
-        for name, text in entries.items():
-            click.echo(f"  {name:{width}}  {text}")
+    lines = []
+    for section, entries in sections.items():
+        lines += ["", section, *(f"  {name:{width}}  {text}" for name, text in entries.items())]
+    show("\n".join(lines[1:]) + "\n")
 
 
-@cli.group()
+@cli.group(epilog=epilog("glorot data list\nglorot data fetch mnist"))
 def data() -> None:
-    """See, fetch and verify the data sets."""
+    """See, fetch and verify the data sets.
+
+    They lie in the folder named with --data, else by the environment's GLOROT_DATA, else in the user's
+    cache. Shapeset is made on the fly and needs no file.
+    """
 
 
 @data.command("list", epilog=epilog("glorot data list"))
 @data_option
 def data_list(data: Path | None) -> None:
-    """List the data sets: where each is, whether it is there and verified."""
-    from glorot.datasets import DATASETS, data_folder
+    """List data sets, their places and states.
+
+    A data set is verified (its files are, bit for bit, its publisher's), built in (made on the fly), not
+    there, incomplete, or wrong; glorot data verify says which file is.
+    """
+    from glorot.datasets import data_folder
 
     folder = data_folder(data)
-    for name in DATASETS:
-        _, state, place = _state(name, folder)
-        click.echo(f"{name:15} {state:15} {place}")
+    rows = [(name, *_state(name, folder)[1:]) for name in dataset_names()]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    show("".join(f"{name:{widths[0]}}  {state:{widths[1]}}  {place}\n" for name, state, place in rows))
 
 
 @data.command(epilog=epilog("glorot data fetch mnist"))
-@click.argument("name")
+@click.argument("name", type=Names(dataset_names))
 @data_option
 def fetch(name: str, data: Path | None) -> None:
-    """Download a data set and verify it."""
-    from glorot.datasets import DATASETS, data_folder
+    """Download a data set and verify it.
 
-    folder = data_folder(data)
-    _known(name)
-    say(f"fetching {name} into {folder}")
-    DATASETS[name].implementation().fetch(folder)
-    _, state, place = _state(name, folder)
-    click.echo(f"{name}: {state}: {place}")
-
-
-@data.command(epilog=epilog("glorot data verify\nglorot data verify mnist"))
-@click.argument("name", required=False)
-@data_option
-def verify(name: str | None, data: Path | None) -> int:
-    """Compare data files with their publishers' checksums.
-
-    Exit code 2 if a file is wrong, or if the data set named is not there.
+    Files that are there and right are left alone; what comes is kept only if it is, bit for bit, what the
+    publisher made.
     """
     from glorot.datasets import DATASETS, data_folder
 
     folder = data_folder(data)
-    wrong = False
-    for one in [_known(name)] if name else list(DATASETS):
+    DATASETS[name].implementation().fetch(folder)
+    _, state, place = _state(name, folder)
+    show(f"{name}: {state}: {place}\n")
+
+
+@data.command(epilog=epilog("glorot data verify\nglorot data verify mnist"))
+@click.argument("name", type=Names(dataset_names), required=False)
+@data_option
+def verify(name: str | None, data: Path | None) -> int:
+    """Compare data files with their publishers' checksums.
+
+    Looks at all data sets that are there, if none is named. Exit code 2 if a file is wrong or missing, or
+    if the data set named is not there.
+    """
+    from glorot.datasets import data_folder
+
+    folder = data_folder(data)
+    code = OK
+    for one in [name] if name else dataset_names():
         files, state, place = _state(one, folder)
-        click.echo(f"{one}: {state}: {place}")
-        for file, status in files:
-            click.echo(f"  {file.path.name}: {status}")
-        wrong |= state not in ("verified", "built in") and (state != "not there" or name is not None)
-    return WRONG_USAGE if wrong else OK
-
-
-def _known(name: str) -> str:
-    from glorot.config import nearest
-    from glorot.datasets import DATASETS
-
-    if name not in DATASETS:
-        raise DataError(f"expected a data set of {', '.join(DATASETS)}; found {name!r}{nearest(name, DATASETS)}")
-    return name
+        show(f"{one}: {state}: {place}\n" + "".join(f"  {file.path.name}: {status}\n" for file, status in files))
+        if state not in ("verified", "built in") and (state != "not there" or name):
+            code = WRONG_USAGE
+    return code
 
 
 def _state(name: str, folder: Path) -> tuple[list[tuple[Any, str]], str, str]:
@@ -296,13 +375,10 @@ def _state(name: str, folder: Path) -> tuple[list[tuple[Any, str]], str, str]:
     if not files:
         return [], "built in", "made on the fly"
     states = {status for _, status in files}
-    place = str(files[0][0].path.parent)
-    if states == {"verified"}:
-        return files, "verified", place
-    if "missing" in states:
-        return files, "not there" if states == {"missing"} else "incomplete", place
-    return (
-        files,
-        "wrong" if any(s.startswith(("wrong", "unreadable")) for s in states) else "not verified",
-        place,
-    )
+    if any(status.startswith(("wrong", "unreadable")) for status in states):
+        state = "wrong"
+    elif "missing" in states:
+        state = "not there" if states == {"missing"} else "incomplete"
+    else:
+        state = "verified" if states == {"verified"} else "not verified"
+    return files, state, str(files[0][0].path.parent)

@@ -1,10 +1,11 @@
 """Initial weights: one law of variance, many names. Biases start at 0.
 
-Every scheme but the orthogonal one draws independent weights of mean 0 and
+Every scheme has weights of mean 0 and
 
-    Var[W] = scale / n,    n = fan_in, (fan_in + fan_out) / 2, or 1,
+    Var[W] = scale / n,    n = fan_in, (fan_in + fan_out) / 2, max(fan_in, fan_out), or 1,
 
-uniformly or normally. To add one: a line in INITIALIZERS at the bottom.
+drawn independently, uniformly or normally; only the orthogonal one's depend on each other.
+To add one: a line in INITIALIZERS at the bottom.
 """
 
 from dataclasses import dataclass
@@ -25,12 +26,12 @@ class Initializer:
     formula: str
     source: str
     scale: float
-    fan: Literal["in", "average", "one"]
+    fan: Literal["in", "average", "larger", "one"]
     distribution: Literal["uniform", "normal", "orthogonal"]
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Var[W] of one weight."""
-        n = {"in": fan_in, "average": (fan_in + fan_out) / 2, "one": 1}[self.fan]
+        n = {"in": fan_in, "average": (fan_in + fan_out) / 2, "larger": max(fan_in, fan_out), "one": 1}[self.fan]
         return self.scale / n
 
     def sample(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
@@ -72,6 +73,6 @@ INITIALIZERS = {
     "he_uniform": Initializer("(He uniform)", "U(-sqrt(6/fan_in), ...)", "He et al. 2015", 2, "in", "uniform"),
     "he_normal": Initializer("(He normal)", "N(0, sd sqrt(2/fan_in))", "He et al. 2015", 2, "in", "normal"),
     "orthogonal": Initializer(
-        "(orthogonal)", "random orthonormal rows or columns", "Saxe et al. 2013", 1, "in", "orthogonal"
+        "(orthogonal)", "random orthonormal rows or columns", "Saxe et al. 2013", 1, "larger", "orthogonal"
     ),
 }

@@ -1,56 +1,74 @@
 """What `glorot run` shows while it runs, on stderr: bars on a terminal, a line a run elsewhere."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from glorot.cell import Outcome
 from glorot.sweep import Run
 
+BARE = ("method", "dataset", "activation", "initializer", "loss")  # axes whose labels speak for themselves
+
 
 def title(run: Run) -> str:
     """A run in a few words: "Tanh N, mnist, learning_rate 0.03"."""
-    bare = ("method", "dataset", "activation", "initializer", "loss")
-    parts = [label if axis in bare else f"{axis} {label}" for axis, label in run.labels.items()]
-    return ", ".join(parts) or run.method
+    parts = [label if axis in BARE else f"{axis} {label}" for axis, label in run.labels.items()]
+    return ", ".join(parts) or f"{run.method}, {run.settings.dataset}"
 
 
-def outcome_text(run: Run, outcome: Outcome) -> str:
+def duration(seconds: float) -> str:
+    """ "4.2 s", "45 s", "12 min", "3.4 h"."""
+    if seconds < 99.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
+def outcome_text(outcome: Outcome) -> str:
     """How a run ended, in a few words."""
-    result, seconds = outcome.result, outcome.provenance["seconds"]
+    result, origin = outcome.result, outcome.provenance
     if outcome.status == "failed":
-        return f"failed: {outcome.provenance['reason']}"
+        return f"failed: {origin['reason']}"
     if outcome.status == "diverged":
-        return f"diverged after {result['updates_done']:,} updates ({seconds:.0f} s)"
-    return f"test error {result['test_error']:.2f} %, {result['updates_done']:,} updates in {seconds:.0f} s"
+        return f"diverged after {result['updates_done']:,} updates in {duration(origin['seconds'])}"
+    return (
+        f"test error {result['test_error']:.2f} %, {result['updates_done']:,} updates in {duration(origin['seconds'])}"
+    )
 
 
 class Display:
     """An Observer (``runner.py``) that prints. Use as a context manager.
 
-    total: how many runs there are to do. quiet: only failures. verbose: a line an evaluation too.
+    runs: those to do. quiet: only failures. verbose: a line an evaluation too, and tracebacks.
     """
 
-    def __init__(self, total: int, quiet: bool = False, verbose: bool = False):
-        self.total, self.quiet, self.verbose = total, quiet, verbose
+    def __init__(self, runs: Sequence[Run], quiet: bool = False, verbose: bool = False):
+        self.total, self.quiet, self.verbose = len(runs), quiet, verbose
         self.ended = 0
         self.console = Console(stderr=True, highlight=False)
+        # isatty: the environment (FORCE_COLOR and the like) can make rich take a file for a terminal
+        on_terminal = self.console.file.isatty() and not self.console.is_dumb_terminal
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(),
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} updates, {task.fields[speed]}/s"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[error]}"),
+            TextColumn("{task.fields[amount]}", justify="right", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True)),
             console=self.console,
             transient=True,
-            disable=quiet or not self.console.is_terminal,
+            disable=quiet or not on_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._started: dict[str, tuple[float, int]] = {}  # clock and updates at the first report
-        self._evaluated: dict[str, int] = {}
+        self._first: dict[str, tuple[float, int]] = {}  # clock and updates at the first report
+        self._evaluated: dict[str, int] = {}  # update of the last evaluation said
+        self._updates: dict[str, int] = {}  # done, of every run
+        updates = sum(run.settings.updates for run in runs)
+        self._whole = self.progress.add_task("", total=updates, amount="", state="", visible=self.total > 1)
+        self._show_whole()
 
     def __enter__(self) -> "Display":
         self.progress.start()
@@ -61,25 +79,36 @@ class Display:
 
     def started(self, run: Run) -> None:
         self._tasks[run.run_id] = self.progress.add_task(
-            escape(title(run)), total=run.settings.updates, speed="-", error=""
+            escape(title(run)), total=run.settings.updates, amount="", state="preparing"
         )
 
     def progressed(self, run: Run, update: int, row: dict[str, Any]) -> None:
         now = time.monotonic()
-        began, first = self._started.setdefault(run.run_id, (now, update))
-        speed = f"{(update - first) / (now - began):,.0f}" if update > first else "-"
-        error = f"valid {row['valid_error']:.2f} %"
-        self.progress.update(self._tasks[run.run_id], completed=update, speed=speed, error=error)
+        began, first = self._first.setdefault(run.run_id, (now, update))
+        speed = f"{(update - first) / (now - began):,.0f} updates/s" if update > first else ""
+        valid_error = f"valid {row['valid_error']:.2f} %"
+        self.progress.update(self._tasks[run.run_id], completed=update, amount=speed, state=valid_error)
+        self._updates[run.run_id] = update
+        self._show_whole()
         if self.verbose and self._evaluated.get(run.run_id) != row["update"]:
             self._evaluated[run.run_id] = row["update"]
-            losses = f"valid loss {row['valid_loss']:.4g}, test error {row['test_error']:.2f} %"
-            self._print(f"{title(run)}: update {row['update']:,}: {error}, {losses}")
+            rest = f"valid loss {row['valid_loss']:.4g}, test error {row['test_error']:.2f} %"
+            self._print(f"{title(run)}: update {row['update']:,}: {valid_error}, {rest}")
 
     def finished(self, run: Run, outcome: Outcome) -> None:
         self.ended += 1
         self.progress.remove_task(self._tasks.pop(run.run_id))
+        self._updates[run.run_id] = run.settings.updates
+        self._show_whole()
         if not self.quiet or outcome.status == "failed":
-            self._print(f"[{self.ended}/{self.total}] {title(run)}: {outcome_text(run, outcome)}")
+            self._print(f"[{self.ended}/{self.total}] {title(run)}: {outcome_text(outcome)}")
+        if self.verbose and outcome.traceback:
+            self._print(outcome.traceback.rstrip())
+
+    def _show_whole(self) -> None:
+        """The first line: all runs together."""
+        text = f"{self.ended} of {self.total} runs"
+        self.progress.update(self._whole, description=text, completed=sum(self._updates.values()))
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)

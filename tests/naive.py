@@ -123,3 +123,12 @@ def numerical_gradients(layers, examples, activation, loss, h=1e-6):
     return [
         tuple(np.array([slope(p, i) for i in np.ndindex(p.shape)]).reshape(p.shape) for p in layer) for layer in layers
     ]
+
+
+def ulps(found, wanted):
+    """Distance of float32 results from float64 ones, in units in the last place of a float32 of wanted's size.
+    An infinity counts as 2**128, the number after the largest finite one."""
+    wanted = np.clip(wanted, -(2.0**128), 2.0**128)
+    found = np.clip(np.float64(found), -(2.0**128), 2.0**128)
+    _, exponent = np.frexp(wanted)
+    return np.abs(found - wanted) / np.ldexp(1.0, np.maximum(exponent, -125) - 24)

@@ -97,6 +97,7 @@ class DatasetInfo:
     module: submodule of glorot.datasets; has load(folder) -> Dataset, files(folder) -> list of DataFile,
         fetch(folder) -> None. A module whose data needs no file (Shapeset) ignores the folder.
     version: rises when the same name yields other examples; part of every run_id.
+    built_in: whether it needs no file. Then its module, and Numba with it, is imported only by who loads it.
     """
 
     name: str
@@ -106,9 +107,13 @@ class DatasetInfo:
     image_shape: tuple[int, ...]
     n_classes: int
     version: int = 1
+    built_in: bool = False
 
     def implementation(self) -> ModuleType:
         return importlib.import_module(f"glorot.datasets.{self.module}")
+
+    def files(self, folder: Path) -> "list[DataFile]":
+        return [] if self.built_in else self.implementation().files(folder)
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ def data_folder(chosen: Path | str | None = None) -> Path:
 
 def missing_files(name: str, folder: Path) -> list[Path]:
     """The files of this data set that are not in the folder."""
-    return [file.path for file in DATASETS[name].implementation().files(folder) if not file.path.is_file()]
+    return [file.path for file in DATASETS[name].files(folder) if not file.path.is_file()]
 
 
 def verify(name: str, folder: Path) -> list[tuple[DataFile, str]]:
@@ -157,7 +162,7 @@ def verify(name: str, folder: Path) -> list[tuple[DataFile, str]]:
             return f"unreadable: {error.strerror}"
         return "verified" if found == file.sha256 else f"wrong checksum: found {found}"
 
-    return [(file, status(file)) for file in DATASETS[name].implementation().files(folder)]
+    return [(file, status(file)) for file in DATASETS[name].files(folder)]
 
 
 def load(name: str, folder: Path) -> Dataset:
@@ -185,7 +190,7 @@ DATASETS = {
     for info in [
         DatasetInfo("shapeset", "Shapeset", "shapeset",
                     "Shapeset-3x2: one or two triangles, parallelograms, ellipses; made on the fly",
-                    (32, 32), 9),
+                    (32, 32), 9, built_in=True),
         DatasetInfo("mnist", "MNIST", "mnist",
                     "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10),
         DatasetInfo("cifar10", "CIFAR-10", "cifar10",

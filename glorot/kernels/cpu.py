@@ -403,6 +403,7 @@ class CpuKernels:
     def parameters(self, layers: list[Layer]) -> None:
         for l, (fan_in, *_) in enumerate(self._layout.layers):
             weights = self._layout.weights(self._parameters, l)
+            weights[:] = 0  # the padding too: a diverged update may have left NaN there
             weights[:, :fan_in], weights[:, fan_in] = layers[l]
 
     def train(self, examples: Examples) -> np.ndarray:

@@ -1,0 +1,229 @@
+"""The loop of one run: which updates, which rows, where it stops. Kernels with a script, and the real ones."""
+
+import math
+
+import numpy as np
+import pytest
+
+from glorot import kernels, training
+from glorot.datasets import Examples, FiniteDataset
+from glorot.network import initial_parameters
+from glorot.settings import Settings
+from glorot.training import evaluate, train
+
+
+def settings(**fields):
+    return Settings(
+        **{
+            "dataset": "shapeset", "activation": "tanh", "learning_rate": 0.1, "hidden": (4,), "batch_size": 2,
+            "updates": 10, "evaluate_every": 4, "seed": 5,
+        }
+        | fields
+    )  # fmt: skip
+
+
+class CountingDataset:
+    """Example i of the stream has pixels (i, i) and label i % 3; keeps what it was asked for."""
+
+    name, n_inputs, n_classes = "counting", 2, 3
+
+    def __init__(self):
+        self.valid, self.test = self.examples(100, 30), self.examples(200, 20)
+        self.asked = []
+
+    def examples(self, start, count):
+        index = np.arange(start, start + count)
+        return Examples(np.stack([index, index], axis=1).astype(np.uint8), (index % 3).astype(np.uint8))
+
+    def train(self, seed, start, count):
+        self.asked.append((seed, start, count))
+        return self.examples(start, count)
+
+
+class ScriptedKernels:
+    """Update u has loss loss_of(u); evaluations have the losses evaluation_loss(update) and predict class 1."""
+
+    def __init__(self, batch_size=2, loss_of=lambda u: 1 / (u + 3), evaluation_loss=lambda update: 0.25):
+        self.parameters = []
+        self.batch_size, self.loss_of, self.evaluation_loss = batch_size, loss_of, evaluation_loss
+        self.updates, self.seen, self.evaluated = 0, [], []
+
+    def train(self, examples):
+        self.seen.extend(examples.pixels[:, 0])
+        losses = []
+        for _ in range(len(examples) // self.batch_size):
+            losses.append(self.loss_of(self.updates))
+            if not math.isfinite(losses[-1]):
+                break
+            self.updates += 1
+        return np.array(losses)
+
+    def evaluate(self, examples):
+        self.evaluated.append((self.updates, len(examples)))
+        losses = np.full(len(examples), self.evaluation_loss(self.updates), np.float32)
+        return losses, np.ones(len(examples), np.uint8)
+
+
+@pytest.fixture(params=[1, 3 * 4, 2**22], ids=["one update", "three updates", "whole intervals"])
+def segment_bytes(request, monkeypatch):
+    monkeypatch.setattr(training, "SEGMENT_BYTES", request.param)
+
+
+@pytest.mark.usefixtures("segment_bytes")
+class TestScripted:
+    def test_rows_stand_at_the_right_updates(self):
+        trained = train(settings(), CountingDataset(), ScriptedKernels())
+        assert (trained.status, trained.updates) == ("done", 10)
+        assert [row.update for row in trained.history] == [0, 4, 8, 10]  # the last interval is shorter
+        assert [row.examples for row in trained.history] == [0, 8, 16, 20]
+
+    @pytest.mark.parametrize(
+        ("updates", "every", "wanted"),
+        [(8, 4, [0, 4, 8]), (1, 4, [0, 1]), (3, 1, [0, 1, 2, 3]), (5, 100, [0, 5]), (9, 8, [0, 8, 9])],
+    )
+    def test_other_intervals(self, updates, every, wanted):
+        fake = ScriptedKernels()
+        trained = train(settings(updates=updates, evaluate_every=every), CountingDataset(), fake)
+        assert [row.update for row in trained.history] == wanted
+        assert fake.updates == updates
+
+    def test_train_loss_is_the_mean_of_its_interval(self):
+        first, *rows = train(settings(), CountingDataset(), ScriptedKernels()).history
+        assert math.isnan(first.train_loss)
+        for row, (start, stop) in zip(rows, [(0, 4), (4, 8), (8, 10)], strict=True):
+            assert row.train_loss == pytest.approx(np.mean([1 / (u + 3) for u in range(start, stop)]), rel=1e-14)
+
+    def test_every_example_of_the_stream_once_and_in_order(self):
+        dataset, fake = CountingDataset(), ScriptedKernels()
+        train(settings(), dataset, fake)
+        assert fake.seen == list(range(20))
+        assert {seed for seed, _, _ in dataset.asked} == {5}
+
+    def test_evaluates_the_first_examples_of_both_sets(self):
+        fake = ScriptedKernels()
+        train(settings(valid_examples=12, test_examples=15), CountingDataset(), fake)
+        assert fake.evaluated == [(u, n) for u in (0, 4, 8, 10) for n in (12, 15)]
+        fake = ScriptedKernels()
+        row = train(settings(), CountingDataset(), fake).history[-1]
+        assert fake.evaluated == [(u, n) for u in (0, 4, 8, 10) for n in (30, 20)]
+        assert (row.valid_loss, row.test_loss) == (0.25, 0.25)
+        # classes 100 % 3 = 1, 2, 0, 1, ...: 10 of 30; 200 % 3 = 2, 0, 1, ...: 6 of 20
+        assert (row.valid_error, row.test_error) == (100 * 20 / 30, 70.0)
+
+    @pytest.mark.parametrize("bad", [math.nan, math.inf])
+    @pytest.mark.parametrize(("at", "rows"), [(0, [0]), (3, [0]), (4, [0, 4]), (6, [0, 4]), (9, [0, 4, 8])])
+    def test_divergence_in_training(self, bad, at, rows):
+        """The updates before it are made and counted, the rows before it kept; no evaluation of what is broken."""
+        fake = ScriptedKernels(loss_of=lambda u: bad if u == at else 1.0)
+        trained = train(settings(), CountingDataset(), fake)
+        assert (trained.status, trained.updates) == ("diverged", at)
+        assert [row.update for row in trained.history] == rows
+        assert [update for update, _ in fake.evaluated[::2]] == rows
+
+    @pytest.mark.parametrize("bad", [math.nan, math.inf])
+    @pytest.mark.parametrize(("at", "rows"), [(0, []), (4, [0]), (8, [0, 4]), (10, [0, 4, 8])])
+    def test_divergence_at_an_evaluation(self, bad, at, rows):
+        fake = ScriptedKernels(evaluation_loss=lambda update: bad if update == at else 1.0)
+        trained = train(settings(), CountingDataset(), fake)
+        assert (trained.status, trained.updates) == ("diverged", at)
+        assert [row.update for row in trained.history] == rows
+
+    def test_progress_ends_with_the_last_update_and_an_error_in_it_ends_the_run(self):
+        calls = []
+        trained = train(settings(), CountingDataset(), ScriptedKernels(), lambda *call: calls.append(call))
+        updates = [update for update, _ in calls]
+        assert updates == sorted(set(updates))
+        assert set(updates) >= {0, 4, 8, 10}
+        for update, row in calls:  # the newest row there is
+            assert row == max((r for r in trained.history if r.update <= update), key=lambda r: r.update)
+
+        def stop(update, row):
+            if update >= 4:
+                raise KeyboardInterrupt
+
+        fake = ScriptedKernels()
+        with pytest.raises(KeyboardInterrupt):
+            train(settings(), CountingDataset(), fake, stop)
+        assert fake.updates == 4
+
+
+def test_segments_are_as_long_as_segment_bytes_allow(monkeypatch):
+    monkeypatch.setattr(training, "SEGMENT_BYTES", 3 * 4)  # three minibatches of 2 examples of 2 bytes
+    dataset = CountingDataset()
+    train(settings(), dataset, ScriptedKernels())
+    assert [(start // 2, count // 2) for _, start, count in dataset.asked] == [(0, 3), (3, 1), (4, 3), (7, 1), (8, 2)]
+
+
+def test_evaluate_means_and_percent():
+    class Kernels:
+        def evaluate(self, examples):
+            return np.float32([0.1, 0.2, 0.4, 1e8]), np.uint8([0, 1, 1, 2])
+
+    examples = Examples(np.zeros((4, 1), np.uint8), np.uint8([0, 1, 2, 0]))
+    loss, error = evaluate(Kernels(), examples)
+    assert loss == math.fsum(np.float32([0.1, 0.2, 0.4, 1e8])) / 4
+    assert error == 50.0
+
+
+# With the real kernels. --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    """Three classes of 6-pixel images that can be told apart; 50 for training, so that epochs end within intervals."""
+    generator = np.random.default_rng(0)
+
+    def examples(n):
+        labels = generator.integers(0, 3, n, dtype=np.uint8)
+        pixels = generator.integers(0, 100, (n, 6)) + 120 * (np.arange(6) % 3 == labels[:, None])
+        return Examples(pixels.astype(np.uint8), labels)
+
+    return FiniteDataset("three", 3, examples(50), examples(40), examples(60))
+
+
+def run(dataset, threads=1, **fields):
+    chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3, **fields)
+    sizes = (6, *chosen.hidden, 3)
+    made = kernels.create(
+        "cpu", sizes, chosen.activation, chosen.loss, chosen.batch_size, chosen.learning_rate, threads
+    )
+    made.parameters = initial_parameters(sizes, "normalized", chosen.seed)
+    trained = train(chosen, dataset, made)
+    return trained, repr(trained.history), b"".join(array.tobytes() for layer in made.parameters for array in layer)
+
+
+def test_a_run_learns_and_is_the_same_again(dataset):
+    trained, *bits = run(dataset)
+    assert trained.status == "done"
+    assert [row.update for row in trained.history] == [0, 25, 50, 75, 100, 101]
+    assert trained.history[-1].test_loss < trained.history[0].test_loss
+    assert bits == list(run(dataset)[1:])
+    assert bits == list(run(dataset, threads=2)[1:])
+    assert bits != list(run(dataset, seed=6)[1:])
+
+
+@pytest.mark.parametrize("segment_bytes", [1, 100, 18 * 7, 10**9])
+def test_segments_do_not_matter(dataset, monkeypatch, segment_bytes):
+    wanted = run(dataset)[1:]
+    monkeypatch.setattr(training, "SEGMENT_BYTES", segment_bytes)
+    assert run(dataset)[1:] == wanted
+
+
+def test_evaluations_do_not_change_the_training(dataset):
+    """The last row of a run that is evaluated once, at its end, but for the interval of its train_loss."""
+    often = run(dataset)[0].history[-1]
+    chosen = settings(hidden=(9, 8), updates=101, evaluate_every=1000, batch_size=3)
+    made = kernels.create("cpu", (6, 9, 8, 3), "tanh", "cross_entropy", 3, 0.1, 1)
+    made.parameters = initial_parameters((6, 9, 8, 3), "normalized", chosen.seed)
+    once = train(chosen, dataset, made).history[-1]
+    assert (once.valid_loss, once.test_loss, once.valid_error) == (often.valid_loss, often.test_loss, often.valid_error)
+
+
+@pytest.mark.parametrize("segment_bytes", [1, 2**22])
+def test_a_real_divergence_stops_where_the_loss_does(dataset, monkeypatch, segment_bytes):
+    monkeypatch.setattr(training, "SEGMENT_BYTES", segment_bytes)
+    trained = run(dataset, learning_rate=1e5, activation="linear")[0]
+    assert trained.status == "diverged"
+    assert 0 < trained.updates < 25
+    assert [row.update for row in trained.history] == [0]
+    assert trained.updates == run(dataset, learning_rate=1e5, activation="linear", threads=2)[0].updates
