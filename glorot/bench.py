@@ -8,18 +8,19 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from glorot import kernels
 from glorot.datasets import DATASETS, Examples
-from glorot.errors import GlorotError
 from glorot.kernels.compiler import cpu_target
 from glorot.kernels.floor import Floor, measure
-from glorot.network import Layer, initial_parameters, layer_sizes
+from glorot.network import initial_parameters, layer_sizes
+from glorot.peers import torch_peer
 from glorot.sweep import Run
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def updates(setting: Setting, peer: str | None = None, rounds: int = 11) -> Cont
 
     contestants = {"glorot": ours}
     if peer:
-        contestants |= _torch(setting).updates(examples)
+        contestants |= torch_peer(setting).updates(examples)
     return contest(contestants, rounds)
 
 
@@ -143,103 +144,13 @@ def evaluation(setting: Setting, peer: str | None = None, rounds: int = 5, n: in
 
     contestants = {"glorot": ours}
     if peer:
-        contestants |= _torch(setting).evaluation(examples)
+        contestants |= torch_peer(setting).evaluation(examples)
     return contest(contestants, rounds, unit=n)
 
 
 def floor(setting: Setting) -> Floor:
     """This machine's rates at the setting's number of weights."""
     return measure(4 * setting.weights, setting.threads)
-
-
-def _torch(setting: Setting) -> "TorchPeer":
-    try:
-        import torch
-    except ImportError:
-        raise GlorotError(
-            "--peer torch: expected PyTorch to be installed, found none; try: pip install torch"
-        ) from None
-    torch.set_num_threads(setting.threads)
-    return TorchPeer(setting, torch)
-
-
-class TorchPeer:
-    """The same network in PyTorch: as a user writes it, and by hand without autograd."""
-
-    def __init__(self, setting: Setting, torch):
-        self.torch, self.setting = torch, setting
-        self.layers: list[Layer] = initial_parameters(setting.sizes, "normalized", 0)
-        functional = torch.nn.functional
-        # Value, and slope as a function of the activation, as in-place as PyTorch has it.
-        self.activation = {
-            "tanh": (torch.nn.Tanh, torch.tanh, lambda a: 1 - a * a),
-            "sigmoid": (torch.nn.Sigmoid, torch.sigmoid, lambda a: a * (1 - a)),
-            "softsign": (torch.nn.Softsign, functional.softsign, lambda a: (1 - a.abs()).square_()),
-            "relu": (torch.nn.ReLU, torch.relu, lambda a: (a > 0).float()),
-            "softplus": (torch.nn.Softplus, functional.softplus, lambda a: 1 - torch.exp(-a)),
-            "linear": (torch.nn.Identity, lambda z: z, torch.ones_like),
-        }[setting.activation]
-
-    def _sequential(self):
-        torch, modules = self.torch, []
-        for l, layer in enumerate(self.layers):
-            linear = torch.nn.Linear(*layer.W.shape[::-1])
-            with torch.no_grad():
-                linear.weight.copy_(torch.from_numpy(layer.W))
-                linear.bias.zero_()
-            modules += [linear] if l == len(self.layers) - 1 else [linear, self.activation[0]()]
-        return torch.nn.Sequential(*modules)
-
-    def _batches(self, examples: Examples):
-        """Minibatches as PyTorch has them ready: float32 in [0, 1], int64 labels."""
-        n = self.setting.batch_size
-        x = self.torch.from_numpy(examples.pixels.astype(np.float32) / 255).split(n)
-        return x, self.torch.from_numpy(examples.labels.astype(np.int64)).split(n)
-
-    def updates(self, examples: Examples) -> dict[str, Callable[[int], None]]:
-        torch = self.torch
-        x, y = self._batches(examples)
-        network = self._sequential()
-        optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
-        cross_entropy = torch.nn.functional.cross_entropy
-
-        def sequential(n: int) -> None:
-            for i in range(n):
-                optimizer.zero_grad()
-                cross_entropy(network(x[i % len(x)]), y[i % len(x)]).backward()
-                optimizer.step()
-
-        weights = [torch.from_numpy(layer.W.T.copy()) for layer in self.layers]  # (fan_in, fan_out)
-        biases = [torch.zeros(layer.W.shape[0]) for layer in self.layers]
-        _, value, slope = self.activation
-        step = -0.01 / self.setting.batch_size
-
-        @torch.no_grad()
-        def by_hand(n: int) -> None:
-            for i in range(n):
-                a = [x[i % len(x)]]
-                for W, b in zip(weights[:-1], biases[:-1], strict=True):
-                    a.append(value(torch.addmm(b, a[-1], W)))
-                delta = torch.softmax(torch.addmm(biases[-1], a[-1], weights[-1]), 1)
-                delta[torch.arange(len(delta)), y[i % len(x)]] -= 1
-                for l in range(len(weights) - 1, -1, -1):
-                    below = delta @ weights[l].T * slope(a[l]) if l > 0 else None
-                    weights[l].addmm_(a[l].T, delta, alpha=step)
-                    biases[l].add_(delta.sum(0), alpha=step)
-                    delta = below
-
-        return {"nn.Sequential": sequential, "addmm_ by hand": by_hand}
-
-    def evaluation(self, examples: Examples) -> dict[str, Callable[[int], None]]:
-        torch, network = self.torch, self._sequential()
-        x = torch.from_numpy(examples.pixels.astype(np.float32) / 255)
-
-        @torch.no_grad()
-        def forward(count: int) -> None:
-            for _ in range(count // len(examples)):
-                network(x)
-
-        return {"nn.Sequential": forward}
 
 
 # What `glorot bench` says. -----------------------------------------------------------------------------------------
@@ -307,22 +218,81 @@ def text(measured: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def sweep_seconds(runs: Sequence[Run], jobs: int, threads: int) -> tuple[float, int]:
-    """How long these runs would take, `jobs` at a time, and how many different networks were timed to know.
+def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
+    """How long these runs would take, `jobs` at a time with `threads` threads each.
 
-    A network's time depends on its shape, minibatch and activation, not on what is in it.
+    Each kind of network among them is timed, one at a time: its speed depends on its shape, minibatch and
+    activation, not on the images or the initial weights. Several at a time share the memory, and take a little longer.
     """
-    kinds: dict[tuple, tuple[float, float]] = {}
+    kinds: dict[Setting, tuple[float, float]] = {}
     total = 0.0
     for run in runs:
         one, info = run.settings, DATASETS[run.settings.dataset]
-        kind = (math.prod(info.image_shape), one.hidden, info.n_classes, one.batch_size, one.activation)
-        if kind not in kinds:
-            n_inputs, hidden, n_classes, batch_size, activation = kind
-            setting = Setting(hidden, batch_size, activation, threads, n_inputs, n_classes)
+        setting = Setting(
+            one.hidden, one.batch_size, one.activation, threads, math.prod(info.image_shape), info.n_classes
+        )
+        if setting not in kinds:
             looks = evaluation(setting, rounds=2, n=500)
-            kinds[kind] = updates(setting, rounds=3).median("glorot"), looks.median("glorot")
-        update, example = kinds[kind]
+            kinds[setting] = updates(setting, rounds=3).median("glorot"), looks.median("glorot")
+        update, example = kinds[setting]
         evaluations = -(-one.updates // one.evaluate_every) + 1
         total += one.updates * update + evaluations * (one.valid_examples + one.test_examples) * example
-    return total / min(jobs, len(runs)), len(kinds)
+    return {
+        "runs": len(runs),
+        "updates": sum(run.settings.updates for run in runs),
+        "networks_timed": len(kinds),
+        "jobs": jobs,
+        "threads": threads,
+        "seconds": total / jobs,
+    }
+
+
+def estimate_text(estimate: dict) -> str:
+    """The same for people."""
+    hours = estimate["seconds"] / 3600
+    length = (
+        f"{hours / 24:.1f} days" if hours > 48 else f"{hours:.1f} hours" if hours > 2 else f"{hours * 60:.0f} minutes"
+    )
+    return (
+        f"{estimate['updates']:,} updates, {estimate['jobs']} runs at a time with {estimate['threads']} thread(s) "
+        f"each: about {length} on this machine ({estimate['networks_timed']} kinds of network timed)\n"
+    )
+
+
+BATCH_SIZES = (1, 2, 5, 10, 20, 32, 64, 128)
+
+
+def draw_roofline(setting: Setting, file: Path, peer: str | None = None, rounds: int = 5) -> None:
+    """Speed of an update over arithmetic intensity, one point a minibatch size, under this machine's two limits.
+
+    Intensity: operations a byte of weight traffic (each weight read forward, read and written backward).
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rates = floor(setting)
+    intensities: list[float] = []
+    speeds: dict[str, list[float]] = {}
+    for batch_size in BATCH_SIZES:
+        one = replace(setting, batch_size=batch_size)
+        turns = updates(one, peer, rounds)
+        intensities.append(sum(one.flops) / (3 * 4 * one.weights))
+        for name in turns.seconds:
+            speeds.setdefault(name, []).append(sum(one.flops) / turns.median(name) / 1e9)
+    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    x = np.geomspace(intensities[0] / 2, intensities[-1] * 2, 200)
+    traffic = 3 / (1 / rates.read + 2 / rates.read_write)  # bytes/s of one part reading, two parts read and written
+    axes.loglog(x, np.minimum(x * traffic, rates.flops) / 1e9, color="black", label="this machine's limits")
+    for (name, values), marker, color in zip(speeds.items(), "osD", ("#0072B2", "#E69F00", "#009E73"), strict=False):
+        axes.loglog(intensities, values, marker=marker, color=color, label=name)
+    for batch_size, intensity, speed in zip(BATCH_SIZES, intensities, speeds["glorot"], strict=True):
+        axes.annotate(str(batch_size), (intensity, speed), xytext=(0, 6), textcoords="offset points", ha="center")
+    axes.set_xlabel("operations a byte of weight traffic (FLOP/B); numbers: minibatch size")
+    axes.set_ylabel("GFLOP/s")
+    threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
+    axes.set_title(f"An update of {'-'.join(map(str, setting.sizes))} ({setting.activation}, {threads})")
+    axes.legend(loc="lower right")
+    figure.savefig(file, dpi=150)
+    pyplot.close(figure)

@@ -17,7 +17,6 @@ from glorot.errors import GlorotError, ResultsError
 from glorot.kernels import DEVICES
 
 if TYPE_CHECKING:
-    from glorot.report import Table
     from glorot.runner import Plan
 
 OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -88,6 +87,12 @@ def values() -> Iterable[str]:
     return VALUES
 
 
+def activation_names() -> Iterable[str]:
+    from glorot.activations import ACTIVATIONS
+
+    return ACTIVATIONS
+
+
 def dataset_names() -> Iterable[str]:
     from glorot.datasets import DATASETS
 
@@ -154,6 +159,7 @@ def run(
     from glorot.datasets import data_folder
     from glorot.kernels import choose_device
     from glorot.progress import Display
+    from glorot.report import stored_table
     from glorot.sweep import describe
 
     plan = runner.make_plan(config.load(resolve(sweep), overrides), output, choose_device(device), only, rerun)
@@ -174,7 +180,7 @@ def run(
         again = "" if rerun else "; the same command goes on from there"
         say(f"glorot: interrupted with {ended}{again}")
         return INTERRUPTED
-    table = _table_of(plan.store.folder)
+    table = stored_table(plan.store.folder)
     table.write(plan.store.folder)
     tally = runner.tally(plan)
     if not quiet:
@@ -222,11 +228,13 @@ def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None) 
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
     table.md and table.csv beside the results it reads.
     """
+    from glorot.report import stored_table
+
     places = [place for name in sweeps or [str(output)] for place in _places(name, output)]
     code = OK
     for number, (folder, file) in enumerate(places):
         try:
-            table = _table_of(folder, file, value)
+            table = stored_table(folder, file, value)
         except ResultsError as error:
             if len(places) == 1:
                 raise
@@ -260,24 +268,6 @@ def _places(name: str, output: Path) -> list[tuple[Path, Path | None]]:
     raise ResultsError(f"expected results in {where}, found none{remedy}")
 
 
-def _table_of(folder: Path, file: Path | None = None, value: str | None = None) -> "Table":
-    """The table of a folder's runs that belong to its own sweep.yaml, or to the file given."""
-    from glorot import config, report, results
-    from glorot.sweep import expand
-
-    if not (folder / "runs.csv").is_file() or not (folder / "sweep.yaml").is_file():
-        raise ResultsError(f"expected results in {folder}, found none; run the sweep first: glorot run SWEEP")
-    stored = results.Store(folder).read_runs()
-    sweep = config.load(file or folder / "sweep.yaml")
-    runs = expand(sweep)
-    if file and not {run.run_id for run in runs} & set(stored["run_id"]):
-        raise ResultsError(
-            f"none of the {len(runs)} runs of {file} is in {folder}, which holds {len(stored)} of other settings; "
-            f"run it, or show those: glorot report {folder}"
-        )
-    return report.table(stored, sweep, runs, value)
-
-
 @cli.command("list", epilog=epilog("glorot list"))
 def list_() -> None:
     """List activations, initializers, losses, data sets and experiments.
@@ -302,6 +292,58 @@ def list_() -> None:
     for section, entries in sections.items():
         lines += ["", section, *(f"  {name:{width}}  {text}" for name, text in entries.items())]
     show("\n".join(lines[1:]) + "\n")
+
+
+@cli.command(epilog=epilog("glorot bench --peer torch\n"
+                           "glorot bench experiments/lecture.yaml\n"
+                           "glorot bench --width 100 --batch-size 1 --json"))  # fmt: skip
+@click.argument("sweep", type=click.Path(path_type=Path), required=False)
+@click.option("--peer", type=click.Choice(("torch",)), help="Measure PyTorch too, in turns with ours.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of each contestant.")
+@click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True, help="Examples an update.")
+@click.option("--width", type=click.IntRange(1), default=1000, show_default=True, help="Units a hidden layer.")
+@click.option("--depth", type=click.IntRange(1), default=5, show_default=True, help="Hidden layers.")
+@click.option("--activation", type=Names(activation_names), default="tanh", show_default=True,
+              help="Of the hidden layers.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1), default=11, show_default=True, help="Turns of each contestant.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs of SWEEP at a time.  [default: one a core]")
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@click.option("--roofline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png|svg",
+              help="Draw the speed of minibatches of 1 to 128 under this machine's limits.")  # fmt: skip
+def bench(
+    sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, activation: str,
+    rounds: int, jobs: int | None, as_json: bool, roofline: Path | None,
+) -> None:  # fmt: skip
+    """Measure how fast the kernels are.
+
+    Prints the time of an update of the paper's network (or another one) on the CPU, against the floor that
+    this machine's memory and arithmetic set, and against PyTorch in the same run. With SWEEP: how long its
+    runs would take.
+    """
+    import json
+
+    from glorot import bench as measure
+    from glorot import config, runner
+    from glorot.catalogue import resolve
+    from glorot.sweep import describe, expand
+
+    if sweep:
+        loaded = config.load(resolve(sweep))
+        runs = expand(loaded)
+        jobs, threads_each = runner.share_cores(len(runs), jobs)
+        estimate = measure.sweep_estimate(runs, jobs, threads_each)
+        if as_json:
+            show(json.dumps(estimate) + "\n")
+        else:
+            show(f"{describe(loaded, runs)}\n{measure.estimate_text(estimate)}")
+        return
+    setting = measure.Setting((width,) * depth, batch_size, activation, threads)
+    if roofline:
+        measure.draw_roofline(setting, roofline, peer, rounds)
+        say(f"drawn: {roofline}")
+        return
+    measured = measure.results(setting, peer, rounds)
+    show(json.dumps(measured, indent=2) + "\n" if as_json else measure.text(measured))
 
 
 @cli.group(epilog=epilog("glorot data list\nglorot data fetch mnist"))

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glorot import config
 from glorot.activations import ACTIVATIONS
 from glorot.datasets import DATASETS
-from glorot.errors import GlorotError
-from glorot.results import settings_of, write_text
+from glorot.errors import GlorotError, ResultsError
+from glorot.results import Store, settings_of, write_text
 from glorot.settings import label_of, nearest
+from glorot.sweep import expand
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,6 +164,26 @@ def table(stored: "pd.DataFrame", sweep: "Sweep", runs: "Sequence[Run]", value: 
 
 
 # Rows and columns ----------------------------------------------------------------------------------
+
+
+def stored_table(folder: Path, file: Path | None = None, value: str | None = None) -> Table:
+    """The table of a folder's runs that belong to its own sweep.yaml, or to the sweep file given.
+
+    Raises ResultsError where there are none, SweepError where the sweep is not valid.
+    """
+    if not (folder / "runs.csv").is_file() or not (folder / "sweep.yaml").is_file():
+        raise ResultsError(f"expected results in {folder}, found none; run the sweep first: glorot run SWEEP")
+    stored = Store(folder).read_runs()
+    sweep = config.load(file or folder / "sweep.yaml")
+    by_device = {device: expand(sweep, device) for device in dict.fromkeys(stored["device"])} or {"cpu": expand(sweep)}
+    found = set(stored["run_id"])
+    runs = max(by_device.values(), key=lambda runs: sum(run.run_id in found for run in runs))
+    if file and not any(run.run_id in found for run in runs):
+        raise ResultsError(
+            f"none of the {len(runs)} runs of {file} is in {folder}, which holds {len(stored)} of other settings; "
+            f"run it, or show those: glorot report {folder}"
+        )
+    return table(stored, sweep, runs, value)
 
 
 def _grouped(runs: "Iterable[Run]", names: Sequence[str]) -> "dict[tuple[str, ...], list[Run]]":

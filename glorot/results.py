@@ -194,6 +194,8 @@ def write_text(path: Path | str, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same folder, so os.replace is atomic
     try:
         data = text.encode("utf-8")
+        if path.is_file() and path.read_bytes() == data:
+            return  # so that a run with nothing to do leaves every file alone
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "wb") as file:
