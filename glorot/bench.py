@@ -201,7 +201,8 @@ def text(measured: dict) -> str:
         f"  arithmetic      {measured['gflops']:8.1f} GFLOP/s",
         f"  weight traffic  {measured['weight_gb_per_second']:8.1f} GB/s",
         f"  floor           {rates['ms_per_update']:8.3f} ms   (this machine reads "
-        f"{rates['read_gb_per_second']:.0f} GB/s, reads and writes {rates['read_write_gb_per_second']:.0f} GB/s, computes {rates['gflops']:.0f} GFLOP/s)",
+        f"{rates['read_gb_per_second']:.0f} GB/s, reads and writes {rates['read_write_gb_per_second']:.0f} GB/s, "
+        f"computes {rates['gflops']:.0f} GFLOP/s)",
         f"  share of floor  {100 * measured['share_of_floor']:8.1f} %",
         f"  an evaluation   {measured['us_per_evaluated_example']:8.2f} us an example",
     ]

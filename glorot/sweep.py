@@ -122,7 +122,7 @@ def _kept(runs: list[Run], only: Sequence[str]) -> list[Run]:
         if not any(_matches(run, key, text) for run in runs):
             values = tuple(dict.fromkeys(run.value(key) for run in runs))
             found = shown(text) + nearest(text, values)
-            raise SweepError(f"--only {option}: expected {key} to be one of {', '.join(values)}; found {found}")
+            raise SweepError(f"--only {option}: expected a {key} of {', '.join(values)}; found {found}")
         wanted.setdefault(key, []).append(text)
     kept = [run for run in runs if all(any(_matches(run, k, t) for t in texts) for k, texts in wanted.items())]
     if not kept:

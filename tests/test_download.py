@@ -97,9 +97,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("path", "reason"), FAILURES.values(), ids=FAILURES.keys())
-def test_a_failure_names_address_reason_and_remedy_and_leaves_nothing(
-    path, reason, server, tmp_path, monkeypatch
-):
+def test_a_failure_names_address_reason_and_remedy_and_leaves_nothing(path, reason, server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT", (5, 0.3))
     destination = tmp_path / "file.gz"
     with pytest.raises(DataError) as caught:

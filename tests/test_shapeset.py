@@ -75,18 +75,14 @@ def test_images_equal_the_oracles(size, count):
     examples = generate(KEY, 0, count, size=size)
     for i in range(count):
         scene = naive.scene(KEY, i, size)
-        np.testing.assert_array_equal(
-            examples.pixels[i].reshape(size, size), naive.image(scene, size), err_msg=str(i)
-        )
+        np.testing.assert_array_equal(examples.pixels[i].reshape(size, size), naive.image(scene, size), err_msg=str(i))
         assert examples.labels[i] == scene.label
 
 
 def test_corners_equal_the_oracles():
     for i in range(200):
         kinds, centres, corners = drawn_scene(KEY, i)
-        for shape, kind, centre, own in zip(
-            naive.scene(KEY, i).shapes, kinds, centres, corners, strict=False
-        ):
+        for shape, kind, centre, own in zip(naive.scene(KEY, i).shapes, kinds, centres, corners, strict=False):
             assert shape.name == CLASS_NAMES[kind]
             absolute = np.array(shape.corners) + shape.centre
             np.testing.assert_allclose((own + centre) * (32 / ONE), absolute, atol=1e-6)
@@ -250,9 +246,7 @@ def test_given_arrays_are_written(stream):
 
 def test_the_end_of_a_stream():
     last = (1 << 63) - 2
-    np.testing.assert_array_equal(
-        generate(KEY, last, 1).pixels[0].reshape(32, 32), naive.image(naive.scene(KEY, last))
-    )
+    np.testing.assert_array_equal(generate(KEY, last, 1).pixels[0].reshape(32, 32), naive.image(naive.scene(KEY, last)))
 
 
 def test_dataset(data):
@@ -384,9 +378,7 @@ def clockwise_polygons(draw):
     ]
     turns = [
         (xb - xa) * (yc - yb) - (yb - ya) * (xc - xb)
-        for (xa, ya), (xb, yb), (xc, yc) in zip(
-            points, points[1:] + points[:1], points[2:] + points[:2], strict=True
-        )
+        for (xa, ya), (xb, yb), (xc, yc) in zip(points, points[1:] + points[:1], points[2:] + points[:2], strict=True)
     ]
     return points if min(turns) > 0 else [(1024, 6144), (2048, 1024), (6144, 3072)]
 
