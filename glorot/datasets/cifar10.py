@@ -32,7 +32,10 @@ SHA256 = {
 }
 ARCHIVE = "cifar-10-binary.tar.gz"
 ARCHIVE_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
-ADDRESSES = ["https://www.cs.toronto.edu/~kriz/"]  # no mirror is known to hold the same bytes
+ADDRESSES = [
+    "https://www.cs.toronto.edu/~kriz/",
+    "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/",  # a copy; its bytes are checked as well
+]
 REMEDY = "fetch it again with `glorot data fetch cifar10`"
 
 

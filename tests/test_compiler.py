@@ -1,0 +1,110 @@
+"""The cache of compiled kernels: never stale, safe for processes that compile at once, and not needed."""
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import glorot
+from glorot.kernels import compiler
+
+# Prints tanh(1) as the compiled kernels compute it: one unit of weight 1 before logits (a, 0).
+PROGRAM = """
+import numpy as np
+from glorot import kernels
+from glorot.datasets import Examples
+from glorot.network import Layer
+
+kernels.prepare("cpu")
+network = kernels.create("cpu", (1, 1, 2), "tanh", "sigmoid_cross_entropy", 1, 0.1, 1)
+one, zero = np.ones((1, 1), np.float32), np.zeros(2, np.float32)
+network.parameters = [Layer(one, zero[:1]), Layer(np.float32([[1], [0]]), zero)]
+losses, _ = network.evaluate(Examples(np.full((1, 1), 255, np.uint8), np.zeros(1, np.uint8)))
+print(float(losses[0]))
+"""
+# log(1 + exp(-a)) of the right unit and log(2) of the other, for a = tanh(1) and a = tanh(1) / 2
+AS_IT_IS, HALVED = (math.log1p(math.exp(-a)) + math.log(2) for a in (math.tanh(1), math.tanh(1) / 2))
+
+
+def start(cache: Path, package: Path | None = None) -> subprocess.Popen:
+    environment = {**os.environ, "GLOROT_CACHE": str(cache)}
+    environment["PYTHONPATH"] = str(package or Path(glorot.__file__).parent.parent)
+    elsewhere = cache.parent  # not in a checkout, whose package would come first
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=elsewhere,
+    )
+
+
+def result(process: subprocess.Popen) -> float:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return float(out)
+
+
+def test_two_processes_that_compile_at_once(tmp_path):
+    """One compiles while the other waits; both get the same, and a third finds it all compiled."""
+    both = [start(tmp_path), start(tmp_path)]
+    assert [result(process) for process in both] == [pytest.approx(AS_IT_IS, abs=1e-5)] * 2
+    (folder,) = (tmp_path / "kernels").iterdir()
+    compiled = {path.name: path.stat().st_mtime_ns for path in folder.rglob("*.nb?")}
+    assert len(compiled) >= 4
+    assert result(start(tmp_path)) == pytest.approx(AS_IT_IS, abs=1e-5)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.rglob("*.nb?")} == compiled
+
+
+def test_an_edited_formula_is_never_served_stale(tmp_path):
+    """A formula stands in another file than the kernels that inline it; the same size and time must not matter."""
+    package = tmp_path / "copy"
+    shutil.copytree(Path(glorot.__file__).parent, package / "glorot", ignore=shutil.ignore_patterns("__pycache__"))
+    assert result(start(tmp_path / "cache", package)) == pytest.approx(AS_IT_IS, abs=1e-5)
+    file = package / "glorot" / "activations.py"
+    before = file.stat()
+    file.write_text(file.read_text().replace("return _tanh(z)", "return HALF*_tanh(z)").replace(
+        "import ONE, ZERO", "import HALF, ONE, ZERO"))  # fmt: skip
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    for cached in package.rglob("__pycache__"):
+        shutil.rmtree(cached)
+    assert result(start(tmp_path / "cache", package)) == pytest.approx(HALVED, abs=1e-5)
+    assert len(list((tmp_path / "cache" / "kernels").iterdir())) == 2
+
+
+def test_the_cache_s_folder_depends_on_all_that_is_compiled_and_on_the_processor(monkeypatch, tmp_path):
+    monkeypatch.setenv("GLOROT_CACHE", str(tmp_path))
+    folder = compiler.cache_folder.__wrapped__()
+    assert folder.parent == tmp_path / "kernels"
+    assert compiler.cache_folder.__wrapped__() == folder
+    monkeypatch.setattr(compiler, "cpu_target", lambda: ("haswell", "+avx2"))
+    assert compiler.cache_folder.__wrapped__() != folder
+
+
+def test_no_folder_no_cache(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GLOROT_CACHE", str(tmp_path / "file"))
+    assert compiler.cache_folder.__wrapped__() is None
+
+
+def test_old_versions_are_removed(monkeypatch, tmp_path):
+    old, young = tmp_path / "kernels" / "old", tmp_path / "kernels" / "young"
+    old.mkdir(parents=True)
+    young.mkdir()
+    os.utime(old, (0, 0))
+    monkeypatch.setenv("GLOROT_CACHE", str(tmp_path))
+    folder = compiler.cache_folder.__wrapped__()
+    assert {path.name for path in (tmp_path / "kernels").iterdir()} == {"young", folder.name}
+
+
+def test_what_is_not_in_the_digest_is_not_compiled():
+    def function():
+        return 1
+
+    with pytest.raises(RuntimeError, match=r"not in compiler\.COMPILED"):
+        compiler.jit(function)
