@@ -1,0 +1,56 @@
+"""The README tells the truth: its sweep is one, its commands exist, its files are there, its table is the real one."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from glorot import config
+from glorot.cli import cli
+from glorot.settings import FIELDS
+from glorot.sweep import expand
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def commands(group: click.Group, prefix: str) -> list[str]:
+    names = []
+    for name, command in group.commands.items():
+        names += commands(command, f"{prefix} {name}") if isinstance(command, click.Group) else [f"{prefix} {name}"]
+    return names
+
+
+@pytest.mark.parametrize("command", commands(cli, "glorot"))
+def test_every_command_stands_in_the_readme(command):
+    assert f"`{command}" in README
+
+
+def test_the_sweep_explained_is_a_sweep():
+    text = re.search(r"```yaml\n(name: my-study.*?)```", README, re.DOTALL)[1]
+    sweep = config.parse(text, "README.md")
+    assert len(expand(sweep)) == 2 * 3 * 3 * 3
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_field_stands_in_the_readme(field):
+    assert f"`{field}`" in README
+
+
+def test_every_file_named_is_there():
+    named = set(re.findall(r"\]\(([\w./-]+)\)", README)) | set(
+        re.findall(r"`((?:glorot|tests|experiments)/[\w./]*)`", README)
+    )
+    assert len(named) > 15
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_quickstart_s_table_is_what_it_prints():
+    """Where the quickstart was run (`make quickstart`, .ci/run): same bits, same table."""
+    stored = ROOT / "results" / "quickstart" / "table.md"
+    if not stored.exists():
+        pytest.skip("needs the results of `make quickstart`")
+    block = re.search(r"<!-- quickstart -->\n(.*?)\n<!-- /quickstart -->", README, re.DOTALL)[1]
+    told = "\n".join(line.removeprefix(">").removeprefix(" ") for line in block.splitlines())
+    assert told == stored.read_text().rstrip()
