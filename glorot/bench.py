@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glorot import kernels
-from glorot.datasets import DATASETS, Examples
+from glorot.datasets import Examples, info
 from glorot.kernels.compiler import cpu_target
 from glorot.kernels.floor import Floor, measure
 from glorot.network import initial_parameters, layer_sizes
@@ -228,9 +228,9 @@ def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
     kinds: dict[Setting, tuple[float, float]] = {}
     total = 0.0
     for run in runs:
-        one, info = run.settings, DATASETS[run.settings.dataset]
+        one, data = run.settings, info(run.settings.dataset)
         setting = Setting(
-            one.hidden, one.batch_size, one.activation, threads, math.prod(info.image_shape), info.n_classes
+            one.hidden, one.batch_size, one.activation, threads, math.prod(data.image_shape), data.n_classes
         )
         if setting not in kinds:
             looks = evaluation(setting, rounds=2, n=500)

@@ -1,5 +1,6 @@
 """One cell of a sweep: a function from a run's settings to what came out. Any engine may execute it."""
 
+import contextlib
 import os
 import platform
 import time
@@ -13,10 +14,11 @@ from typing import Any
 
 import glorot
 from glorot import datasets, kernels
-from glorot.datasets import Dataset
+from glorot.checkpoint import Checkpoints
+from glorot.datasets import AnyData, Dataset
 from glorot.network import initial_parameters, layer_sizes
 from glorot.settings import Settings
-from glorot.training import HistoryRow, Trained, train
+from glorot.training import HistoryRow, Trained, Training
 
 
 @dataclass(frozen=True)
@@ -41,33 +43,65 @@ def run_cell(
     device: str,
     threads: int,
     data_folder: Path,
-    on_progress: Callable[[int, HistoryRow], None],
+    checkpoint_folder: Path,
+    afresh: bool = False,
+    on_progress: Callable[[int, HistoryRow], None] = lambda update, row: None,
 ) -> Outcome:
-    """Train one network from its settings. The outcome depends on the settings and the kind of device alone.
+    """Train one network from its settings, or go on from where it was. The outcome depends on the settings and the
+    kind of device alone, however often it was interrupted.
 
-    Its seconds are those of training and evaluation, without loading data and compiling.
+    checkpoint_folder: where its states are saved, and looked for unless it is to start afresh.
+    on_progress: called about once a second with the updates done and the newest row of the history. What it raises
+        ends the cell, after its state is saved.
+
+    The outcome's seconds are those of training and evaluation since the last interruption, without loading data and
+    compiling.
     """
     started = now()
     dataset = _dataset(settings.dataset, data_folder)
     kernels.prepare(device)
     sizes = layer_sizes(dataset.n_inputs, settings.hidden, dataset.n_classes)
     network = kernels.create(
-        device,
-        sizes,
-        settings.activation,
-        settings.loss,
-        settings.batch_size,
-        settings.learning_rate,
-        threads,
+        device, sizes, settings.activation, settings.loss, settings.batch_size, settings.learning_rate, threads
     )
-    network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
+    checkpoints = Checkpoints(checkpoint_folder, settings, device)
+    state = None if afresh else checkpoints.load()
+    if state is None:
+        network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
+    training = Training(settings, dataset, network, state)
     clock = time.perf_counter()
-    trained = train(settings, dataset, network, on_progress)
+    trained = training.run(_saving(checkpoints, on_progress))
+    if trained.status == "done":
+        _save(checkpoints, training)  # a sweep that asks for more updates later goes on from here
     return Outcome(
         _result(trained),
         [asdict(row) for row in trained.history],
         provenance(started, time.perf_counter() - clock, threads),
     )
+
+
+def _saving(checkpoints: Checkpoints, on_progress: Callable[[int, HistoryRow], None]) -> Callable[[Training], None]:
+    """Training's on_progress that saves the state every so often, and when it is interrupted."""
+    interval, saved = 60 * checkpoints.settings.checkpoint_minutes, time.monotonic()
+
+    def report(training: Training) -> None:
+        nonlocal saved
+        try:
+            on_progress(training.update, training.history[-1])
+        except BaseException:
+            _save(checkpoints, training)
+            raise
+        if time.monotonic() - saved >= interval:
+            _save(checkpoints, training)
+            saved = time.monotonic()
+
+    return report
+
+
+def _save(checkpoints: Checkpoints, training: Training) -> None:
+    """A cache that is full or read-only is no reason to lose the run."""
+    with contextlib.suppress(OSError):
+        checkpoints.save(training.state())
 
 
 def _result(trained: Trained) -> dict[str, Any]:
@@ -115,6 +149,6 @@ def _hardware() -> str:
 
 
 @lru_cache(maxsize=1)
-def _dataset(name: str, folder: Path) -> Dataset:
+def _dataset(name: AnyData, folder: Path) -> Dataset:
     """The data set, kept from one cell to the next in the same process."""
     return datasets.load(name, folder)

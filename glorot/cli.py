@@ -17,6 +17,7 @@ from glorot.errors import GlorotError, ResultsError
 from glorot.kernels import DEVICES
 
 if TYPE_CHECKING:
+    from glorot.regression import Verdict
     from glorot.runner import Plan
 
 OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -105,6 +106,7 @@ def epilog(example: str) -> str:
 
 
 folder_type = click.Path(path_type=Path, file_okay=False)
+file_type = click.Path(path_type=Path, dir_okay=False)
 output_option = click.option(
     "-o", "--output", type=folder_type, default=Path("results"), show_default=True,
     help="Folder of results; a sweep's own are in its subfolder NAME.",
@@ -140,33 +142,42 @@ def cli() -> None:
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where the networks run.")  # fmt: skip
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at a time.  [default: one a core]")
-@click.option("--rerun", is_flag=True, help="Do finished runs again.")
+@click.option("--rerun", is_flag=True, help="Do finished runs again, from the start.")
+@click.option("--retry-failed", is_flag=True, help="Try failed runs again.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
+@click.option("--checkpoints", type=folder_type, help="Folder of saved states.  [default: the user's cache]")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, help="Say every evaluation, and the tracebacks of failures.")
 @data_option
 def run(
     sweep: Path, output: Path, overrides: tuple[str, ...], only: tuple[str, ...], dry_run: bool, device: str,
-    jobs: int | None, rerun: bool, quiet: bool, verbose: bool, data: Path | None,
+    jobs: int | None, rerun: bool, retry_failed: bool, fail_fast: bool, checkpoints: Path | None, quiet: bool,
+    verbose: bool, data: Path | None,
 ) -> int:  # fmt: skip
     """Run the sweep of a YAML file, or a shipped experiment by its name.
 
     Trains one network for each cell of the sweep's grid, stores what comes out in OUTPUT/NAME/ as it
-    comes, and prints the table. Runs that are finished are skipped, so an interrupted sweep goes on
-    where it stopped.
+    comes, and prints the table. Runs that are finished are skipped, and the state of each is saved every
+    few minutes (checkpoint_minutes in base), so an interrupted sweep goes on where it stopped.
     """
     from glorot import config, runner
     from glorot.catalogue import resolve
-    from glorot.datasets import data_folder
+    from glorot.checkpoint import checkpoint_folder
+    from glorot.datasets import data_folder, pinned
     from glorot.kernels import choose_device
-    from glorot.progress import Display
+    from glorot.progress import Display, ImageBar
     from glorot.report import stored_table
-    from glorot.sweep import describe
+    from glorot.sweep import describe, with_data
+    from glorot.workers import Stopped
 
-    plan = runner.make_plan(config.load(resolve(sweep), overrides), output, choose_device(device), only, rerun)
     folder = data_folder(data)
+    with ImageBar(quiet) as bar:  # for a folder of images that was not built yet
+        loaded = with_data(
+            config.load(resolve(sweep), overrides), lambda one: pinned(one, folder, not dry_run, bar.progressed)
+        )
+    plan = runner.make_plan(loaded, output, choose_device(device), only, rerun, retry_failed)
     if not quiet:
-        done = len(plan.selected) - len(plan.to_do)
-        say(f"{describe(plan.sweep, plan.selected)}; {done} done, {len(plan.to_do)} to do, on {plan.device}")
+        say(f"{describe(plan.sweep, plan.selected)}; {_opening(plan)}, on {plan.device}")
     if dry_run:
         _list_runs(plan, folder)
         return OK
@@ -174,12 +185,12 @@ def run(
     display = Display(plan.to_do, quiet, verbose)
     try:
         with display:
-            runner.run_plan(plan, folder, jobs, display)
-    except KeyboardInterrupt:
+            runner.run_plan(plan, folder, checkpoint_folder(checkpoints), jobs, display, fail_fast)
+    except Stopped as stopped:
         ended = f"{display.ended} of {len(plan.to_do)} runs finished (kept in {plan.store.folder})"
         again = "" if rerun else "; the same command goes on from there"
         say(f"glorot: interrupted with {ended}{again}")
-        return INTERRUPTED
+        return 128 + stopped.signum
     table = stored_table(plan.store.folder)
     table.write(plan.store.folder)
     tally = runner.tally(plan)
@@ -187,6 +198,17 @@ def run(
         show(table.markdown())
         _close(plan, tally)
     return FAILED if tally["failed"] else OK
+
+
+def _opening(plan: "Plan") -> str:
+    """What is done and what is to do: "12 done, 1 failed (--retry-failed tries it again), 23 to do"."""
+    to_do = {run.run_id for run in plan.to_do}
+    skipped = [plan.statuses[run.run_id] for run in plan.selected if run.run_id not in to_do]
+    failed = skipped.count("failed")
+    parts = [f"{len(skipped) - failed} done", f"{len(to_do)} to do"]
+    if failed:
+        parts.insert(1, f"{failed} failed (--retry-failed tries again)")
+    return ", ".join(parts)
 
 
 def _list_runs(plan: "Plan", folder: Path) -> None:
@@ -211,7 +233,7 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
         for one, what in troubles(plan):
             say(f"{title(one)}: {what}")
     counts = ", ".join(f"{count} {status}" for status, count in tally.items() if count)
-    again = "; the same command tries the failed again" if tally["failed"] else ""
+    again = "; --retry-failed tries the failed again" if tally["failed"] else ""
     say(f"{counts}; results in {plan.store.folder}{again}")
 
 
@@ -268,6 +290,121 @@ def _places(name: str, output: Path) -> list[tuple[Path, Path | None]]:
     raise ResultsError(f"expected results in {where}, found none{remedy}")
 
 
+@cli.command(epilog=epilog("glorot check regression\n"
+                           "glorot check regression --update\nglorot check --bench --junit speed.xml"))  # fmt: skip
+@click.argument("sweep", required=False, metavar="[NAME|DIR|SWEEP.yaml]")
+@output_option
+@click.option("--baseline", type=file_type,
+              help="What to compare with.  [default: OUTPUT/baselines/NAME.csv, or bench.csv]")  # fmt: skip
+@click.option("--factor", type=float,
+              help="How many times as large is worse, where bits may differ.  [default: 1.05; time 1.5]")  # fmt: skip
+@click.option("--device", type=click.Choice(DEVICES[1:]), help="Where there are runs of two: whose to check.")
+@click.option("--update", is_flag=True, help="Make the results, if complete, the new baseline.")
+@click.option("--bench", is_flag=True, help="Check how long an update takes, instead of results.")
+@click.option("--junit", type=file_type, help="Write a JUnit XML report to this file.")
+@click.option("--summary", type=file_type, help="Write a markdown report to this file.")
+def check(
+    sweep: str | None, output: Path, baseline: Path | None, factor: float | None, device: str | None,
+    update: bool, bench: bool, junit: Path | None, summary: Path | None,
+) -> int:  # fmt: skip
+    """Compare results, or speed, with a committed baseline.
+
+    Prints a line a cell: same, better, worse, changed, missing or new. Runs with the baseline's run_id on the CPU
+    must have its very numbers; others are worse only if their test error is beyond a factor and significantly so.
+    Speed (--bench) is the time of an update over that of a reference loop, so machines may differ. Exit code 1 if
+    anything is worse, changed or missing; 2 if there is no baseline or nothing was measured.
+    """
+    from glorot import regression
+    from glorot.results import write_text
+
+    if bench == (sweep is not None):
+        raise click.UsageError("expected either a sweep to check, or --bench")
+    if update and (junit or summary):
+        raise click.UsageError("--update compares nothing, so there is nothing to write to --junit or --summary")
+    if bench:
+        title, verdicts = "Speed", _check_speed(baseline or output / "baselines" / "bench.csv", factor, update)
+    else:
+        title, verdicts = _check_results(str(sweep), output, baseline, factor, device, update)
+    if update:
+        return OK
+    show(regression.lines(verdicts))
+    if junit:
+        write_text(junit, regression.junit(title, verdicts))
+    if summary:
+        write_text(summary, regression.summary(title, verdicts))
+    say(regression.closing(verdicts))
+    return regression.exit_code(verdicts)
+
+
+def _check_results(
+    sweep: str, output: Path, baseline: Path | None, factor: float | None, device: str | None, update: bool
+) -> "tuple[str, list[Verdict]]":
+    """The sweep's name, and the verdicts on its results; none after an update."""
+    from glorot import regression
+
+    places = _places(sweep, output)
+    if len(places) > 1:
+        found = ", ".join(str(folder) for folder, _ in places)
+        raise ResultsError(f"expected the results of one sweep, found {found}; name one of them")
+    fresh = regression.fresh_results(*places[0], device)
+    path = baseline or output / "baselines" / f"{fresh.sweep}.csv"
+    if update:
+        regression.write_baseline(path, fresh)
+        say(f"{len(fresh.runs)} runs on {fresh.device} are the baseline now: {path}")
+        return fresh.sweep, []
+    verdicts = regression.compare(fresh.runs, regression.read_baseline(path), factor)
+    if fresh.not_run:
+        say(f"note: {len(fresh.not_run)} runs of sweep {fresh.sweep} have no result yet: glorot run")
+    if fresh.left_out:
+        say(f"note: {fresh.left_out} rows of runs.csv belong to other settings or versions")
+    return fresh.sweep, verdicts
+
+
+def _check_speed(path: Path, factor: float | None, update: bool) -> "list[Verdict]":
+    """The verdicts on speed; none after an update."""
+    from glorot import regression
+
+    stored = [] if update else regression.read_speed_baseline(path)
+    say("timing updates against a reference loop in the same process: half a minute")
+    speeds = [regression.measure_speed(setting) for setting in regression.speed_settings()]
+    if update:
+        regression.write_speed_baseline(path, speeds)
+        say(f"{len(speeds)} timings are the baseline now: {path}")
+        return []
+    return regression.compare_speed(speeds, stored, factor)
+
+
+@cli.command(epilog=epilog("glorot status table1"))
+@click.argument("sweep", metavar="NAME|DIR|SWEEP.yaml")
+@output_option
+def status(sweep: str, output: Path) -> None:
+    """Say how far a sweep is, also while it runs.
+
+    Counts its runs that are done, running, failed and missing, with the progress of the running ones and the
+    reasons of failures.
+    """
+    from glorot.progress import duration, title
+    from glorot.runner import make_plan, troubles
+    from glorot.status import read_status
+    from glorot.sweep import stored_sweep
+
+    begun = output / sweep  # perhaps with no result yet
+    places = [(begun, None)] if (begun / "sweep.yaml").is_file() else _places(sweep, output)
+    for folder, file in places:
+        plan = make_plan(stored_sweep(folder, file), folder.parent, "cpu")
+        now = read_status(folder, plan.runs)
+        counts = ", ".join(f"{len(runs)} {name}" for name, runs in now.by_status.items() if runs)
+        show(f"{folder.name}: {len(plan.runs)} runs: {counts}{'' if now.active else '; no process runs it now'}\n")
+        for one in now.running:
+            left = "" if one.seconds_left is None else f", {duration(one.seconds_left)} left"
+            show(
+                f"  running: {title(one.run)}: {one.update:,} of {one.run.settings.updates:,} updates, "
+                f"valid error {one.valid_error:.2f} %{left}\n"
+            )
+        for run, what in troubles(plan):
+            show(f"  {title(run)}: {what}\n")
+
+
 @cli.command("list", epilog=epilog("glorot list"))
 def list_() -> None:
     """List activations, initializers, losses, data sets and experiments.
@@ -308,7 +445,7 @@ def list_() -> None:
 @click.option("--rounds", type=click.IntRange(1), default=11, show_default=True, help="Turns of each contestant.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs of SWEEP at a time.  [default: one a core]")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
-@click.option("--roofline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png|svg",
+@click.option("--roofline", type=file_type, metavar="FILE.png|svg",
               help="Draw the speed of minibatches of 1 to 128 under this machine's limits.")  # fmt: skip
 def bench(
     sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, activation: str,
@@ -386,6 +523,51 @@ def fetch(name: str, data: Path | None) -> None:
     DATASETS[name].implementation().fetch(folder)
     _, state, place = _state(name, folder)
     show(f"{name}: {state}: {place}\n")
+
+
+@data.command(epilog=epilog("glorot data build small-imagenet --from ILSVRC2012/train\n"
+                            "glorot data build small-imagenet --from tiny-imagenet --class flowers=DIR"))  # fmt: skip
+@click.argument("name", type=click.Choice(("small-imagenet", "small_imagenet")), metavar="small-imagenet")
+@click.option("--from", "trees", type=folder_type, multiple=True, metavar="DIR",
+              help="An ImageNet training tree: folders named by WordNet id. Repeatable.")  # fmt: skip
+@click.option("--class", "by_hand", multiple=True, metavar="CLASS=DIR",
+              help="A folder of images of one of the ten classes. Repeatable.")  # fmt: skip
+@data_option
+def build(name: str, trees: tuple[Path, ...], by_hand: tuple[str, ...], data: Path | None) -> None:
+    """Build Small-ImageNet of images you have.
+
+    Makes the paper's grey 37 x 37 photographs in ten classes from ImageNet's (ILSVRC-2012's, or Tiny-ImageNet's) and
+    from folders you say the class of. Which image is for training, validation or test follows from its SHA-256, so a
+    larger source moves none. Images that cannot be used are left out and listed in the manifest beside the data.
+    """
+    from glorot.datasets import data_folder
+    from glorot.datasets import small_imagenet as built
+    from glorot.progress import ImageBar
+
+    folder = data_folder(data)
+    with ImageBar() as bar:
+        manifest = built.build_into(folder, trees, [_class_folder(one) for one in by_hand], bar.progressed)
+    images, file = manifest["images"], built.data_file(folder)
+    show(f"{name}: {manifest['about']}: {' / '.join(f'{count:,}' for count in images.values())}: {file.parent}\n")
+    left = manifest["without_class"]
+    say(
+        f"{len(manifest['skipped']):,} files skipped (listed in {file.with_suffix('.json')}); "
+        f"{left['files']:,} files of {left['ids']:,} WordNet ids belong to no class"
+    )
+
+
+def _class_folder(option: str) -> tuple[str, Path]:
+    """ "flowers=photos" -> ("flowers", Path("photos"))."""
+    from glorot.datasets.wordnet import CLASS_NAMES
+    from glorot.settings import nearest
+
+    name, equals, folder = option.partition("=")
+    if name not in CLASS_NAMES or not folder:
+        allowed, found = ", ".join(CLASS_NAMES), repr(name if equals else option)
+        hint = nearest(name, CLASS_NAMES) if name not in CLASS_NAMES else "; and expected a folder behind the ="
+        message = f"expected CLASS=DIR, CLASS one of {allowed}; found {found}{hint}"
+        raise click.BadParameter(message, param_hint="--class")
+    return name, Path(folder).expanduser()
 
 
 @data.command(epilog=epilog("glorot data verify\nglorot data verify mnist"))

@@ -6,7 +6,9 @@ fields are those of ``Settings``, but layer sizes may be written ``depth`` and `
 Errors name file, line, key, what was found, what is allowed and the nearest name, a line for each problem.
 """
 
+import contextlib
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from glorot import yaml_nodes
+from glorot.datasets import LocalData
 from glorot.errors import SweepError
 from glorot.settings import BESIDE_HIDDEN, DEFAULTS, FIELDS, LAYERS, REQUIRED, check_field, label_of, nearest
 from glorot.settings import Settings as Settings  # config.Settings: what others need of a run
@@ -23,7 +26,7 @@ MAX_RUNS = 100_000
 MAX_PROBLEMS = 20  # shown at once
 VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss")  # what a table can show
 SELECT_BY = ("valid_error", "valid_loss", "train_loss")  # never by the test set: that would be peeking
-RESERVED = {*VALUES, "run_id", "status", "device", "train_error", "update", "examples", "seconds", "started"}
+RESERVED = {*VALUES, "run_id", "status", "device", "train_error", "update", "examples", "seconds", "started", "data"}
 RESERVED |= {"threads", "hardware", "name", "value"}
 
 
@@ -86,7 +89,7 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
     source: its file name, for messages; its stem is the sweep's name where the text gives none.
     """
     problems = _Problems()
-    top = yaml_nodes.parse(text, source)
+    top = _rooted(yaml_nodes.parse(text, source), Path(source).parent)
     keys = problems.known_keys(top, "", ("name", "description", "base", "grid", "select", "table"))
     problems.raise_any()
     nothing = Node({}, top.where)
@@ -188,8 +191,21 @@ def _overridden(base: Node, overrides: Sequence[str]) -> Node:
         if key == "hidden":
             entries.pop("depth", None)
             entries.pop("width", None)
-        entries[key] = Node(yaml_nodes.parse(text, where, numbered=False).value, where)
+        entries[key] = Node(_rooted(yaml_nodes.parse(text, where, numbered=False), Path()).value, where)
     return Node(entries, base.where) if isinstance(base.value, dict) else base
+
+
+def _rooted(node: Node, folder: Path) -> Node:
+    """The node with absolute paths in place of those below a key `folder`, which are relative to this folder."""
+    if isinstance(node.value, list):
+        return Node([_rooted(item, folder) for item in node.value], node.where)
+    if not isinstance(node.value, dict):
+        return node
+    entries = {key: _rooted(entry, folder) for key, entry in node.value.items()}
+    path = entries.get("folder")
+    if path and isinstance(path.value, str) and path.value:
+        entries["folder"] = Node(os.path.abspath(folder / os.path.expanduser(path.value)), path.where)
+    return Node(entries, node.where)
 
 
 def _fields(node: Node, path: str, problems: _Problems) -> dict[str, Any]:
@@ -241,12 +257,17 @@ def _list_axis(axis: str, node: Node, path: str, problems: _Problems) -> tuple[C
     if not node.value:
         problems.add(node, path, "expected at least one value, found an empty list")
     first: dict[Any, Node] = {}
+    labels: set[str] = set()
     for item in node.value:
         value = _value(axis, item, path, problems)
         if value is not None and value in first:
             text = f"the value {label_of(value)} is there twice, first at {first[value].where}; remove one"
             problems.add(item, path, text)
+        elif value is not None and label_of(value) in labels:
+            text = f"two values are called {label_of(value)}; give each a label: {{LABEL: {{{axis}: ...}}, ...}}"
+            problems.add(item, path, text)
         first.setdefault(value, item)
+        labels.add(label_of(value))
     return tuple(Choice(label_of(value), {axis: value}) for value in first)
 
 
@@ -355,10 +376,14 @@ def _table(node: Node, grid: Mapping[str, Any], problems: _Problems) -> Table:
 # Back to YAML. -------------------------------------------------------------------------------------
 
 
-def dump(sweep: Sweep) -> str:
-    """The sweep as YAML that ``load`` reads back to an equal one."""
-    top: dict[str, Any] = {"name": sweep.name, "description": sweep.description, "base": Block(sweep.base)}
-    top["grid"] = Block({axis: _dumped_axis(axis, choices) for axis, choices in sweep.grid.items()})
+def dump(sweep: Sweep, folder: Path | None = None) -> str:
+    """The sweep as YAML that ``load`` reads back to an equal one.
+
+    folder: where the file will lie; paths in it are then relative to that folder, else absolute.
+    """
+    top: dict[str, Any] = {"name": sweep.name, "description": sweep.description}
+    top["base"] = Block(_dumped_fields(sweep.base, folder))
+    top["grid"] = Block({axis: _dumped_axis(axis, choices, folder) for axis, choices in sweep.grid.items()})
     if sweep.select:
         top["select"] = {"over": sweep.select.over, "by": sweep.select.by}
     rows = sweep.table.rows
@@ -370,8 +395,19 @@ def dump(sweep: Sweep) -> str:
     return yaml_nodes.write(Block(top))
 
 
-def _dumped_axis(axis: str, choices: tuple[Choice, ...]) -> Any:
+def _dumped_axis(axis: str, choices: tuple[Choice, ...], folder: Path | None) -> Any:
     """A list where the labels are those of a list, else a mapping."""
+    fields = {choice.label: _dumped_fields(choice.fields, folder) for choice in choices}
     if all(choice.fields.keys() == {axis} and choice.label == label_of(choice.fields[axis]) for choice in choices):
-        return [choice.fields[axis] for choice in choices]
-    return Block({choice.label: choice.fields for choice in choices})
+        return [fields[choice.label][axis] for choice in choices]
+    return Block(fields)
+
+
+def _dumped_fields(fields: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
+    dumped = dict(fields)
+    if isinstance(fields.get("dataset"), LocalData):
+        dumped["dataset"] = fields["dataset"].fields()
+        if folder is not None and "folder" in dumped["dataset"]:
+            with contextlib.suppress(ValueError):  # on another drive: it stays absolute
+                dumped["dataset"]["folder"] = Path(os.path.relpath(dumped["dataset"]["folder"], folder)).as_posix()
+    return dumped

@@ -112,3 +112,30 @@ class Display:
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)
+
+
+class ImageBar:
+    """A bar of images read, on a terminal and once there is something to read. Use as a context manager."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self.progress: Progress | None = None
+
+    def progressed(self, done: int, total: int) -> None:
+        if self.progress is None:
+            if not self.console.file.isatty() or self.console.is_dumb_terminal:
+                return
+            self.progress = Progress(
+                TextColumn("reading images"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+                TimeRemainingColumn(), console=self.console, transient=True,
+            )  # fmt: skip
+            self.progress.start()
+            self.progress.add_task("", total=total)
+        self.progress.update(self.progress.task_ids[0], completed=done, total=total)
+
+    def __enter__(self) -> "ImageBar":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self.progress is not None:
+            self.progress.stop()

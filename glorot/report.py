@@ -14,13 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glorot import config
 from glorot.activations import ACTIVATIONS
-from glorot.datasets import DATASETS
+from glorot.datasets import DATASETS, LocalData
 from glorot.errors import GlorotError, ResultsError
 from glorot.results import Store, settings_of, write_text
 from glorot.settings import label_of, nearest
-from glorot.sweep import expand
+from glorot.sweep import expand, stored_sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +153,11 @@ def table(stored: "pd.DataFrame", sweep: "Sweep", runs: "Sequence[Run]", value: 
         cells.append([cell for cell, _ in places])
         shown += [run for _, chosen in places for run in chosen]
     rows, columns = _labels(by_row, row_names, sweep), _labels(by_column, column_names, sweep)
+    columns = [label + mark for label, mark in zip(columns, map(_mark, by_column.values()), strict=True)]
+    if not any(map(_mark, by_column.values())):
+        rows = [label + mark for label, mark in zip(rows, map(_mark, by_row.values()), strict=True)]
     notes = [
+        *_local_data(runs),
         *_facts(sweep, shown, found, value, {*row_names, *column_names}),
         *_seeds(runs, [*row_names, *column_names, *over], cells),
         *_choices(rows, columns, cells, by),
@@ -174,7 +177,7 @@ def stored_table(folder: Path, file: Path | None = None, value: str | None = Non
     if not (folder / "runs.csv").is_file() or not (folder / "sweep.yaml").is_file():
         raise ResultsError(f"expected results in {folder}, found none; run the sweep first: glorot run SWEEP")
     stored = Store(folder).read_runs()
-    sweep = config.load(file or folder / "sweep.yaml")
+    sweep = stored_sweep(folder, file)
     by_device = {device: expand(sweep, device) for device in dict.fromkeys(stored["device"])} or {"cpu": expand(sweep)}
     found = set(stored["run_id"])
     runs = max(by_device.values(), key=lambda runs: sum(run.run_id in found for run in runs))
@@ -219,7 +222,7 @@ def _labels(keys: Iterable[tuple[str, ...]], names: Sequence[str], sweep: "Sweep
         if own or name == "method":
             return label
         if name == "dataset":
-            return DATASETS[label].label
+            return _dataset_label(label)
         if name == "activation":
             return ACTIVATIONS[label].label
         return label if name in ("initializer", "loss") else f"{name.replace('_', ' ')} {label}"
@@ -309,9 +312,32 @@ def _facts(sweep: "Sweep", shown: "Sequence[Run]", found: Found, value: str, dis
         texts = list(map(shape, sorted(values) if numeric else values))
         many = numeric and len(texts) > 4
         text = f"{texts[0]} to {texts[-1]} ({len(texts)} values)" if many else ", ".join(texts)
+        if name.endswith("_examples") and any(isinstance(run.settings.dataset, LocalData) for run in shown):
+            text = f"up to {text}"  # there may be fewer
         fields = {"hidden", "depth", "width"} if name == "hidden" else {name}
         facts.append(f"{title}: {text}" + (", chosen for each cell" if fields & selected else ""))
     return facts
+
+
+def _mark(runs: "Iterable[Run]") -> str:
+    """What a label adds about its runs' data: " (stand-in)" or " (rebuilt)" where all have such data, else nothing."""
+    kinds = {run.settings.dataset.kind if isinstance(run.settings.dataset, LocalData) else "" for run in runs}
+    return f" ({kinds.pop()})" if len(kinds) == 1 and "" not in kinds else ""
+
+
+def _local_data(runs: "Iterable[Run]") -> list[str]:
+    """What the data sets that are built here were made from."""
+    notes = []
+    for one in dict.fromkeys(run.settings.dataset for run in runs):
+        if isinstance(one, LocalData) and one.about:
+            label, about = _dataset_label(str(one)), one.about.removeprefix(f"{one.kind}: ")
+            why = "; the paper's own data set was never published" if one.kind else ""
+            notes.append(f"{label}{f' ({one.kind})' if one.kind else ''}: {about}{why}")
+    return notes
+
+
+def _dataset_label(name: str) -> str:
+    return DATASETS[name].label if name in DATASETS else name
 
 
 def _seeds(runs: "Sequence[Run]", names: Sequence[str], cells: Sequence[Sequence[Cell]]) -> list[str]:
@@ -393,7 +419,7 @@ VALUES = {
 # Columns of runs.csv -> how a note calls and writes them, in the order of the notes.
 FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "method": ("Method", str),
-    "dataset": ("Data set", lambda name: DATASETS[name].label),
+    "dataset": ("Data set", lambda name: _dataset_label(name)),
     "updates": ("Updates", _count),
     "hidden": ("Hidden layers", _hidden),
     "batch_size": ("Minibatch", _count),

@@ -5,13 +5,14 @@ A new field is a line in ``Settings``; sweep files, --set and --only take it fro
 
 import difflib
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from glorot.activations import ACTIVATIONS
-from glorot.datasets import DATASETS
+from glorot.datasets import DATASETS, LocalData
 from glorot.initializers import INITIALIZERS
 from glorot.losses import LOSSES
 from glorot.yaml_nodes import shown
@@ -53,7 +54,13 @@ def _positive(value: Any) -> float:
     raise ValueError(f"expected a number above 0 and up to 1000000, found {shown(value)}")
 
 
-MAX_DEPTH, MAX_WIDTH = 1000, 10**6
+def _minutes(value: Any) -> float:
+    if type(value) in (int, float) and 0 <= value <= 1e6:
+        return float(value)
+    raise ValueError(f"expected a number of minutes from 0 to 1000000, found {shown(value)}")
+
+
+MAX_DEPTH, MAX_WIDTH, MAX_SIDE = 1000, 10**6, 1024
 DEFAULT_DEPTH, DEFAULT_WIDTH = 5, 1000
 Depth = Annotated[int, _whole(1, MAX_DEPTH)]
 Width = Annotated[int, _whole(1, MAX_WIDTH)]
@@ -71,17 +78,57 @@ def _layers(value: Any) -> tuple[int, ...]:
     )
 
 
+LOCAL_KEYS = {"folder": ("folder", "size", "color", "content", "about"), "name": ("name", "content", "about")}
+
+
+def _dataset(value: Any) -> str | LocalData:
+    """A name of the registry, or what is built here: {folder: PATH, size: [32, 32], color: grey}.
+
+    A stored sweep also has {name: small_imagenet, content: SHA-256, about: ...}.
+    """
+    if isinstance(value, LocalData) or (isinstance(value, str) and value in DATASETS):
+        return value
+    if not isinstance(value, Mapping):
+        path = isinstance(value, str) and {"/", "\\"} & set(value)
+        or_folder = ", or a folder of images as {folder: PATH, size: [32, 32], color: grey}" if path else ""
+        found = f"{shown(value)}{nearest(value, DATASETS)}"
+        raise ValueError(f"expected one of {', '.join(DATASETS)}{or_folder}; found {found}")
+    keys = LOCAL_KEYS["name" if "name" in value else "folder"]
+    for key in value:
+        if key not in keys:
+            raise ValueError(f"unknown key {shown(key)}; allowed: {', '.join(keys)}{nearest(key, keys)}")
+    texts = {key: value[key] for key in ("name", "folder", "content", "about") if key in value}
+    for key, text in texts.items():
+        if not (isinstance(text, str) and text.isprintable() and len(text) <= 4096):
+            raise ValueError(f"expected {key} to be printable text, found {shown(text)}")
+    if "name" in value and value["name"] != "small_imagenet":
+        raise ValueError(f"expected name to be small_imagenet, found {shown(value['name'])}")
+    if "name" not in value and not value.get("folder"):
+        raise ValueError("expected the path of a folder of class folders, as in {folder: ../photos}; found no folder")
+    if not re.fullmatch("[0-9a-f]{64}", texts.get("content", "0" * 64)):
+        raise ValueError(f"expected content to be a SHA-256 of 64 hexadecimal digits, found {shown(value['content'])}")
+    size, color = value.get("size", [32, 32]), value.get("color", "grey")
+    pair = isinstance(size, list | tuple) and len(size) == 2
+    if not (pair and all(type(side) is int and 1 <= side <= MAX_SIDE for side in size)):
+        raise ValueError(f"expected size to be [height, width], each from 1 to {MAX_SIDE}; found {shown(size)}")
+    if color not in ("grey", "rgb"):
+        raise ValueError(f"expected color to be grey or rgb, found {shown(color)}{nearest(color, ('grey', 'rgb'))}")
+    return LocalData(size=(size[0], size[1]), color=color, **texts)
+
+
 class Settings(BaseModel):
     """Everything that decides one run. Raises pydantic's ValidationError (a ValueError).
 
     hidden: units of each hidden layer; ``Settings(depth=5, width=1000, ...)`` means the same.
+    dataset: a name of DATASETS, or a LocalData: what is built here, of images the user has.
     updates: how many steps of gradient descent. evaluate_every: updates between evaluations.
     valid_examples, test_examples: how many of the fixed validation and test sets are used.
+    checkpoint_minutes: how often the state of a run under way is saved; decides nothing of its result.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: Annotated[str, _one_of(DATASETS)]
+    dataset: Annotated[str | LocalData, BeforeValidator(_dataset)]
     activation: Annotated[str, _one_of(ACTIVATIONS)]
     initializer: Annotated[str, _one_of(INITIALIZERS)] = "standard"
     loss: Annotated[str, _one_of(LOSSES)] = "cross_entropy"
@@ -93,6 +140,7 @@ class Settings(BaseModel):
     evaluate_every: Annotated[int, _whole(1, 10**12)] = 20_000
     valid_examples: Annotated[int, _whole(1, 10**9)] = 10_000
     test_examples: Annotated[int, _whole(1, 10**9)] = 10_000
+    checkpoint_minutes: Annotated[float, BeforeValidator(_minutes)] = 5.0
 
     @model_validator(mode="before")
     @classmethod
@@ -116,8 +164,8 @@ class Settings(BaseModel):
         return self.hidden[0] if len(set(self.hidden)) == 1 else None
 
 
-# Fields that do not change what a run gives (how often to save, say), and so stay out of its run_id.
-NOT_DECIDING: frozenset[str] = frozenset()
+# Fields that do not change what a run gives, and so stay out of its run_id.
+NOT_DECIDING = frozenset({"checkpoint_minutes"})
 
 LAYERS = ("hidden", "depth", "width")
 FIELDS = tuple(

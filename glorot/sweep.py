@@ -7,13 +7,15 @@ more value in an axis, leaves the ids of the runs that were there, and so their 
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from glorot import yaml_nodes
 from glorot.activations import ACTIVATIONS
-from glorot.config import Sweep
-from glorot.datasets import DATASETS
+from glorot.config import Choice, Sweep, load
+from glorot.datasets import AnyData, LocalData, info, unpinned
 from glorot.errors import SweepError
 from glorot.initializers import INITIALIZERS
 from glorot.losses import LOSSES
@@ -53,14 +55,44 @@ class Run:
 
 def run_id(settings: Settings, device: str) -> str:
     """The first 12 hexadecimal digits of a SHA-256 of what decides the result."""
+    dataset = settings.dataset.identity if isinstance(settings.dataset, LocalData) else settings.dataset
     deciding = {
-        "settings": settings.model_dump(mode="json", exclude=set(NOT_DECIDING)),
+        "settings": settings.model_dump(mode="json", exclude={*NOT_DECIDING, "dataset"}) | {"dataset": dataset},
         "device": device,
         "results_version": RESULTS_VERSION,
-        "dataset_version": DATASETS[settings.dataset].version,
+        "dataset_version": info(settings.dataset).version,
     }
     canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"))  # floats as repr: they read back exactly
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def with_data(sweep: Sweep, choose: Callable[[AnyData], AnyData]) -> Sweep:
+    """The sweep with other data sets, such as `datasets.pinned` chooses: the same ones, with their content."""
+
+    def chosen(fields: dict[str, Any]) -> dict[str, Any]:
+        return fields | {"dataset": choose(fields["dataset"])} if "dataset" in fields else fields
+
+    def with_chosen(choice: Choice) -> Choice:
+        return replace(choice, fields=chosen(choice.fields))
+
+    grid = {axis: tuple(map(with_chosen, choices)) for axis, choices in sweep.grid.items()}
+    return replace(sweep, base=chosen(sweep.base), grid=grid)
+
+
+def stored_sweep(folder: Path, file: Path | None = None) -> Sweep:
+    """The sweep of a results' folder: its sweep.yaml, or the file given. Raises SweepError.
+
+    Data sets that are built here have the content that sweep.yaml has, so that this takes no data.
+    """
+    if file is None:
+        return load(folder / "sweep.yaml")
+    sweep, known = load(file), {}
+    if (folder / "sweep.yaml").is_file():
+        stored = load(folder / "sweep.yaml")
+        for fields in [stored.base, *(choice.fields for choices in stored.grid.values() for choice in choices)]:
+            if "dataset" in fields:
+                known[unpinned(fields["dataset"])] = fields["dataset"]
+    return with_data(sweep, lambda dataset: known.get(dataset, dataset))
 
 
 def method_label(settings: Settings, with_loss: bool = False) -> str:
@@ -122,7 +154,7 @@ def _kept(runs: list[Run], only: Sequence[str]) -> list[Run]:
         if not any(_matches(run, key, text) for run in runs):
             values = tuple(dict.fromkeys(run.value(key) for run in runs))
             found = shown(text) + nearest(text, values)
-            raise SweepError(f"--only {option}: expected a {key} of {', '.join(values)}; found {found}")
+            raise SweepError(f"--only {option}: expected {key} to be one of {', '.join(values)}; found {found}")
         wanted.setdefault(key, []).append(text)
     kept = [run for run in runs if all(any(_matches(run, k, t) for t in texts) for k, texts in wanted.items())]
     if not kept:

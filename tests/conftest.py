@@ -5,16 +5,35 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 SHAPING = ("GLOROT_DATA", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "PYTHONIOENCODING")  # of what glorot says
 
 
+def cache_in(folder: Path) -> Path:
+    """A user's cache without saved states of runs, so that every run starts afresh. Compiled kernels are shared."""
+    real = Path(os.environ.get("GLOROT_CACHE") or platformdirs.user_cache_dir("glorot"))
+    (real / "kernels").mkdir(parents=True, exist_ok=True)
+    folder.mkdir()
+    (folder / "kernels").symlink_to((real / "kernels").resolve())
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_this_session(tmp_path_factory):
+    """No test finds, or leaves, a saved state in the cache of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GLOROT_CACHE", str(cache_in(tmp_path_factory.mktemp("cache") / "glorot")))
+        yield
+
+
 @pytest.fixture
-def environment(tmp_path):
-    """The environment of a fresh user: no data sets. The cache of compiled kernels is the real one."""
+def environment(tmp_path, tmp_path_factory):
+    """The environment of a fresh user: no data sets, no saved states."""
     kept = {name: value for name, value in os.environ.items() if name not in SHAPING}
-    return kept | {"GLOROT_DATA": str(tmp_path / "no data")}
+    cache = cache_in(tmp_path_factory.mktemp("cache") / "glorot")
+    return kept | {"GLOROT_DATA": str(tmp_path / "no data"), "GLOROT_CACHE": str(cache)}
 
 
 @pytest.fixture

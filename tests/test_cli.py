@@ -507,13 +507,13 @@ def test_stdout_that_cannot_spell(results, glorot):
 # Failures. -----------------------------------------------------------------------------------------
 
 FAULT = """\
-import glorot.cell
-train = glorot.cell.train
-def faulty(settings, *rest):
-    if settings.activation == "sigmoid":
+from glorot.training import Training
+run = Training.run
+def faulty(self, *arguments):
+    if self.settings.activation == "sigmoid":
         raise ValueError("a bug\\nof two lines")
-    return train(settings, *rest)
-glorot.cell.train = faulty
+    return run(self, *arguments)
+Training.run = faulty
 """
 
 
@@ -531,17 +531,21 @@ def test_error_in_a_worker_fails_that_run_only(tiny, glorot):
     file = f"results/tiny/failures/{failed['run_id']}.txt"
     assert ended.stderr.splitlines()[-2:] == [
         f"sigmoid, standard: failed: ValueError: a bug (traceback in {file})",
-        "1 done, 1 failed; results in results/tiny; the same command tries the failed again",
+        "1 done, 1 failed; results in results/tiny; --retry-failed tries the failed again",
     ]
     assert re.search(r"\| Sigmoid +\| +failed \|", ended.stdout)
     assert [row["reason"] for row in rows(folder / "provenance.csv")] == ["", "ValueError: a bug"]
     text = (tiny.parent / file).read_text()
     assert text.startswith("Traceback (most recent call last):")
     assert text.endswith("ValueError: a bug\nof two lines\n")
-    verbose = glorot("run", "tiny.yaml", "-v", "-q", **sabotage)
+    again = glorot("run", "tiny.yaml")
+    assert (again.returncode, again.stderr.splitlines()[0]) == (
+        1, "2 runs = 2 activation x 1 initializer; 1 done, 1 failed (--retry-failed tries again), 0 to do, on cpu",
+    )  # fmt: skip
+    verbose = glorot("run", "tiny.yaml", "-v", "-q", "--retry-failed", **sabotage)
     assert (verbose.returncode, verbose.stdout) == (1, "")
     assert text.rstrip() in verbose.stderr
-    mended = glorot("run", "tiny.yaml")
+    mended = glorot("run", "tiny.yaml", "--retry-failed")
     assert mended.returncode == 0
     assert "1 done, 1 to do" in mended.stderr
     assert not (folder / "failures").exists()

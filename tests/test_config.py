@@ -145,7 +145,7 @@ def test_files(tmp_path):
 
 ALL_FIELDS = (
     "dataset, activation, initializer, loss, hidden, depth, width, batch_size, "
-    "learning_rate, updates, seed, evaluate_every, valid_examples, test_examples"
+    "learning_rate, updates, seed, evaluate_every, valid_examples, test_examples, checkpoint_minutes"
 )
 ADD_RATE = 'add e.g. "learning_rate: 0.03" to base, or "learning_rate: [0.1, 0.03, 0.01]" to grid'
 BESIDE = "depth and width cannot stand beside hidden, which gives all layer sizes; keep one or the other"
@@ -403,6 +403,7 @@ def test_defaults():
             "evaluate_every": 20_000,
             "valid_examples": 10_000,
             "test_examples": 10_000,
+            "checkpoint_minutes": 5.0,
         },
         grid={},
         select=None,
@@ -551,6 +552,7 @@ VALUES = {
     "width": st.integers(1, 10**6),
     "hidden": st.lists(st.integers(1, 10**6), min_size=1, max_size=4).map(tuple),
     "evaluate_every": st.integers(1, 10**12),
+    "checkpoint_minutes": st.floats(0, 1e6) | st.integers(0, 10**6),
 }
 TRICKY = [
     "no",

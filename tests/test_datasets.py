@@ -100,7 +100,7 @@ def test_missing_data_set_says_where_and_what_to_do(tmp_path):
 
 @pytest.mark.parametrize("get", [partial(datasets.load, "small_imagenet"), small_imagenet.fetch])
 def test_small_imagenet_says_that_it_cannot_be_had(get, tmp_path):
-    with pytest.raises(DataError, match=r"never published.*--only dataset=shapeset"):
+    with pytest.raises(DataError, match=r"(?s)never published.*--only dataset=shapeset"):
         get(tmp_path)
 
 

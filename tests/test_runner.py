@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from glorot import config, datasets, progress, runner
+from glorot import config, datasets, progress, runner, workers
 from glorot.cell import Outcome, failure, provenance
 from glorot.datasets import DataFile
 from glorot.errors import DataError, ResultsError, SweepError
 from glorot.results import Store, settings_of
+from glorot.workers import Tasks
 
 TEXT = """\
 base: {dataset: shapeset, activation: tanh, depth: 1, width: 4, learning_rate: 0.1, updates: 10}
@@ -32,6 +33,10 @@ def an_outcome(status="done"):
     values = {"train_loss": 1.5, "valid_loss": 1.5, "valid_error": 50.0, "test_loss": 1.5, "test_error": 51.0}
     result = {"status": status, "updates_done": 10} | (values if status == "done" else {})
     return Outcome(result, [{"update": 10, "examples": 100, **values}], provenance(STARTED, 1.0, 1))
+
+
+def tasks(folder, threads=1):
+    return workers.Tasks(folder, folder, False, threads)
 
 
 def store(plan, run, outcome):
@@ -57,21 +62,22 @@ class Record:
 # Plans. --------------------------------------------------------------------------------------------
 
 
-def test_plan_leaves_out_results_but_not_failures(tmp_path):
+def test_plan_leaves_out_what_was_run(tmp_path):
     first = a_plan(tmp_path)
     assert [run.settings.seed for run in first.to_do] == [0, 1, 2, 3, 4]
     assert not list(tmp_path.iterdir())
     store(first, first.runs[0], an_outcome())
     store(first, first.runs[2], an_outcome("diverged"))
     store(first, first.runs[3], failure("no luck", STARTED))
-    assert [run.settings.seed for run in a_plan(tmp_path).to_do] == [1, 3, 4]
+    assert [run.settings.seed for run in a_plan(tmp_path).to_do] == [1, 4]
+    assert [run.settings.seed for run in a_plan(tmp_path, retry_failed=True).to_do] == [1, 3, 4]
     assert [run.settings.seed for run in a_plan(tmp_path, rerun=True).to_do] == [0, 1, 2, 3, 4]
     some = a_plan(tmp_path, only=["seed=0", "seed=3"])
     assert [run.settings.seed for run in some.selected] == [0, 3]
-    assert [run.settings.seed for run in some.to_do] == [3]
+    assert [run.settings.seed for run in some.to_do] == []
     assert some.runs == first.runs
     assert runner.tally(some) == {"done": 1, "diverged": 0, "failed": 1}
-    with pytest.raises(SweepError, match="expected a"):
+    with pytest.raises(SweepError, match="expected seed to be one of 0"):
         a_plan(tmp_path, only=["seed=9"])
 
 
@@ -80,7 +86,7 @@ def test_troubles_name_reason_and_traceback(tmp_path):
     store(plan, plan.runs[0], an_outcome())
     store(plan, plan.runs[1], an_outcome("diverged"))
     store(plan, plan.runs[2], failure("no luck", STARTED))
-    runner._write(plan.store, plan.runs[3], failure("a bug", STARTED, "Traceback ...\n"))
+    runner._write(plan.store, plan.runs[3], failure("a bug", STARTED, "Traceback ...\n"), tasks(tmp_path, 1))
     details = runner.traceback_file(plan.store, plan.runs[3])
     assert [(run.settings.seed, what) for run, what in runner.troubles(plan)] == [
         (1, "diverged: the loss was not finite any more after 10 updates"),
@@ -88,7 +94,7 @@ def test_troubles_name_reason_and_traceback(tmp_path):
         (3, f"failed: a bug (traceback in {details})"),
     ]
     assert details.read_text() == "Traceback ...\n"
-    runner._write(plan.store, plan.runs[3], an_outcome())
+    runner._write(plan.store, plan.runs[3], an_outcome(), tasks(tmp_path, 1))
     assert not details.parent.exists()
 
 
@@ -144,11 +150,15 @@ def test_wrong_data_is_refused(status, tmp_path, monkeypatch):
 # Workers. ------------------------------------------------------------------------------------------
 
 
+def tasks(folder, threads):
+    return Tasks(folder, folder / "checkpoints", False, threads)
+
+
 def fake_work(connection):
     """In place of a worker's life: each seed has its own fate. Runs in a spawned process."""
     while True:
         try:
-            run, _, threads = connection.recv()
+            run, tasks = connection.recv()
         except EOFError:
             return
         if run.settings.seed == 1:
@@ -156,17 +166,19 @@ def fake_work(connection):
         if run.settings.seed == 2:
             os.kill(os.getpid(), signal.SIGSEGV)
         if run.settings.seed == 3:
-            connection.send((5, {"threads": threads, "blas": int(os.environ["OMP_NUM_THREADS"])}))
+            connection.send(
+                (5, {"threads": tasks.threads, "valid_error": 50.0, "blas": int(os.environ["OMP_NUM_THREADS"])})
+            )
         connection.send(an_outcome())
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_dead_workers_take_only_their_run_with_them(jobs, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "_work", fake_work)
+    monkeypatch.setattr(workers, "_work", fake_work)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     plan = a_plan(tmp_path)
     record = Record()
-    runner.execute(plan.to_do, plan.store, tmp_path, jobs, 2, record)
+    runner.execute(plan.to_do, plan.store, tasks(tmp_path, 2), jobs, record, fail_fast=False)
     ended = {one[1]: one[2:] for one in record.said if one[0] == "finished"}
     assert ended == {
         0: ("done", None),
@@ -175,7 +187,9 @@ def test_dead_workers_take_only_their_run_with_them(jobs, tmp_path, monkeypatch)
         3: ("done", None),
         4: ("done", None),
     }
-    assert [one[2:] for one in record.said if one[0] == "progressed"] == [(5, {"threads": 2, "blas": 1})]
+    assert [one[2:] for one in record.said if one[0] == "progressed"] == [
+        (5, {"threads": 2, "valid_error": 50.0, "blas": 1})
+    ]
     assert [one[1] for one in record.said if one[0] == "started"] == [0, 1, 2, 3, 4]
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert plan.store.statuses() == {run.run_id: ended[run.settings.seed][0] for run in plan.runs}
@@ -183,7 +197,7 @@ def test_dead_workers_take_only_their_run_with_them(jobs, tmp_path, monkeypatch)
 
 
 def test_results_that_cannot_be_stored_end_the_sweep(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "_work", fake_work)
+    monkeypatch.setattr(workers, "_work", fake_work)
     plan = a_plan(tmp_path)
 
     def full_disk(*arguments):
@@ -191,7 +205,18 @@ def test_results_that_cannot_be_stored_end_the_sweep(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Store, "write_run", full_disk)
     with pytest.raises(ResultsError, match="no space"):
-        runner.execute(plan.to_do, plan.store, tmp_path, 2, 1, Record())
+        runner.execute(plan.to_do, plan.store, tasks(tmp_path, 1), 2, Record(), fail_fast=False)
+    assert multiprocessing.active_children() == []
+
+
+def test_fail_fast_stops_at_the_first_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "_work", fake_work)
+    plan, record = a_plan(tmp_path), Record()
+    runner.execute(plan.to_do, plan.store, tasks(tmp_path, 1), 1, record, fail_fast=True)
+    assert [one[:3] for one in record.said if one[0] == "finished"] == [
+        ("finished", 0, "done"),
+        ("finished", 1, "failed"),
+    ]
     assert multiprocessing.active_children() == []
 
 
@@ -209,9 +234,9 @@ def test_error_in_a_cell_is_its_outcome(error, reason, traced, tmp_path, monkeyp
     def raises(*arguments):
         raise error
 
-    monkeypatch.setattr(runner, "run_cell", raises)
+    monkeypatch.setattr(workers, "run_cell", raises)
     run = a_plan(tmp_path).runs[0]
-    outcome = runner._outcome(run, tmp_path, 1, None)
+    outcome = workers._outcome(run, tasks(tmp_path, 1), None)
     assert (outcome.status, outcome.provenance["reason"]) == ("failed", reason)
     assert outcome.traceback.startswith("Traceback") == traced
     store(a_plan(tmp_path), run, outcome)

@@ -136,19 +136,25 @@ def test_same_run_twice(grid, first, second):
         ("quickstart", 3, ["Tanh", "Tanh N", "Sigmoid"]),
         ("lecture", 9, ["Tanh", "Tanh N", "Sigmoid"]),
         ("table1", 100, ["Softsign", "Softsign N", "Tanh", "Tanh N", "Sigmoid"]),
+        ("regression-mnist", 5, ["Softsign N", "Tanh", "Tanh N", "Tanh N, quadratic", "Sigmoid"]),
     ],
 )
 def test_experiments(name, count, methods):
-    found = config.load(EXPERIMENTS / f"{name}.yaml")
-    runs = sweep.expand(found)
+    runs = sweep.expand(config.load(EXPERIMENTS / f"{name}.yaml"))
     assert len(runs) == count
     assert list(dict.fromkeys(run.method for run in runs)) == methods
-    for run in runs:  # the labels written there are the ones that would be derived
-        assert sweep.method_label(run.settings) == run.method
 
 
-def test_all_experiments_are_tested():
-    assert {path.stem for path in EXPERIMENTS.glob("*.yaml")} == {"quickstart", "lecture", "table1"}
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_all_experiments(path):
+    """Their file's name is theirs, they say what they are, and their labels are the ones that would be derived."""
+    found = config.load(path)
+    assert (found.name, bool(found.description)) == (path.stem, True)
+    runs = sweep.expand(found)
+    with_loss = len({run.settings.loss for run in runs}) > 1
+    for run in runs:
+        assert sweep.method_label(run.settings, with_loss) == run.method
+    assert config.parse(config.dump(found), "again.yaml") == found
 
 
 # run_id. -------------------------------------------------------------------------------------------
@@ -188,7 +194,7 @@ def test_ids_do_not_depend_on_the_rest_of_the_grid():
 OTHER = {
     "dataset": "mnist", "activation": "relu", "initializer": "standard", "loss": "quadratic", "hidden": (300,) * 4,
     "batch_size": 11, "learning_rate": math.nextafter(0.03, 1), "updates": 60_001, "seed": 1, "evaluate_every": 10_001,
-    "valid_examples": 9_999, "test_examples": 9_999,
+    "valid_examples": 9_999, "test_examples": 9_999, "checkpoint_minutes": 0.5,
 }  # fmt: skip
 
 
@@ -242,7 +248,7 @@ def test_only_by_derived_method():
 
 KEYS = (
     "method, learning_rate, dataset, activation, initializer, loss, hidden, depth, width, batch_size, updates, seed, "
-    "evaluate_every, valid_examples, test_examples"
+    "evaluate_every, valid_examples, test_examples, checkpoint_minutes"
 )
 
 
@@ -253,12 +259,12 @@ KEYS = (
         (["metod=Mine"], f'--only metod=Mine: expected a key of {KEYS}; found "metod"; did you mean method?'),
         (
             ["method=mine"],
-            '--only method=mine: expected a method of Mine, Yours; found "mine"; did you mean Mine?',
+            '--only method=mine: expected method to be one of Mine, Yours; found "mine"; did you mean Mine?',
         ),
-        (["seed=3"], '--only seed=3: expected a seed of 0; found "3"'),
+        (["seed=3"], '--only seed=3: expected seed to be one of 0; found "3"'),
         (
             ["learning_rate=[,"],
-            '--only learning_rate=[,: expected a learning_rate of 0.1, 0.01, 1e-05; found "[,"',
+            '--only learning_rate=[,: expected learning_rate to be one of 0.1, 0.01, 1e-05; found "[,"',
         ),
         (
             ["method=Mine", "initializer=normalized"],

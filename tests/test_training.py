@@ -1,15 +1,25 @@
 """The loop of one run: which updates, which rows, where it stops. Kernels with a script, and the real ones."""
 
 import math
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from glorot import kernels, training
+from glorot import checkpoint, kernels, training
+from glorot.checkpoint import Checkpoints
 from glorot.datasets import Examples, FiniteDataset
 from glorot.network import initial_parameters
 from glorot.settings import Settings
-from glorot.training import evaluate, train
+from glorot.training import Training, evaluate
+
+
+def train(chosen, dataset, made, on_progress=lambda update, row: None):
+    """A whole run from the kernels' parameters."""
+    return Training(chosen, dataset, made).run(lambda training: on_progress(training.update, training.history[-1]))
 
 
 def settings(**fields):
@@ -134,8 +144,8 @@ class TestScripted:
         updates = [update for update, _ in calls]
         assert updates == sorted(set(updates))
         assert set(updates) >= {0, 4, 8, 10}
-        for update, row in calls:  # the newest row there is
-            assert row == max((r for r in trained.history if r.update <= update), key=lambda r: r.update)
+        for update, row in calls:  # the newest row at a multiple of evaluate_every
+            assert row == max((r for r in trained.history if r.update <= update // 4 * 4), key=lambda r: r.update)
 
         def stop(update, row):
             if update >= 4:
@@ -227,3 +237,86 @@ def test_a_real_divergence_stops_where_the_loss_does(dataset, monkeypatch, segme
     assert 0 < trained.updates < 25
     assert [row.update for row in trained.history] == [0]
     assert trained.updates == run(dataset, learning_rate=1e5, activation="linear", threads=2)[0].updates
+
+
+# States. -----------------------------------------------------------------------------------------------------------
+
+
+class Interrupt(Exception):
+    pass
+
+
+def resumed(dataset, stops, updates=101, saved_as=None):
+    """A run that is interrupted once it has reached each of these updates, and goes on from its state in new kernels.
+
+    saved_as: a folder where the state is saved and read back meanwhile.
+    """
+    state, stops = None, list(stops)
+    while True:
+        chosen = settings(hidden=(9, 8), updates=updates, evaluate_every=25, batch_size=3)
+        made = kernels.create("cpu", (6, 9, 8, 3), "tanh", "cross_entropy", 3, 0.1, 1)
+        if state is None:
+            made.parameters = initial_parameters((6, 9, 8, 3), "normalized", chosen.seed)
+        one = Training(chosen, dataset, made, state)
+
+        def stop(training):
+            if stops and training.update >= stops[0]:
+                stops.pop(0)
+                raise Interrupt
+
+        try:
+            trained = one.run(stop)
+        except Interrupt:
+            state = one.state()
+            if saved_as:
+                checkpoints = Checkpoints(saved_as, chosen, "cpu")
+                checkpoints.save(state)
+                state = checkpoints.load()
+            continue
+        return one, repr(trained.history), b"".join(array.tobytes() for layer in made.parameters for array in layer)
+
+
+@given(stops=st.lists(st.integers(0, 100), max_size=6))
+def test_interrupted_at_any_moment_the_rest_is_the_same(dataset, stops):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "SEGMENT_BYTES", 18 * 3)  # three updates
+        assert resumed(dataset, sorted(stops))[1:] == run(dataset)[1:]
+
+
+def test_a_state_survives_its_file_and_a_longer_run_goes_on_from_it(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SEGMENT_BYTES", 18 * 3)
+    assert resumed(dataset, [0, 30, 31, 100], saved_as=tmp_path)[1:] == run(dataset)[1:]
+    short, *_ = resumed(dataset, [], updates=60)
+    chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
+    Checkpoints(tmp_path / "grown", chosen.model_copy(update={"updates": 60}), "cpu").save(short.state())
+    state = Checkpoints(tmp_path / "grown", chosen, "cpu").load()
+    assert state.update == 60
+    made = kernels.create("cpu", (6, 9, 8, 3), "tanh", "cross_entropy", 3, 0.1, 1)
+    assert repr(Training(chosen, dataset, made, state).run().history) == run(dataset)[1]
+    for updates in (59, 60):  # a run of 60 updates is not to be had from its own last state
+        assert Checkpoints(tmp_path / "grown", chosen.model_copy(update={"updates": updates}), "cpu").load() is None
+    assert Checkpoints(tmp_path / "grown", chosen.model_copy(update={"seed": 6}), "cpu").load() is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a zip", None, b"PK\x03\x04 torn"])
+def test_a_state_that_cannot_be_read_is_passed_over(dataset, tmp_path, damage):
+    chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
+    checkpoints = Checkpoints(tmp_path, chosen, "cpu")
+    one, *_ = resumed(dataset, [], updates=60)
+    checkpoints.save(one.state())
+    assert checkpoints.load().update == 60
+    whole = checkpoints.path.read_bytes()
+    checkpoints.path.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    assert checkpoints.load() is None
+
+
+def test_old_states_make_room(dataset, tmp_path, monkeypatch):
+    one, *_ = resumed(dataset, [])
+    state = replace(one.state(), update=5)
+    of_seed = [Checkpoints(tmp_path, settings(seed=seed), "cpu") for seed in range(4)]
+    for age, checkpoints in enumerate(of_seed[:3]):
+        checkpoints.save(state)
+        os.utime(checkpoints.path, (1000 + age, 1000 + age))
+    monkeypatch.setattr(checkpoint, "MAX_BYTES", 2.5 * of_seed[0].path.stat().st_size)
+    of_seed[3].save(state)
+    assert [one.path.exists() for one in of_seed] == [False, False, True, True]

@@ -2,14 +2,18 @@
 
 To add one: write a module with ``load``, ``files`` and ``fetch`` as in ``mnist.py`` and add a line to
 ``DATASETS`` below. This module stays light: the data sets' own modules are imported when used.
+
+A data set that is published or generated is called by its name. One that is built here, of images the user has, is a
+``LocalData``: its content decides the results, and so its SHA-256 goes with it (see ``pinned``).
 """
 
 import importlib
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -40,8 +44,10 @@ class Dataset(Protocol):
     """What training needs of a data set."""
 
     name: str
-    n_inputs: int
     n_classes: int
+
+    @property
+    def n_inputs(self) -> int: ...
 
     @property
     def valid(self) -> Examples: ...
@@ -138,12 +144,116 @@ def data_folder(chosen: Path | str | None = None) -> Path:
     return Path(platformdirs.user_cache_dir("glorot")) / "data"
 
 
-def missing_files(name: str, folder: Path) -> list[Path]:
+@dataclass(frozen=True)
+class LocalData:
+    """A data set that is built on this machine, as the settings of a run have it.
+
+    name: "small_imagenet", or "" for a folder of class folders. folder: that folder, an absolute path.
+    size: (height, width) of what its images are made into. color: "grey" or "rgb".
+    content: SHA-256 of the data file, which alone decides what a run gives; empty while nothing is built.
+    about: what it was made from, for tables; "stand-in: ..." where it stands for another.
+    problem: why it was not built.
+    """
+
+    name: str = ""
+    folder: str = ""
+    size: tuple[int, int] = (32, 32)
+    color: str = "grey"
+    content: str = ""
+    about: str = field(default="", compare=False)
+    problem: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        """As labels and tables have it: the folder's name (with a slash where a data set is called so)."""
+        if self.name:
+            return self.name
+        name = Path(self.folder).name or self.folder
+        return f"{name}/" if name in DATASETS else name
+
+    def fields(self) -> dict[str, Any]:
+        """As a sweep file has it."""
+        place: dict[str, Any] = {"name": self.name} if self.name else {"folder": self.folder}
+        if not self.name:
+            place |= {"size": list(self.size), "color": self.color}
+        return place | {key: getattr(self, key) for key in ("content", "about") if getattr(self, key)}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What of it decides a run: not where it lies. Without content a dry run shows provisional run_ids."""
+        return {"content": self.content} if self.content else self.fields()
+
+    @property
+    def kind(self) -> str:
+        """ "stand-in" or "rebuilt" for what stands for a data set of someone else; else empty."""
+        return self.about.partition(":")[0] if self.name else ""
+
+
+AnyData = str | LocalData  # what ``Settings.dataset`` holds
+
+
+def info(dataset: AnyData) -> DatasetInfo:
+    """The registry's line of a data set; a folder gets one of its own (its classes are known once it is built)."""
+    name = dataset if isinstance(dataset, str) else dataset.name
+    if name or isinstance(dataset, str):
+        return DATASETS[name]
+    shape = (3, *dataset.size) if dataset.color == "rgb" else dataset.size
+    return DatasetInfo(str(dataset), str(dataset), "folder", "a folder of class folders", shape, 10)
+
+
+def pinned(
+    dataset: AnyData, folder: Path, build: bool = False, progress: Callable[[int, int], None] = lambda done, total: None
+) -> AnyData:
+    """The data set with its content, where it is one that is built here; as it was, where it is not there.
+
+    folder: the data folder. build: whether a folder of images may be built for it, if it was not yet. A dataset with
+    content keeps it: what is found to be other is refused when it is loaded.
+    """
+    if isinstance(dataset, str) and dataset != "small_imagenet":
+        return dataset
+    local = LocalData(name=dataset) if isinstance(dataset, str) else dataset
+    if local.content and not missing_files(local, folder):
+        return dataset
+    from glorot.datasets import folder as class_folders
+    from glorot.datasets import small_imagenet
+
+    try:
+        if local.name:
+            manifest = small_imagenet.manifest(folder)
+        elif build:
+            manifest = class_folders.build_into(local, folder, progress)
+        else:
+            manifest = class_folders.found(local, folder)
+    except DataError as error:
+        return replace(local, problem=str(error))
+    if manifest is None:
+        return dataset
+    return replace(local, content=local.content or manifest["sha256"], about=manifest["about"])
+
+
+def unpinned(dataset: AnyData) -> AnyData:
+    """The data set as the user's sweep file has it, whatever its content."""
+    if isinstance(dataset, str):
+        return dataset
+    return dataset.name or replace(dataset, content="", about="", problem="")
+
+
+def data_files(dataset: AnyData, folder: Path) -> list[DataFile]:
+    """The files of a data set; none for one that needs no file, or that is not built yet."""
+    if isinstance(dataset, str):
+        return DATASETS[dataset].files(folder)
+    if dataset.name:
+        return [DataFile(file.path, dataset.content or file.sha256) for file in DATASETS[dataset.name].files(folder)]
+    from glorot.datasets import folder as class_folders
+
+    return class_folders.files(dataset, folder) if dataset.content else [DataFile(Path(dataset.folder), "")]
+
+
+def missing_files(dataset: AnyData, folder: Path) -> list[Path]:
     """The files of this data set that are not in the folder."""
-    return [file.path for file in DATASETS[name].files(folder) if not file.path.is_file()]
+    return [file.path for file in data_files(dataset, folder) if not file.path.is_file()]
 
 
-def verify(name: str, folder: Path) -> list[tuple[DataFile, str]]:
+def verify(dataset: AnyData, folder: Path) -> list[tuple[DataFile, str]]:
     """Each file of a data set with its status; an empty list for one that needs no file.
 
     The status is "verified" or "missing", or begins with "wrong checksum" (then the one found),
@@ -162,27 +272,45 @@ def verify(name: str, folder: Path) -> list[tuple[DataFile, str]]:
             return f"unreadable: {error.strerror}"
         return "verified" if found == file.sha256 else f"wrong checksum: found {found}"
 
-    return [(file, status(file)) for file in DATASETS[name].files(folder)]
+    return [(file, status(file)) for file in data_files(dataset, folder)]
 
 
-def load(name: str, folder: Path) -> Dataset:
+def load(dataset: AnyData, folder: Path) -> Dataset:
     """Load a data set. Raises DataError where it is missing or not what it should be."""
-    missing = missing_files(name, folder)
+    missing = missing_files(dataset, folder)
     if missing:
-        raise DataError(not_there(name, folder, missing))
-    return DATASETS[name].implementation().load(folder)
+        raise DataError(not_there(dataset, folder, missing))
+    if isinstance(dataset, str):
+        return DATASETS[dataset].implementation().load(folder)
+    from glorot.datasets import folder as class_folders
+    from glorot.datasets import small_imagenet
+
+    if dataset.name:
+        return small_imagenet.load(folder, dataset.content)
+    return class_folders.load(dataset, folder)
 
 
-def not_there(name: str, folder: Path, missing: list[Path]) -> str:
+def not_there(dataset: AnyData, folder: Path, missing: list[Path]) -> str:
     """The message for a data set that is not there: what was expected where, and what to do."""
-    implementation = DATASETS[name].implementation()
-    remedy = getattr(
-        implementation,
-        "HOW_TO_GET",
-        f"get it with `glorot data fetch {name}`, or name the folder that holds it with --data or GLOROT_DATA",
-    )
+    if isinstance(dataset, LocalData) and not dataset.name:
+        if dataset.problem:
+            return f"data set {dataset}: {dataset.problem}"
+        if not dataset.content:
+            return f"data set {dataset} is not built yet: `glorot run` does it first; run_ids are not final before that"
     others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-    return f"data set {name} is not there: expected {missing[0]}{others}; {remedy}"
+    return f"data set {dataset} is not there: expected {missing[0]}{others}; {remedy(dataset)}"
+
+
+def remedy(dataset: AnyData, again: bool = False) -> str:
+    """What to do about a data set that is not there or, again, that is not what it should be."""
+    if isinstance(dataset, LocalData):
+        if not dataset.name:
+            return f"remove `content` from the sweep to take the images of {dataset.folder} as they are now"
+        dataset = dataset.name
+    usual = f"get it {'again ' if again else ''}with `glorot data fetch {dataset}`"
+    if not again:
+        usual += ", or name the folder that holds it with --data or GLOROT_DATA"
+    return getattr(DATASETS[dataset].implementation(), "HOW_TO_GET", usual)
 
 
 DATASETS = {

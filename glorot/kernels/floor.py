@@ -13,10 +13,10 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from glorot.kernels.compiler import jit
+from glorot.kernels.compiler import has_avx512, jit
 from glorot.kernels.simd import LANES, VECTOR, fused, load, pointer_to, splat, store, variables
 
-ACCUMULATORS = 24  # independent sums: enough to hide the latency of additions, few enough for 32 registers
+ACCUMULATORS = 24 if has_avx512() else 6  # sums: enough to hide the latency of additions, few enough for the registers
 
 
 @intrinsic

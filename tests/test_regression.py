@@ -1,0 +1,760 @@
+"""The regression gate: every verdict, both rules behind a "worse", the statistics, and the command's exit codes.
+
+tests/golden/regression.md is compared as whole text; after a change that is meant, make it anew with
+
+    GLOROT_GOLDEN=write python -m pytest tests/test_regression.py
+"""
+
+import csv
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from glorot import config, regression
+from glorot.bench import Setting
+from glorot.errors import GlorotError, ResultsError
+from glorot.regression import Speed, Verdict, compare, compare_speed, exit_code, lines
+from glorot.results import OUTCOME_COLUMNS, RUN_COLUMNS, Store, settings_of
+from glorot.sweep import expand
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def a_run(run_id="a", test_error: float | None = 20.0, **changes):
+    record = {
+        "run_id": run_id, "method": "Tanh N", "dataset": "shapeset", "activation": "tanh",
+        "initializer": "normalized", "depth": 2, "width": 30, "hidden": "30-30", "loss": "cross_entropy",
+        "batch_size": 10, "learning_rate": 0.03, "seed": 0, "updates": 100, "evaluate_every": 50,
+        "valid_examples": 1000, "test_examples": 10_000, "device": "cpu", "status": "done", "updates_done": 100,
+        "train_loss": 1.25, "valid_loss": 1.5, "valid_error": 19.5, "test_loss": 1.75, "test_error": test_error,
+    }  # fmt: skip
+    return record | changes
+
+
+def diverged(run_id="a", **changes):
+    lost = dict.fromkeys(("train_loss", "valid_loss", "valid_error", "test_loss"))
+    return a_run(run_id, None, **lost, **{"status": "diverged", "updates_done": 7} | changes)
+
+
+def failed(run_id="a", **changes):
+    return diverged(run_id, status="failed", updates_done=0, **changes)
+
+
+def frame(*records):
+    return pd.DataFrame(records, columns=list(RUN_COLUMNS) + [c for c in records[0] if c not in RUN_COLUMNS])
+
+
+def verdicts(old, new, factor=None):
+    return compare(frame(*new), frame(*old), factor)
+
+
+def kinds(old, new, factor=None):
+    return [verdict.kind for verdict in verdicts(old, new, factor)]
+
+
+# Exact -----------------------------------------------------------------------------------------------
+
+
+def test_the_same_bits_are_the_same():
+    assert lines(verdicts([a_run()], [a_run()])) == "same    Tanh N, shapeset: 20.00 % -> 20.00 % (bit for bit)\n"
+    assert kinds([diverged()], [diverged()]) == ["same"]
+
+
+@pytest.mark.parametrize("column", list(OUTCOME_COLUMNS))
+def test_any_number_that_differs_by_a_bit_is_a_change(column):
+    old = a_run()
+    other = {"status": "diverged", "updates_done": 99}.get(column) or math.nextafter(old[column], 0)
+    (verdict,) = verdicts([old], [{**old, column: other}])
+    assert verdict.kind == "changed"
+    assert f"{column} {old[column]} -> {other}" in verdict.why
+
+
+def test_a_change_for_the_better_is_a_change_too():
+    (verdict,) = verdicts([a_run(test_error=20.0)], [a_run(test_error=10.0)])
+    assert (verdict.kind, verdict.baseline, verdict.found) == ("changed", "20.00 %", "10.00 %")
+    assert "RESULTS_VERSION" in regression.closing([verdict])
+
+
+def test_labels_are_free_to_change():
+    (verdict,) = verdicts([a_run()], [a_run(method="My tanh")])
+    assert (verdict.kind, verdict.cell) == ("same", "My tanh, shapeset")
+
+
+def test_on_another_device_than_the_cpu_no_bits_are_promised():
+    assert kinds([a_run(device="cuda")], [a_run(device="cuda", test_loss=1.76)]) == ["same"]
+    assert kinds([a_run(device="cuda")], [a_run(device="cuda", test_error=30.0)]) == ["worse"]
+    assert kinds([a_run("a")], [a_run("b", device="cuda", test_error=20.1)]) == ["same"]
+
+
+# Statistical -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "examples", "kind", "why"),
+    [
+        (20.0, 20.0, 10_000, "same", r"two-proportion test, p = 1"),
+        (20.0, 24.0, 10_000, "worse", r"two-proportion test, p = \S+e-\d\d"),
+        (24.0, 20.0, 10_000, "better", r"two-proportion test, p = \S+e-\d\d"),
+        # Significant, but within the factor. (The data sets have 10,000 test examples, so the error must be large.)
+        (80.0, 83.0, 10_000, "same", r"p = \S+, within the factor 1.05"),
+        (83.0, 80.0, 10_000, "same", r"p = \S+, within the factor 1.05"),
+        # Beyond the factor, but by chance.
+        (20.0, 24.0, 200, "same", r"p = 0\.\d+: beyond the factor 1.05, not significant"),
+        (2.0, 2.2, 10_000, "same", r"p = 0\.\d+: beyond the factor 1.05, not significant"),
+        # No factor is beyond nothing, in either direction, without an error of its own.
+        (0.0, 0.0, 10_000, "same", r"p = 1"),
+        (0.0, 0.5, 10_000, "worse", r"p = \S+e-\d\d"),
+        (100.0, 100.0, 10_000, "same", r"p = 1"),
+    ],
+)
+def test_worse_needs_a_factor_and_significance(old, new, examples, kind, why):
+    (verdict,) = verdicts([a_run("a", old, test_examples=examples)], [a_run("b", new, test_examples=examples)])
+    assert verdict.kind == kind
+    assert re.search(why, verdict.why), verdict.why
+
+
+def test_the_factor_can_be_chosen():
+    assert kinds([a_run("a", 20.0)], [a_run("b", 24.0)], factor=1.25) == ["same"]
+    assert kinds([a_run("a", 80.0)], [a_run("b", 83.0)], factor=1.0) == ["worse"]
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.99, -2.0, math.nan, math.inf])
+def test_a_factor_that_would_hide_everything_is_refused(factor):
+    with pytest.raises(GlorotError, match="expected a factor of at least 1"):
+        verdicts([a_run()], [a_run()], factor)
+    with pytest.raises(GlorotError, match="expected a factor of at least 1"):
+        compare_speed([], [], factor)
+
+
+def test_more_test_examples_than_there_are_give_no_significance():
+    """With 10,000 it is p = 0.02; the setting, taken at its word, would make it certain."""
+    old, new = a_run("a", 2.0, test_examples=10**9), a_run("b", 2.48, test_examples=10**9)
+    assert kinds([old], [new]) == ["same"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        (a_run("a"), diverged("b"), "worse"),
+        (diverged("a"), a_run("b"), "better"),
+        (diverged("a"), diverged("b", updates_done=9), "same"),
+        (a_run("a"), failed("b"), "missing"),
+        (diverged("a"), failed("b"), "missing"),
+        (a_run("a"), failed("a"), "missing"),
+        (a_run("a"), diverged("a"), "changed"),
+        (diverged("a"), a_run("a"), "changed"),
+        (a_run("a"), a_run("b", None), "missing"),  # done, it says, but without a number
+    ],
+)
+def test_transitions_of_the_status(old, new, kind):
+    assert kinds([old], [new]) == [kind]
+
+
+def seeds(version, *errors, **changes):
+    return [
+        diverged(f"{version}{seed}", seed=seed) if error is None else a_run(f"{version}{seed}", error, seed=seed)
+        for seed, error in enumerate(errors)
+    ]
+
+
+def test_several_seeds_are_one_cell():
+    (verdict,) = verdicts(seeds("a", 20.0, 20.2, 19.8), seeds("b", 24.0, 24.1, 23.9))
+    p = stats.ttest_ind([20.0, 20.2, 19.8], [24.0, 24.1, 23.9], equal_var=False).pvalue
+    assert verdict == Verdict(
+        "worse", "Tanh N, shapeset, 3 seeds", "20.00 %", "24.00 %", f"Welch's t-test over seeds, p = {p:.2g}"
+    )
+
+
+def test_seeds_tell_more_than_test_examples():
+    """Every seed by itself would be a significant change of 20 %; between seeds such changes are common."""
+    old, new = (20.0, 24.0, 28.0), (24.0, 28.0, 32.0)
+    assert kinds(seeds("a", *old), seeds("b", *new)) == ["same"]
+    for i in range(3):
+        assert kinds([a_run("a", old[i])], [a_run("b", new[i])])[0] == "worse"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        ((20.0, 20.0, 20.0), (24.0, 24.0, 24.0), "worse"),  # no variance
+        ((20.0, 20.0, 20.0), (20.0, 20.0, 20.0), "same"),
+        ((20.0, 20.1, 20.2), (20.5, 20.6, 20.7), "same"),  # within the factor
+        ((20.0, 20.1, None), (20.0, None, None), "worse"),
+        ((20.0, None, None), (20.0, 20.1, None), "better"),
+        ((None, None), (None, None), "same"),
+        ((None, None), (20.0, None), "better"),
+        ((20.0, None), (24.0, None), "worse"),  # one number each: by the test examples
+    ],
+)
+def test_seeds_without_variance_and_diverged_ones(old, new, kind):
+    assert kinds(seeds("a", *old), seeds("b", *new)) == [kind]
+
+
+def test_seeds_are_compared_one_by_one_where_bits_are_promised():
+    old = seeds("a", 20.0, 20.2)
+    assert kinds(old, old) == ["same", "same"]
+    assert [verdict.cell for verdict in verdicts(old, old)] == ["Tanh N, shapeset, seed 0", "Tanh N, shapeset, seed 1"]
+
+
+# Missing and new -------------------------------------------------------------------------------------
+
+
+def test_missing_and_new_cells():
+    found = verdicts([a_run("a"), a_run("b", depth=3)], [a_run("a"), a_run("c", depth=4)])
+    assert [verdict.line for verdict in found] == [
+        "same    Tanh N, shapeset, depth 2: 20.00 % -> 20.00 % (bit for bit)",
+        "missing Tanh N, shapeset, depth 3: 20.00 % -> \N{EN DASH} (not in the results)",
+        "new     Tanh N, shapeset, depth 4: \N{EN DASH} -> 20.00 % (not in the baseline)",
+    ]
+    assert regression.closing(found) == "3 cells: 1 same, 1 new, 1 missing"
+
+
+def test_a_failed_run_is_never_green():
+    assert kinds([a_run("a")], [a_run("a"), failed("b", depth=3)]) == ["same", "missing"]
+
+
+def test_names_tell_cells_apart_by_as_little_as_possible():
+    old = [
+        a_run("a", size="small"), a_run("b", size="large", depth=3, hidden="30-30-30"),
+        a_run("c", size="large", depth=3, hidden="30-30-30", learning_rate=0.1),
+        a_run("d", dataset="mnist", size="small", width=None, hidden="30-20"),
+    ]  # fmt: skip
+    assert [verdict.cell for verdict in verdicts(old, old)] == [
+        "Tanh N, shapeset, size small, learning rate 0.03",
+        "Tanh N, shapeset, size large, learning rate 0.03",
+        "Tanh N, shapeset, size large, learning rate 0.1",
+        "Tanh N, mnist, size small, learning rate 0.03",
+    ]
+
+
+def test_two_rows_of_one_run_are_refused():
+    with pytest.raises(ResultsError, match=r"the baseline: expected each run once, found a and b"):
+        verdicts([a_run("a"), a_run("b", device="cuda")], [a_run("a")])
+
+
+# Exit codes ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (["same"], 0), (["same", "better", "new"], 0), (["better"], 0), (["worse"], 1), (["changed", "same"], 1),
+        (["same", "missing"], 1), (["missing"], 2), (["new"], 2), (["missing", "new"], 2), ([], 2),
+    ],
+)  # fmt: skip
+def test_exit_codes(found, code):
+    found = [Verdict(kind, "x", "1", "2", "") for kind in found]
+    assert exit_code(found) == code
+    assert ("nothing was measured" in regression.closing(found)) == (code == 2)
+    suite = ElementTree.fromstring(regression.junit("x", found))
+    assert (int(suite.get("failures")) + int(suite.get("errors")) > 0) == (code != 0)
+    assert ("passed" in regression.summary("x", found)) == (code == 0)
+
+
+# The statistics against scipy ------------------------------------------------------------------------
+
+counts = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(counts, counts)
+def test_two_proportions(first, second):
+    """The z-test with pooled variance is the chi-square test of the 2 x 2 table without correction."""
+    (k_1, n_1), (k_2, n_2) = first, second
+    p = regression.two_proportions(k_1, n_1, k_2, n_2)
+    if k_1 + k_2 in (0, n_1 + n_2):
+        assert p == 1
+    else:
+        table = [[k_1, n_1 - k_1], [k_2, n_2 - k_2]]
+        assert p == pytest.approx(stats.chi2_contingency(table, correction=False).pvalue, rel=1e-6, abs=1e-290)
+
+
+errors = st.lists(st.integers(0, 10_000).map(lambda n: n / 100), min_size=2, max_size=6)
+
+
+@given(errors, errors)
+def test_welch(old, new):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of scipy's, about numbers that are nearly identical
+        expected = stats.ttest_ind(old, new, equal_var=False).pvalue
+    p = regression.welch(old, new)
+    assert 0 <= p <= 1
+    if len(set(old)) > 1 or len(set(new)) > 1:
+        assert p == pytest.approx(expected)
+        assert p == pytest.approx(regression.welch(new, old))
+    else:
+        assert p == (old[0] == new[0])
+
+
+@given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_sign_test(signs):
+    assert regression.sign_test(*signs) == pytest.approx(stats.binomtest(*signs).pvalue)
+
+
+def test_false_alarms_are_rare():
+    """Two samples of 10,000 from the same rate, 2,000 times: the test alone would cry wolf in half a percent."""
+    random = np.random.default_rng(0)
+    for rate in (0.02, 0.7):
+        pairs = random.binomial(10_000, rate, (2_000, 2))
+        alarms = sum(regression.two_proportions(a, 10_000, b, 10_000) < regression.SIGNIFICANT for a, b in pairs)
+        assert 1 <= alarms <= 25
+
+
+# Speed -----------------------------------------------------------------------------------------------
+
+SMALL = Setting(hidden=(8,), batch_size=2)
+
+
+def a_speed(*ratios, setting=SMALL):
+    return Speed(setting, 0.5, list(ratios))
+
+
+def a_baseline(ratio=1.0, hidden="8"):
+    return {"activation": "tanh", "hidden": hidden, "batch_size": 2, "threads": 1, "ratio": ratio}
+
+
+@pytest.mark.parametrize(
+    ("ratios", "kind"),
+    [
+        ([1.0] * 15, "same"),
+        ([1.4] * 15, "same"),  # slower without a doubt, but within the factor
+        ([2.0] * 15, "worse"),
+        ([0.5] * 15, "better"),
+        ([2.0] * 8 + [0.9] * 7, "same"),  # the median is beyond the factor, but the rounds do not agree
+        ([2.0] * 3, "same"),  # too few rounds to tell
+    ],
+)
+def test_slower_needs_a_factor_and_significance(ratios, kind):
+    (verdict,) = compare_speed([a_speed(*ratios)], [a_baseline()])
+    assert verdict.kind == kind
+
+
+def test_speeds_missing_and_new():
+    found = compare_speed([a_speed(1.25), a_speed(1.5, setting=Setting(hidden=(8, 4), batch_size=2))],
+                          [a_baseline(), a_baseline(hidden="9")])  # fmt: skip
+    assert lines(found) == (
+        "same    tanh, 8, minibatch 2, 1 thread: 1.00 -> 1.25 x reference (0.500 ms an update, slower in 1 of 1 "
+        "rounds)\n"
+        "missing tanh, 9, minibatch 2, 1 thread: 1.00 -> \N{EN DASH} (not measured)\n"
+        "new     tanh, 8-4, minibatch 2, 1 thread: \N{EN DASH} -> 1.50 x reference (0.500 ms an update; not in the "
+        "baseline)\n"
+    )
+
+
+def test_a_speed_is_measured_against_the_reference(monkeypatch):
+    monkeypatch.setattr("glorot.bench.ROUND_SECONDS", 0.001)
+    speed = regression.measure_speed(SMALL, rounds=3)
+    assert len(speed.ratios) == 3
+    assert all(0 < ratio < math.inf for ratio in speed.ratios)
+    assert speed.milliseconds > 0
+
+
+def test_what_is_timed_is_told_apart():
+    settings = regression.speed_settings()
+    assert len({Speed(setting, 1, [1]).key for setting in settings}) == len(settings)
+
+
+def test_speed_baselines_read_back(tmp_path):
+    path = tmp_path / "new" / "bench.csv"
+    regression.write_speed_baseline(path, [a_speed(1.23456, 1.3, 1.1)])
+    (row,) = regression.read_speed_baseline(path)
+    assert {name: row[name] for name in a_baseline()} == a_baseline(1.235)
+    assert row["milliseconds"] == 0.5
+    assert [verdict.kind for verdict in compare_speed([a_speed(1.2)], [row])] == ["same"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a line end"),
+        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\n", "expected rows"),
+        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,,1,x\n", "expected rows"),
+        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,0,1,x\n", "expected rows"),
+        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,1.0,1,", "torn"),
+        ("a,b\n1,2\n", "expected the columns"),
+    ],
+)
+def test_bad_speed_baselines(tmp_path, text, message):
+    path = tmp_path / "bench.csv"
+    path.write_text(text)
+    with pytest.raises(ResultsError, match=message):
+        regression.read_speed_baseline(path)
+
+
+# Reports ---------------------------------------------------------------------------------------------
+
+EVERY = [
+    Verdict("same", "Tanh N, shapeset", "20.00 %", "20.00 %", "bit for bit"),
+    Verdict("new", "Tanh | pipe, *shapeset*", regression.NONE, "30.00 %", "not in the baseline"),
+    Verdict("worse", "Sigmoid, shapeset", "70.00 %", "80.00 %", "two-proportion test, p = 1e-60"),
+    Verdict("better", "Softsign, shapeset", "30.00 %", "20.00 %", "two-proportion test, p = 2e-58"),
+    Verdict("missing", "ReLU\x1b <b>", "20.00 %", regression.NONE, "not in the results"),
+    Verdict("changed", "ReLU N", "20.00 %", "20.00 %", "test_loss 1.75 -> 1.7500000000000002"),
+]
+
+
+def test_summary_is_as_documented():
+    text = regression.summary("regression", EVERY)
+    path = GOLDEN / "regression.md"
+    if os.environ.get("GLOROT_GOLDEN") == "write":
+        path.write_bytes(text.encode())
+    assert text == path.read_bytes().decode(), f"{path} differs; see the head of this file"
+
+
+def test_junit_parses_and_counts():
+    suites = ElementTree.fromstring(regression.junit("regression", EVERY).encode())
+    suite = suites.find("testsuite")
+    assert suites.tag == "testsuites"
+    for element in (suites, suite):
+        assert [element.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["6", "3", "0", "1"]
+    cases = {case.get("name"): case for case in suite.findall("testcase")}
+    assert len(cases) == 6
+    assert cases["Sigmoid, shapeset"].find("failure").get("message") == EVERY[2].line
+    assert cases["Tanh | pipe, *shapeset*"].find("skipped") is not None
+    assert cases["Tanh N, shapeset"].find("failure") is None
+    assert "ReLU� <b>" in cases
+
+
+@given(st.text())
+def test_junit_takes_any_text(text):
+    xml = regression.junit(text, [Verdict("worse", text, text, text, text)])
+    assert ElementTree.fromstring(xml.encode()).find("testsuite/testcase/failure") is not None
+
+
+@given(st.text())
+def test_summary_takes_any_text(text):
+    rows = regression.summary("x", [Verdict("worse", text, "1", "2", text)]).splitlines()
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", rows[-1])) == 6
+
+
+# Baselines -------------------------------------------------------------------------------------------
+
+SWEEP = """
+name: small
+base: {dataset: shapeset, depth: 2, width: 30, learning_rate: 0.03, updates: 100}
+grid:
+  size: {one: {depth: 1}, two: {depth: 2}}
+  activation: [tanh, sigmoid]
+"""
+
+
+def fresh_folder(tmp_path, outcomes=("done",) * 4, device="cpu", **changes):
+    folder = tmp_path / "small"
+    runs = expand(config.parse(SWEEP, "x.yaml"), device)
+    store = Store(folder, [run.run_id for run in runs])
+    store.write_sweep(SWEEP)
+    for run, status in zip(runs, outcomes, strict=True):
+        if status:
+            error = 20.0 + run.settings.depth
+            record = {"done": a_run(test_error=error), "diverged": diverged(), "failed": failed()}[status]
+            outcome = {column: record[column] for column in OUTCOME_COLUMNS}
+            store.write_run({**settings_of(run), **outcome, **changes}, {}, [])
+    return folder
+
+
+def test_update_and_back(tmp_path):
+    folder, path = fresh_folder(tmp_path, ["done", "diverged", "done", "done"]), tmp_path / "baselines" / "small.csv"
+    fresh = regression.fresh_results(folder)
+    regression.write_baseline(path, fresh)
+    before = path.read_bytes()
+    assert before == (folder / "runs.csv").read_bytes()  # the same form
+    assert [one.kind for one in compare(fresh.runs, regression.read_baseline(path))] == ["same"] * 4
+    regression.write_baseline(path, regression.fresh_results(folder))
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["small.csv"]
+
+
+def test_stale_rows_are_left_out(tmp_path):
+    folder = fresh_folder(tmp_path)
+    Store(folder).write_run(a_run("stale"), {}, [])
+    fresh = regression.fresh_results(folder)
+    assert (len(fresh.runs), fresh.left_out, fresh.not_run, fresh.device) == (4, 1, [], "cpu")
+    assert "stale" not in set(fresh.runs["run_id"])
+
+
+def test_another_device_and_two(tmp_path):
+    folder, path = fresh_folder(tmp_path), tmp_path / "b.csv"
+    regression.write_baseline(path, regression.fresh_results(folder))
+    fresh_folder(tmp_path, device="cuda", test_loss=1.76)
+    with pytest.raises(ResultsError, match="expected runs on one device, found cpu, cuda; choose with --device"):
+        regression.fresh_results(folder)
+    fresh = regression.fresh_results(folder, device="cuda")
+    found = compare(fresh.runs, regression.read_baseline(path))
+    assert [(one.kind, one.why) for one in found] == [("same", "two-proportion test, p = 1")] * 4
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "message"),
+    [
+        (["done", "failed", "done", "done"], r"expected a result of every run .* \(Sigmoid, shapeset\) failed"),
+        (["done", None, "done", "done"], "expected a result of every run .* was not run"),
+    ],
+)
+def test_no_update_from_half_a_sweep(tmp_path, outcomes, message):
+    folder, path = fresh_folder(tmp_path, outcomes), tmp_path / "small.csv"
+    path.write_text("as it was")
+    with pytest.raises(ResultsError, match=message):
+        regression.write_baseline(path, regression.fresh_results(folder))
+    assert path.read_text() == "as it was"
+
+
+def test_no_results(tmp_path):
+    with pytest.raises(ResultsError, match=r"nothing was measured: expected results in .*, found none"):
+        regression.fresh_results(tmp_path)
+    folder = fresh_folder(tmp_path)
+    other = tmp_path / "other.yaml"
+    other.write_text(SWEEP.replace("updates: 100", "updates: 101"))
+    with pytest.raises(ResultsError, match="nothing was measured: none of the runs of sweep small is in"):
+        regression.fresh_results(folder, other)
+
+
+HEADER = ",".join(RUN_COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a line end"),
+        (HEADER + "\n", "expected a baseline of at least one run"),
+        ("not,ours\n1,2\n", "expected the columns"),
+        ("<html>\n", "expected the columns"),
+        ("\xff\n", "expected"),
+    ],
+)
+def test_bad_baselines(tmp_path, text, message):
+    path = tmp_path / "b.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ResultsError, match=message) as caught:
+        regression.read_baseline(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_baseline_torn_anywhere_is_refused(tmp_path):
+    folder, path = fresh_folder(tmp_path), tmp_path / "b.csv"
+    regression.write_baseline(path, regression.fresh_results(folder))
+    whole = path.read_bytes()
+    lines_end = {i + 1 for i, byte in enumerate(whole) if byte == ord("\n")}
+    tried = 0
+    for length in range(0, len(whole)):
+        path.write_bytes(whole[:length])
+        if length in lines_end and length > whole.index(b"\n") + 1:
+            assert len(regression.read_baseline(path)) < 4  # whole rows: fewer cells, and the others show as new
+            continue
+        with pytest.raises(ResultsError):
+            regression.read_baseline(path)
+        tried += 1
+    assert tried > 500
+
+
+@pytest.mark.parametrize("record", [failed(), a_run("a", None)])
+def test_a_baseline_of_what_has_no_result_is_refused(tmp_path, record):
+    Store(tmp_path).write_run(record, {}, [])
+    with pytest.raises(ResultsError, match="expected run a to be done with a test error, or diverged"):
+        regression.read_baseline(tmp_path / "runs.csv")
+
+
+def test_the_committed_baselines_are_those_of_the_shipped_sweeps():
+    """A change of the sweep, of RESULTS_VERSION or of a data set's version needs `glorot check ... --update`."""
+    root = Path(__file__).parent.parent
+    for name in ("regression", "regression-mnist"):
+        runs = expand(config.load(root / "experiments" / f"{name}.yaml"))
+        baseline = regression.read_baseline(root / "results" / "baselines" / f"{name}.csv")
+        assert list(baseline["run_id"]) == [run.run_id for run in runs]
+        assert set(baseline["device"]) == {"cpu"}
+    settings = [Speed(setting, 1, [1]).key for setting in regression.speed_settings()]
+    stored = regression.read_speed_baseline(root / "results" / "baselines" / "bench.csv")
+    assert [tuple(row[column] for column in regression.TIMED) for row in stored] == settings
+
+
+def test_the_shipped_sweep_covers_activations_initializers_and_losses():
+    from glorot.activations import ACTIVATIONS
+    from glorot.losses import LOSSES
+
+    runs = expand(config.load(Path(__file__).parent.parent / "experiments" / "regression.yaml"))
+    cells = {(run.settings.activation, run.settings.initializer, run.settings.loss) for run in runs}
+    assert cells == {(a, i, loss) for a in ACTIVATIONS for i in ("standard", "normalized") for loss in LOSSES}
+
+
+# Through real processes ------------------------------------------------------------------------------
+
+GLOROT = [sys.executable, "-m", "glorot"]
+
+TINY = """\
+name: tiny
+base: {dataset: shapeset, depth: 2, width: 8, learning_rate: 0.03, updates: 30, valid_examples: 50, test_examples: 2000}
+grid: {activation: [tanh, sigmoid]}
+"""
+
+
+def call(*arguments, cwd, command=None, code=0):
+    done = subprocess.run([*(command or GLOROT), *map(str, arguments)], cwd=cwd, capture_output=True, encoding="utf-8",
+                          timeout=300)  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A folder with tiny.yaml, its results and a baseline of them."""
+    folder = tmp_path_factory.mktemp("measured")
+    (folder / "tiny.yaml").write_text(TINY)
+    call("run", "tiny.yaml", "-q", cwd=folder)
+    call("check", "tiny", "--update", cwd=folder)
+    return folder
+
+
+@pytest.fixture
+def place(measured, tmp_path):
+    shutil.copytree(measured, tmp_path / "place")
+    return tmp_path / "place"
+
+
+BASELINE = Path("results/baselines/tiny.csv")
+
+
+def change(path, **columns):
+    """Change columns of the first row of a CSV file."""
+    with open(path, encoding="utf-8") as file:
+        header, first, *others = csv.reader(file)
+    changed = {**dict(zip(header, first, strict=True)), **columns}
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, list(changed.values()), *others])
+
+
+def drop(path):
+    """Remove the first row of a CSV file."""
+    header, _, *others = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([header, *others]))
+
+
+@pytest.mark.parametrize("what", ["tiny", "results/tiny", "tiny.yaml"])
+def test_check_finds_nothing(place, what):
+    done = call("check", what, cwd=place)
+    assert re.fullmatch(r"(same    (Tanh|Sigmoid), shapeset: .* \(bit for bit\)\n){2}", done.stdout)
+    assert done.stderr == "2 cells: 2 same\n"
+
+
+def test_check_finds_a_change(place):
+    change(place / BASELINE, test_loss="2.5")
+    done = call("check", "tiny", cwd=place, code=1)
+    assert done.stdout.startswith("changed Tanh, shapeset: ")
+    assert "test_loss 2.5 -> " in done.stdout
+    assert "2 cells: 1 same, 1 changed; the same bits were promised" in done.stderr
+
+
+def test_check_compares_versions_statistically(place):
+    """An older version of the kernels: other run_ids."""
+    change(place / BASELINE, run_id="older", test_loss="2.5")
+    assert "two-proportion test" in call("check", "tiny", cwd=place).stdout
+    change(place / BASELINE, test_error="10.0")
+    assert call("check", "tiny", cwd=place, code=1).stdout.startswith("worse   Tanh, shapeset: 10.00 % -> ")
+    call("check", "tiny", "--factor", "100", cwd=place)
+    change(place / BASELINE, test_error="100.0")
+    assert call("check", "tiny", cwd=place).stdout.startswith("better  Tanh, shapeset: 100.00 % -> ")
+    call("check", "tiny", "--factor", "nan", cwd=place, code=2)
+
+
+def test_check_finds_a_missing_and_a_new_cell(place):
+    drop(place / "results/tiny/runs.csv")
+    done = call("check", "tiny", cwd=place, code=1)
+    assert "missing Tanh, shapeset: " in done.stdout
+    assert "note: 1 runs of sweep tiny have no result yet" in done.stderr
+    shutil.copy(place / "results/tiny/runs.csv", place / BASELINE)
+    call("run", "tiny.yaml", "-q", cwd=place)
+    assert "new     Tanh, shapeset: " in call("check", "tiny", cwd=place).stdout
+
+
+def test_check_of_a_failed_run(place):
+    change(place / "results/tiny/runs.csv", status="failed")
+    assert "missing Tanh, shapeset: " in call("check", "tiny", cwd=place, code=1).stdout
+    before = (place / BASELINE).read_bytes()
+    done = call("check", "tiny", "--update", cwd=place, code=2)
+    assert "expected a result of every run of sweep tiny" in done.stderr
+    assert (place / BASELINE).read_bytes() == before
+
+
+def test_check_without_a_baseline(place):
+    done = call("check", "tiny", "--baseline", "none.csv", cwd=place, code=2)
+    assert "there is no baseline: expected the file none.csv" in done.stderr
+    assert done.stdout == ""
+
+
+def test_check_of_a_torn_baseline(place):
+    path = place / BASELINE
+    path.write_bytes(path.read_bytes()[:-20])
+    done = call("check", "tiny", cwd=place, code=2)
+    assert str(BASELINE) in done.stderr
+    assert "torn" in done.stderr
+    call("check", "tiny", "--update", cwd=place)  # mends it
+    call("check", "tiny", cwd=place)
+
+
+def test_check_of_nothing_is_not_green(place):
+    """Results of other settings, no results, and results that all failed."""
+    call("run", "tiny.yaml", "-q", "--set", "updates=20", "-o", "other", cwd=place)
+    reports = ["--junit", "j.xml", "--summary", "s.md"]
+    done = call("check", "tiny", "-o", "other", "--baseline", BASELINE, *reports, cwd=place, code=2)
+    assert "4 cells: 2 new, 2 missing; nothing was measured" in done.stderr
+    assert ElementTree.parse(place / "j.xml").getroot().get("errors") == "1"
+    assert "measured nothing" in (place / "s.md").read_text()
+    assert "nothing was measured" in call("check", "tiny.yaml", "-o", "other", cwd=place, code=2).stderr
+    assert "nothing was measured" in call("check", "tiny.yaml", "-o", "none", cwd=place, code=2).stderr
+    assert "found none" in call("check", "tiny", "-o", "none", cwd=place, code=2).stderr
+
+
+def test_update_gives_the_same_bytes(place):
+    before = (place / BASELINE).read_bytes()
+    done = call("check", "tiny", "--update", cwd=place)
+    assert done.stderr == f"2 runs on cpu are the baseline now: {BASELINE}\n"
+    assert (place / BASELINE).read_bytes() == before
+
+
+def test_reports_of_check(place):
+    call("check", "tiny", "--junit", "out/j.xml", "--summary", "out/s.md", cwd=place)
+    suites = ElementTree.parse(place / "out/j.xml").getroot()
+    assert [suites.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["2", "0", "0", "0"]
+    assert (place / "out/s.md").read_text().startswith("## tiny: passed\n\n2 cells: 2 same\n\n| verdict |")
+
+
+@pytest.mark.parametrize("arguments", [[], ["tiny", "--bench"], ["tiny", "--update", "--junit", "j.xml"]])
+def test_wrong_usage_of_check(place, arguments):
+    assert "Usage" in call("check", *arguments, cwd=place, code=2).stderr
+
+
+def test_check_names_one_sweep(place):
+    shutil.copytree(place / "results/tiny", place / "results/again")
+    assert "expected the results of one sweep" in call("check", "results", cwd=place, code=2).stderr
+
+
+FAST_BENCH = """\
+from glorot import bench, cli, regression
+bench.ROUND_SECONDS, bench.PAUSE_SECONDS = 0.001, 0.0
+regression.speed_settings = lambda: [bench.Setting(hidden=(8,), batch_size=2)]
+cli.main()
+"""
+
+
+def test_check_of_speed(tmp_path):
+    command = [sys.executable, "-c", FAST_BENCH, "check", "--bench"]
+    assert "there is no baseline" in call(cwd=tmp_path, command=command, code=2).stderr
+    assert "1 timings are the baseline now" in call("--update", cwd=tmp_path, command=command).stderr
+    done = call("--factor", "1000", "--junit", "j.xml", cwd=tmp_path, command=command)
+    assert re.match(r"same    tanh, 8, minibatch 2, 1 thread: \d", done.stdout)
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().get("tests") == "1"
+    change(tmp_path / "results/baselines/bench.csv", ratio="0.0001")
+    assert call(cwd=tmp_path, command=command, code=1).stdout.startswith("worse   tanh, 8, minibatch 2")
+    change(tmp_path / "results/baselines/bench.csv", ratio="10000.0")
+    assert call(cwd=tmp_path, command=command).stdout.startswith("better  tanh, 8, minibatch 2")

@@ -1,0 +1,195 @@
+"""Interrupted, killed and grown sweeps give the same bytes as undisturbed ones. Real processes."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from glorot.results import Store
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc to find the workers")
+
+SWEEP = """
+name: long
+base: {dataset: shapeset, width: 40, depth: 2, learning_rate: 0.03, batch_size: 500, updates: 1500,
+       evaluate_every: 400, valid_examples: 500, test_examples: 500, checkpoint_minutes: 0}
+grid:
+  activation: [tanh, sigmoid]
+  initializer: [standard, normalized]
+"""
+
+
+def command(folder: Path, *options: str) -> list[str]:
+    where = ["-o", str(folder / "results"), "--checkpoints", str(folder / "checkpoints")]
+    return [sys.executable, "-m", "glorot", "run", str(folder / "long.yaml"), "-q", *where, *options]
+
+
+def start(folder: Path, *options: str) -> subprocess.Popen:
+    """In a group of its own, so that a signal to the group does not reach the tests."""
+    return subprocess.Popen(
+        command(folder, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def finish(folder: Path, *options: str) -> None:
+    done = subprocess.run(command(folder, *options), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    results = folder / "results" / "long"
+    assert not list(results.rglob(".*"))  # no lock, progress or temporary file is left
+    files = {str(path.relative_to(results)): path.read_bytes() for path in results.rglob("*") if path.is_file()}
+    return {name: data for name, data in files.items() if name != "provenance.csv"}
+
+
+def until(condition, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.02)
+
+
+def workers_of(pid: int) -> list[int]:
+    """Its spawned workers (not the process that keeps track of resources)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int(path.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid and "spawn_main" in path.joinpath("cmdline").read_text():
+                found.append(int(path.name))
+        except (OSError, ValueError, IndexError):
+            continue
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def states(folder: Path) -> list[Path]:
+    return [path for path in (folder / "checkpoints").glob("*.npz") if ".last" not in path.name]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "long.yaml").write_text(SWEEP)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "long.yaml").write_text(SWEEP)
+    finish(folder)
+    assert not states(folder)  # what is stored needs no state any more
+    return stored(folder)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("group", [False, True])
+def test_signals_save_the_state(folder, undisturbed, signum, code, group):
+    process = start(folder)
+    until(lambda: states(folder))
+    workers = workers_of(process.pid)
+    (os.killpg if group else os.kill)(process.pid, signum)
+    assert process.wait(60) == code
+    until(lambda: not any(map(alive, workers)))
+    assert states(folder)
+    finish(folder)
+    assert stored(folder) == undisturbed
+
+
+def test_a_second_interrupt_ends_at_once(folder, undisturbed):
+    process = start(folder)
+    until(lambda: states(folder))
+    workers = workers_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    until(lambda: not any(map(alive, workers)))
+    finish(folder)
+    assert stored(folder) == undisturbed
+
+
+def test_a_killed_worker_fails_its_run_and_is_tried_again(folder, undisturbed):
+    process = start(folder, "-j2")
+    until(lambda: states(folder) and workers_of(process.pid))
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1, said
+    assert "SIGKILL" in said
+    statuses = list(Store(folder / "results" / "long").statuses().values())
+    assert sorted(statuses) == ["done", "done", "done", "failed"]
+    finish(folder, "--retry-failed")
+    assert stored(folder) == undisturbed
+
+
+def test_only_one_runner_at_a_time_and_its_progress(folder, undisturbed):
+    process = start(folder)
+    until(lambda: states(folder))
+    second = subprocess.run(command(folder), capture_output=True, text=True, timeout=60)
+    assert (second.returncode, "another glorot is writing to" in second.stderr) == (2, True)
+    arguments = [sys.executable, "-m", "glorot", "status", "long", "-o", str(folder / "results")]
+    until((folder / "results" / "long" / ".progress.json").exists)
+    said = subprocess.run(arguments, capture_output=True, text=True, timeout=60).stdout
+    process.kill()  # the lock of a dead process is no obstacle
+    process.wait()
+    assert said.startswith("long: 4 runs: ")
+    finish(folder)
+    assert stored(folder) == undisturbed
+    after = subprocess.run(arguments, capture_output=True, text=True, timeout=60).stdout
+    assert after == "long: 4 runs: 4 done; no process runs it now\n"
+
+
+def test_more_updates_continue(folder, undisturbed):
+    (folder / "long.yaml").write_text(SWEEP.replace("updates: 1500", "updates: 900"))
+    finish(folder)
+    seen = {path.name: path.stat().st_mtime_ns for path in (folder / "checkpoints").glob("*.last.npz")}
+    assert len(seen) == 4
+    finish(folder, "--set", "updates=1500")
+    histories = {name: data for name, data in stored(folder).items() if name.startswith("history")}
+    wanted = {name: data for name, data in undisturbed.items() if name.startswith("history")}
+    assert {name: histories[name] for name in wanted} == wanted
+
+
+def kill_at_random(folder: Path, kills: int, seed: int) -> int:
+    """Kill the runner or one of its workers, -9, at random moments, until so many kills; returns how many were."""
+    chance, killed = random.Random(seed), 0
+    while killed < kills:
+        process = start(folder, "--retry-failed", "-j2")
+        try:
+            process.wait(chance.uniform(0.2, 2.5))
+            break  # it has finished
+        except subprocess.TimeoutExpired:
+            pass
+        workers = workers_of(process.pid)
+        victim = chance.choice([process.pid, *workers])
+        os.kill(victim, signal.SIGKILL)
+        killed += 1
+        if victim != process.pid:
+            process.kill()
+        process.wait()
+        until(lambda workers=workers: not any(map(alive, workers)), 30)
+    return killed
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(50, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_lose_nothing(folder, undisturbed, kills):
+    if kills == 50 and not os.environ.get("GLOROT_SLOW"):
+        pytest.skip("takes minutes: set GLOROT_SLOW=1")
+    killed = kill_at_random(folder, kills, seed=kills)
+    print(f"{killed} kills")
+    finish(folder, "--retry-failed")
+    for path in (folder / "results" / "long").rglob(".*"):  # what a killed writer may leave
+        assert path.name.endswith(".tmp") or path.name in (".lock", ".progress.json")
+        path.unlink()
+    assert stored(folder) == undisturbed
