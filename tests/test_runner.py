@@ -14,7 +14,6 @@ from glorot.cell import Outcome, failure, provenance
 from glorot.datasets import DataFile
 from glorot.errors import DataError, ResultsError, SweepError
 from glorot.results import Store, settings_of
-from glorot.workers import Tasks
 
 TEXT = """\
 base: {dataset: shapeset, activation: tanh, depth: 1, width: 4, learning_rate: 0.1, updates: 10}
@@ -148,10 +147,6 @@ def test_wrong_data_is_refused(status, tmp_path, monkeypatch):
 
 
 # Workers. ------------------------------------------------------------------------------------------
-
-
-def tasks(folder, threads):
-    return Tasks(folder, folder / "checkpoints", False, threads)
 
 
 def fake_work(connection):
