@@ -238,18 +238,20 @@ def unpinned(dataset: AnyData) -> AnyData:
 
 
 def data_files(dataset: AnyData, folder: Path) -> list[DataFile]:
-    """The files of a data set; none for one that needs no file, or that is not built yet."""
+    """The files of a data set; none for one that needs no file, or for a folder of images that is not built yet."""
     if isinstance(dataset, str):
         return DATASETS[dataset].files(folder)
     if dataset.name:
         return [DataFile(file.path, dataset.content or file.sha256) for file in DATASETS[dataset.name].files(folder)]
     from glorot.datasets import folder as class_folders
 
-    return class_folders.files(dataset, folder) if dataset.content else [DataFile(Path(dataset.folder), "")]
+    return class_folders.files(dataset, folder) if dataset.content else []
 
 
 def missing_files(dataset: AnyData, folder: Path) -> list[Path]:
-    """The files of this data set that are not in the folder."""
+    """The files of this data set that are not in the folder; the folder of images itself, if it is not built yet."""
+    if isinstance(dataset, LocalData) and not (dataset.name or dataset.content):
+        return [Path(dataset.folder)]
     return [file.path for file in data_files(dataset, folder) if not file.path.is_file()]
 
 
