@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -161,14 +162,16 @@ def test_more_updates_continue(folder, undisturbed):
     assert {name: histories[name] for name in wanted} == wanted
 
 
-def kill_at_random(folder: Path, kills: int, seed: int) -> int:
-    """Kill the runner or one of its workers, -9, at random moments, until so many kills; returns how many were."""
+def kill_at_random(folder: Path, kills: int, seed: int, undisturbed: dict[str, bytes]) -> None:
+    """Kill the runner or one of its workers, -9, at random moments, so many times; what finishes is begun again."""
     chance, killed = random.Random(seed), 0
     while killed < kills:
         process = start(folder, "--retry-failed", "-j2")
         try:
             process.wait(chance.uniform(0.2, 2.5))
-            break  # it has finished
+            compare(folder, undisturbed)
+            shutil.rmtree(folder / "results")
+            continue
         except subprocess.TimeoutExpired:
             pass
         workers = workers_of(process.pid)
@@ -179,17 +182,19 @@ def kill_at_random(folder: Path, kills: int, seed: int) -> int:
             process.kill()
         process.wait()
         until(lambda workers=workers: not any(map(alive, workers)), 30)
-    return killed
+
+
+def compare(folder: Path, undisturbed: dict[str, bytes]) -> None:
+    for path in (folder / "results" / "long").rglob(".*"):  # what a killed writer may leave
+        assert path.name.endswith(".tmp") or path.name in (".lock", ".progress.json")
+        path.unlink()
+    assert stored(folder) == undisturbed
 
 
 @pytest.mark.parametrize("kills", [8, pytest.param(50, marks=pytest.mark.slow)])
 def test_kills_at_random_moments_lose_nothing(folder, undisturbed, kills):
     if kills == 50 and not os.environ.get("GLOROT_SLOW"):
         pytest.skip("takes minutes: set GLOROT_SLOW=1")
-    killed = kill_at_random(folder, kills, seed=kills)
-    print(f"{killed} kills")
+    kill_at_random(folder, kills, kills, undisturbed)
     finish(folder, "--retry-failed")
-    for path in (folder / "results" / "long").rglob(".*"):  # what a killed writer may leave
-        assert path.name.endswith(".tmp") or path.name in (".lock", ".progress.json")
-        path.unlink()
-    assert stored(folder) == undisturbed
+    compare(folder, undisturbed)
