@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import glorot
 from glorot import datasets, kernels
@@ -20,11 +20,15 @@ from glorot.network import initial_parameters, layer_sizes
 from glorot.settings import Settings
 from glorot.training import HistoryRow, Trained, Training
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a cell gives back, in the columns of runs.csv, history/RUN_ID.csv and provenance.csv.
+    """What a cell gives back, in the columns of runs.csv, history/RUN_ID.csv, provenance.csv and probes/RUN_ID.csv.
 
+    correct: whether each test example was classified correctly, (n,) bool; None unless it is done.
     traceback: text; empty unless the cell failed by an error that is not the user's.
     """
 
@@ -32,6 +36,8 @@ class Outcome:
     history: list[dict[str, Any]] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     traceback: str = ""
+    probes: list[dict[str, Any]] = field(default_factory=list)
+    correct: "np.ndarray | None" = None
 
     @property
     def status(self) -> str:
@@ -65,7 +71,7 @@ def run_cell(
         device, sizes, settings.activation, settings.loss, settings.batch_size, settings.learning_rate, threads
     )
     checkpoints = Checkpoints(checkpoint_folder, settings, device)
-    state = None if afresh else checkpoints.load()
+    state = None if afresh else checkpoints.load(sizes)
     if state is None:
         network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
     training = Training(settings, dataset, network, state)
@@ -77,6 +83,8 @@ def run_cell(
         _result(trained),
         [asdict(row) for row in trained.history],
         provenance(started, time.perf_counter() - clock, threads),
+        probes=[asdict(row) for row in trained.probes],
+        correct=trained.correct,
     )
 
 

@@ -4,15 +4,20 @@ A state is saved under what decides the run's *trajectory*: everything in its ru
 sweep that asks for more updates continues as well, also from the end of a shorter run. A run that finished never
 comes from here again: its state under way is removed once its result is stored, and its last one is of use to longer
 runs only. So to run a sweep again in another folder is to compute it again. Nothing here is a result; it may be
-removed at any time.
+removed at any time. A state that was saved by other sources than these, where they decide results, is passed over.
 """
 
 import contextlib
+import hashlib
+import json
 import os
 import re
 import zipfile
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,8 +26,27 @@ from glorot.settings import Settings
 from glorot.sweep import run_id
 from glorot.training import HistoryRow, State
 
+if TYPE_CHECKING:
+    from glorot.probes import ProbeRow
+
 MAX_BYTES = 4 * 2**30  # of all states together; the oldest make room
-FORMAT = 1
+PACKAGE = Path(__file__).resolve().parent
+# The sources that decide what a run gives.
+DECIDING = (
+    "activations.py", "elementary.py", "initializers.py", "losses.py", "network.py", "probes.py", "randomness.py",
+    "training.py", "datasets/__init__.py", "datasets/cifar10.py", "datasets/folder.py", "datasets/images.py",
+    "datasets/mnist.py", "datasets/shapeset.py", "datasets/small_imagenet.py", "kernels/cpu.py", "kernels/simd.py",
+)  # fmt: skip
+
+
+@cache
+def code() -> str:
+    """A digest of the sources that decide results."""
+    digest = hashlib.sha256()
+    for name in (*DECIDING, "kernels/cuda.py"):
+        if (PACKAGE / name).is_file():
+            digest.update((PACKAGE / name).read_bytes())
+    return digest.hexdigest()
 
 
 def checkpoint_folder(chosen: Path | None = None) -> Path:
@@ -70,13 +94,14 @@ class Checkpoints:
             raise
         _make_room(self.folder, keep=path)
 
-    def load(self) -> State | None:
+    def load(self, sizes: tuple[int, ...]) -> State | None:
         """The furthest saved state of this trajectory that is short of this run's end; None if there is none.
 
-        What cannot be read (torn, of another format) is passed over.
+        sizes: of the network's layers. What cannot be read (torn, of other shapes or sources) is passed over.
         """
         states = [_read(path) for path in self.folder.glob(f"{self._trajectory}-*.npz")]
-        usable = [state for state in states if state is not None and state.update < self.settings.updates]
+        fitting = [state for state in states if state is not None and _fits(state, sizes)]
+        usable = [state for state in fitting if state.update < self.settings.updates]
         return max(usable, key=lambda state: state.update, default=None)
 
     def discard(self) -> None:
@@ -86,7 +111,8 @@ class Checkpoints:
 
 
 def _arrays(state: State) -> dict[str, np.ndarray]:
-    arrays = {"update": np.array(state.update), "losses": state.losses, "format": np.array(FORMAT)}
+    arrays = {"update": np.array(state.update), "losses": state.losses, "code": np.array(code())}
+    arrays["probes"] = np.array(json.dumps([asdict(row) for row in state.probes]))
     arrays["history"] = np.array([astuple(row) for row in state.history], np.float64).reshape(len(state.history), 7)
     for l, layer in enumerate(state.parameters):
         arrays |= {f"W{l}": layer.W, f"b{l}": layer.b}
@@ -96,14 +122,28 @@ def _arrays(state: State) -> dict[str, np.ndarray]:
 def _read(path: Path) -> State | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            if int(arrays["format"]) != FORMAT:
+            if str(arrays["code"]) != code():
                 return None
             n_layers = sum(bool(re.fullmatch(r"W\d+", name)) for name in arrays.files)
             rows = [HistoryRow(int(row[0]), int(row[1]), *map(float, row[2:])) for row in arrays["history"]]
             layers = [Layer(arrays[f"W{l}"], arrays[f"b{l}"]) for l in range(n_layers)]
-            return State(int(arrays["update"]), layers, rows, arrays["losses"])
+            probes = [_probe_row(fields) for fields in json.loads(str(arrays["probes"]))]
+            return State(int(arrays["update"]), layers, rows, arrays["losses"], probes)
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
         return None
+
+
+def _probe_row(fields: dict[str, Any]) -> "ProbeRow":
+    from glorot.probes import ProbeRow
+
+    counts = fields["counts"]
+    return ProbeRow(**fields | {"counts": None if counts is None else tuple(counts)})
+
+
+def _fits(state: State, sizes: tuple[int, ...]) -> bool:
+    shapes = [((fan_out, fan_in), (fan_out,)) for fan_in, fan_out in pairwise(sizes)]
+    kinds = {array.dtype for layer in state.parameters for array in layer}
+    return [(layer.W.shape, layer.b.shape) for layer in state.parameters] == shapes and kinds == {np.dtype(np.float32)}
 
 
 def _make_room(folder: Path, keep: Path) -> None:

@@ -18,7 +18,17 @@ from typing import Any
 from glorot import yaml_nodes
 from glorot.datasets import LocalData
 from glorot.errors import SweepError
-from glorot.settings import BESIDE_HIDDEN, DEFAULTS, FIELDS, LAYERS, REQUIRED, check_field, label_of, nearest
+from glorot.settings import (
+    BESIDE_HIDDEN,
+    DEFAULTS,
+    FIELDS,
+    LAYERS,
+    REQUIRED,
+    Probes,
+    check_field,
+    label_of,
+    nearest,
+)
 from glorot.settings import Settings as Settings  # config.Settings: what others need of a run
 from glorot.yaml_nodes import Block, Node, shown
 
@@ -405,6 +415,8 @@ def _dumped_axis(axis: str, choices: tuple[Choice, ...], folder: Path | None) ->
 
 def _dumped_fields(fields: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     dumped = dict(fields)
+    if isinstance(fields.get("probes"), Probes):
+        dumped["probes"] = fields["probes"].fields()
     if isinstance(fields.get("dataset"), LocalData):
         dumped["dataset"] = fields["dataset"].fields()
         if folder is not None and "folder" in dumped["dataset"]:

@@ -6,12 +6,15 @@ A sweep's folder DIR/NAME/ holds
     runs.csv              one row a run: what decided the result and what came out, nothing else
     provenance.csv        one row a run: when, where, how long, with what
     history/RUN_ID.csv    one row an evaluation
+    correct/RUN_ID.npy    whether each test example was classified correctly at the end: 0 or 1, uint8
+    probes/RUN_ID.csv     one row a moment, quantity and layer, of runs that were probed
     table.md, table.csv   made from the above by report.py
 
 Equal runs give equal bytes in all but provenance.csv, so results can be committed and a rerun leaves git
 clean. One process writes (the runner's parent); any number may read meanwhile.
 """
 
+import contextlib
 import csv
 import io
 import operator
@@ -26,6 +29,7 @@ from glorot.datasets import LocalData
 from glorot.errors import ResultsError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 # Columns in the order they are written, with their types. Errors are in percent.
@@ -46,6 +50,11 @@ PROVENANCE_COLUMNS: dict[str, type] = {
 HISTORY_COLUMNS: dict[str, type] = {
     "update": int, "examples": int, "train_loss": float, "valid_loss": float, "valid_error": float,
     "test_loss": float, "test_error": float,
+}  # fmt: skip
+
+PROBE_COLUMNS: dict[str, type] = {
+    "update": int, "quantity": str, "layer": int, "mean": float, "std": float, "p2": float, "p98": float,
+    "saturation": float, "low": float, "high": float, "counts": str,
 }  # fmt: skip
 
 STATUSES = ("done", "diverged", "failed")
@@ -87,6 +96,36 @@ class Store:
         """The evaluations of one run in order, with the columns HISTORY_COLUMNS; empty if there are none."""
         return _frame(_read(self._history_path(run_id), HISTORY_COLUMNS), HISTORY_COLUMNS)
 
+    def read_probes(self, run_id: str) -> "pd.DataFrame":
+        """What was seen inside one run's network: `probes.ProbeRow`s, counts as tuples; empty if it was not probed."""
+        rows = _read(self._path("probes", run_id, "csv"), PROBE_COLUMNS)
+        frame = _frame(rows, PROBE_COLUMNS)
+        try:
+            frame["counts"] = [tuple(map(int, counts.split())) for counts in frame["counts"]]
+        except ValueError as error:
+            raise ResultsError(f"{self._path('probes', run_id, 'csv')}: counts: {error}") from error
+        return frame
+
+    def read_correct(self, run_id: str) -> "np.ndarray | None":
+        """Whether each test example was classified correctly at a run's end, (n,) bool; None if that is not stored.
+
+        Raises ResultsError where the file is not what `write_run` writes.
+        """
+        import numpy as np
+
+        path = self._path("correct", run_id, "npy")
+        try:
+            found = np.load(path, allow_pickle=False)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError) as error:
+            raise ResultsError(
+                f"cannot read {path}: {error}; remove it and run the sweep again with --rerun"
+            ) from error
+        if found.ndim != 1 or found.dtype != np.uint8 or found.max(initial=0) > 1:
+            raise ResultsError(f"{path}: expected a list of 0 and 1 of type uint8, found {found.dtype} {found.shape}")
+        return found.astype(bool)
+
     def write_sweep(self, text: str, runs: Iterable[Mapping[str, Any]] = ()) -> None:
         """Begin a sweep: check that what is stored can be read, write sweep.yaml, bring the rows in order.
 
@@ -109,13 +148,19 @@ class Store:
             self._write_rows("provenance.csv", PROVENANCE_COLUMNS, provenance)
 
     def write_run(
-        self, record: Mapping[str, Any], provenance: Mapping[str, Any], history: Iterable[Mapping[str, Any]]
+        self,
+        record: Mapping[str, Any],
+        provenance: Mapping[str, Any],
+        history: Iterable[Mapping[str, Any]],
+        probes: Iterable[Mapping[str, Any]] = (),
+        correct: "np.ndarray | None" = None,
     ) -> None:
         """Add one run, or replace it.
 
-        record: `settings_of(run)` and the columns OUTCOME_COLUMNS; provenance, history: the columns of their
-        files, run_id taken from the record. What is None, NaN or not there is stored as an empty cell. Raises
-        ResultsError, with the row as it was, where a file cannot be written.
+        record: `settings_of(run)` and the columns OUTCOME_COLUMNS; provenance, history, probes: the columns of their
+        files, run_id taken from the record. correct: (n,) bool, whether each test example was classified correctly.
+        What is None, NaN or not there is stored as an empty cell. Raises ResultsError, with the row as it was, where
+        a file cannot be written.
         """
         run_id = record["run_id"]
         if record.get("status") not in STATUSES:
@@ -124,14 +169,22 @@ class Store:
         origin = _cells({**provenance, "run_id": run_id}, PROVENANCE_COLUMNS)
         curve = [_cells(row, HISTORY_COLUMNS) for row in history]
         # runs.csv comes last: a run counts as finished only once everything about it is stored.
+        seen = [_cells({**row, "counts": _counts(row)}, PROBE_COLUMNS) for row in probes]
         write_text(self._history_path(run_id), _csv(curve, list(HISTORY_COLUMNS)))
+        _write_or_remove(
+            self._path("probes", run_id, "csv"), _csv(seen, list(PROBE_COLUMNS)).encode() if seen else None
+        )
+        _write_or_remove(self._path("correct", run_id, "npy"), None if correct is None else _npy(correct))
         self._replace_row("provenance.csv", PROVENANCE_COLUMNS, origin)
         self._replace_row("runs.csv", RUN_COLUMNS, run)
 
     def _history_path(self, run_id: str) -> Path:
+        return self._path("history", run_id, "csv")
+
+    def _path(self, folder: str, run_id: str, suffix: str) -> Path:
         if not re.fullmatch(r"\w[\w.-]*", run_id):
             raise ResultsError(f"expected a run_id of letters, digits, '-', '_' and '.', found {run_id!r}")
-        return self.folder / "history" / f"{run_id}.csv"
+        return self.folder / folder / f"{run_id}.{suffix}"
 
     def _replace_row(self, name: str, columns: Mapping[str, type], new: dict[str, str]) -> None:
         stored = _read(self.folder / name, columns)
@@ -190,14 +243,22 @@ def read_folders(folders: Iterable[Path | str]) -> tuple[dict[Path, "pd.DataFram
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a file as a whole: whoever reads it, or pulls the plug, finds the old text or the new one.
+    """Write a text as `write_bytes` does."""
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ResultsError(f"cannot write {path}: expected valid Unicode, found {error.object!r}") from error
+    write_bytes(path, data)
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a file as a whole: whoever reads it, or pulls the plug, finds the old content or the new one.
 
     Raises ResultsError where that fails; the old file is then untouched and no temporary one is left.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same folder, so os.replace is atomic
     try:
-        data = text.encode("utf-8")
         if path.is_file() and path.read_bytes() == data:
             return  # so that a run with nothing to do leaves every file alone
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -215,13 +276,32 @@ def write_text(path: Path | str, text: str) -> None:
             f"cannot write {path}: {error.strerror or error}; earlier results are intact. "
             "Make room or choose another folder with --output"
         ) from error
-    except UnicodeEncodeError as error:
-        raise ResultsError(f"cannot write {path}: expected valid Unicode, found {error.object!r}") from error
+
+
+def _write_or_remove(path: Path, data: bytes | None) -> None:
+    """Write a file; or, where there is nothing to write, remove that of an earlier run."""
+    if data is not None:
+        write_bytes(path, data)
+    elif path.exists():
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _npy(correct: "np.ndarray") -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(correct, np.uint8), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _counts(row: Mapping[str, Any]) -> str:
+    return " ".join(map(str, row["counts"] or ()))
 
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove temporary files of a writer that was killed. Young ones may belong to a `glorot report`."""
-    for path in [*folder.glob(".*.tmp"), *folder.glob("history/.*.tmp")]:
+    for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
         try:
             if time.time() - path.stat().st_mtime > _LEFTOVER_AGE:
                 path.unlink()

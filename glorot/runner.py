@@ -221,7 +221,8 @@ def _write(store: Store, run: Run, outcome: Outcome, tasks: Tasks) -> None:
         with contextlib.suppress(OSError):
             details.unlink()
             details.parent.rmdir()
-    store.write_run({**settings_of(run), **outcome.result}, outcome.provenance, outcome.history)
+    record = {**settings_of(run), **outcome.result}
+    store.write_run(record, outcome.provenance, outcome.history, outcome.probes, outcome.correct)
     if outcome.status in FINISHED:
         Checkpoints(tasks.checkpoint_folder, run.settings, run.device).discard()
 

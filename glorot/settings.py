@@ -7,6 +7,7 @@ import difflib
 import functools
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
@@ -116,6 +117,58 @@ def _dataset(value: Any) -> str | LocalData:
     return LocalData(size=(size[0], size[1]), color=color, **texts)
 
 
+@dataclass(frozen=True)
+class Probes:
+    """When a run is probed (``probes.py``): at the updates named, at every so many from 0 on, and always at its end.
+
+    examples: how many of the first test examples are passed through the network.
+    """
+
+    at: tuple[int, ...] = ()
+    every: int | None = None
+    examples: int = 300
+
+    def due(self, update: int) -> bool:
+        return update in self.at or (self.every is not None and update % self.every == 0)
+
+    def next_after(self, update: int, end: int) -> int:
+        """The next moment after this update; the run's end where there is none before."""
+        moments = [moment for moment in self.at if moment > update]
+        moments += [(update // self.every + 1) * self.every] if self.every else []
+        return min([*moments, end])
+
+    def fields(self) -> dict[str, Any]:
+        """As a sweep file has it."""
+        given = {"at": list(self.at), "every": self.every, "examples": self.examples}
+        return {key: value for key, value in given.items() if value}
+
+    def __str__(self) -> str:
+        return " ".join(f"{key} {value}" for key, value in self.fields().items())
+
+
+def _probes(value: Any) -> Probes | None:
+    """{every: 20_000} or {at: [0, 1000], examples: 300}; null for none."""
+    if value is None or isinstance(value, Probes):
+        return value
+    keys = ("at", "every", "examples")
+    if not isinstance(value, Mapping) or not {"at", "every"} & value.keys():
+        raise ValueError(f"expected e.g. {{every: 20_000}} or {{at: [0, 1000]}}, found {shown(value)}")
+    for key in value:
+        if key not in keys:
+            raise ValueError(f"unknown key {shown(key)}; allowed: {', '.join(keys)}{nearest(key, keys)}")
+    at = value.get("at", [])
+    if not isinstance(at, list | tuple) or len(at) > 10_000:
+        raise ValueError(f"expected at to be a list of up to 10000 updates such as [0, 1000], found {shown(at)}")
+    given = {"every": _whole(1, 10**12), "examples": _whole(1, 100_000)}
+    moments = []
+    try:
+        moments = [_whole(0, 10**12).func(moment) for moment in at]  # type: ignore[call-arg]
+        numbers = {key: check.func(value[key]) for key, check in given.items() if key in value}  # type: ignore[call-arg]
+    except ValueError as error:
+        raise ValueError(f"in probes: {error}") from None
+    return Probes(tuple(sorted(set(moments))), **numbers)
+
+
 class Settings(BaseModel):
     """Everything that decides one run. Raises pydantic's ValidationError (a ValueError).
 
@@ -123,6 +176,7 @@ class Settings(BaseModel):
     dataset: a name of DATASETS, or a LocalData: what is built here, of images the user has.
     updates: how many steps of gradient descent. evaluate_every: updates between evaluations.
     valid_examples, test_examples: how many of the fixed validation and test sets are used.
+    probes: when to look inside the network; None: never.
     checkpoint_minutes: how often the state of a run under way is saved; decides nothing of its result.
     """
 
@@ -140,6 +194,7 @@ class Settings(BaseModel):
     evaluate_every: Annotated[int, _whole(1, 10**12)] = 20_000
     valid_examples: Annotated[int, _whole(1, 10**9)] = 10_000
     test_examples: Annotated[int, _whole(1, 10**9)] = 10_000
+    probes: Annotated[Probes | None, BeforeValidator(_probes)] = None
     checkpoint_minutes: Annotated[float, BeforeValidator(_minutes)] = 5.0
 
     @model_validator(mode="before")

@@ -56,8 +56,9 @@ class Run:
 def run_id(settings: Settings, device: str) -> str:
     """The first 12 hexadecimal digits of a SHA-256 of what decides the result."""
     dataset = settings.dataset.identity if isinstance(settings.dataset, LocalData) else settings.dataset
+    left_out = {*NOT_DECIDING, "dataset"} | ({"probes"} if settings.probes is None else set())
     deciding = {
-        "settings": settings.model_dump(mode="json", exclude={*NOT_DECIDING, "dataset"}) | {"dataset": dataset},
+        "settings": settings.model_dump(mode="json", exclude=left_out) | {"dataset": dataset},
         "device": device,
         "results_version": RESULTS_VERSION,
         "dataset_version": info(settings.dataset).version,

@@ -1,15 +1,18 @@
-"""The SGD loop of one run: segments of updates, with evaluations between them."""
+"""The SGD loop of one run: segments of updates, with evaluations and probes between them."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from glorot.datasets import Dataset, Examples
 from glorot.network import Layer
 from glorot.settings import Settings
+
+if TYPE_CHECKING:
+    from glorot.probes import ProbeRow
 
 SEGMENT_BYTES = 2**22  # of pixels; under a second of training, so that progress and Ctrl-C are prompt
 
@@ -22,6 +25,8 @@ class Kernels(Protocol):
     def train(self, examples: Examples) -> np.ndarray: ...
 
     def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]: ...
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,14 @@ class State:
     """Where a run is: all that the rest of it depends on.
 
     history: its rows at multiples of evaluate_every. losses: of the minibatches since the last of these rows, float64.
+    probes: what was seen inside the network so far.
     """
 
     update: int
     parameters: list[Layer]
     history: list[HistoryRow]
     losses: np.ndarray
+    probes: list["ProbeRow"] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -56,18 +63,25 @@ class Trained:
     """What came out of a run.
 
     status: "done", or "diverged" where a loss was not finite. updates: how many were made.
+    correct: whether each test example was classified correctly at the end, (n,) bool; None of a diverged run.
     """
 
     status: str
     updates: int
     history: list[HistoryRow]
+    probes: list["ProbeRow"] = field(default_factory=list)
+    correct: np.ndarray | None = None
 
 
-def evaluate(kernels: Kernels, examples: Examples) -> tuple[float, float]:
-    """Mean loss, and error in percent. The sum is exact (fsum), so it has no order to depend on."""
+def evaluate(kernels: Kernels, examples: Examples) -> tuple[float, float, np.ndarray]:
+    """Mean loss, error in percent, and which examples were classified correctly, (n,) bool.
+
+    The sum is exact (fsum), so it has no order to depend on.
+    """
     losses, predictions = kernels.evaluate(examples)
     loss = math.fsum(losses) / len(examples) if np.isfinite(losses).all() else math.nan
-    return loss, 100 * int((predictions != examples.labels).sum()) / len(examples)
+    correct = predictions == examples.labels
+    return loss, 100 * int((~correct).sum()) / len(examples), correct
 
 
 class Training:
@@ -79,41 +93,69 @@ class Training:
         self._test = dataset.test.first(settings.test_examples)
         self.update = 0
         self.history: list[HistoryRow] = []
+        self.probes: list[ProbeRow] = []
         self._losses: list[np.ndarray] = []
+        self._correct: np.ndarray | None = None
         if state:
             kernels.parameters = state.parameters
             self.update, self.history, self._losses = state.update, list(state.history), [state.losses]
+            self.probes = list(state.probes)
 
     def state(self) -> State:
         """Everything needed to go on from here."""
         losses = np.concatenate(self._losses) if self._losses else np.empty(0)
-        return State(self.update, self.kernels.parameters, list(self.history), losses)
+        return State(self.update, self.kernels.parameters, list(self.history), losses, list(self.probes))
 
     def run(self, on_progress: Callable[["Training"], None] = lambda training: None) -> Trained:
         """Train to the end. on_progress is called after each segment; what it raises ends the run."""
         settings = self.settings
-        if not self.history and not self._evaluated():
-            return Trained("diverged", 0, [])
+        if not self.history and not self._looked():
+            return self._diverged()
         on_progress(self)
         while self.update < settings.updates:
-            if not self._segment():
-                return Trained("diverged", self.update, self.history)
-            if self.update % settings.evaluate_every == 0 and not self._evaluated():
-                return Trained("diverged", self.update, self.history)
+            if not self._segment() or not self._looked():
+                return self._diverged()
             on_progress(self)
-        if self.update % settings.evaluate_every == 0:
-            return Trained("done", self.update, self.history)
-        last = self._row()  # not one of the history's own: a longer run would not have it
-        if last is None:
-            return Trained("diverged", self.update, self.history)
-        return Trained("done", self.update, [*self.history, last])
+        return self._done()
+
+    def _looked(self) -> bool:
+        """Evaluate and probe what is due at this update. False if a loss was not finite."""
+        if self.update % self.settings.evaluate_every == 0 and not self._evaluated():
+            return False
+        if self.settings.probes and self.settings.probes.due(self.update):
+            self.probes += self._probed()
+        return True
+
+    def _diverged(self) -> Trained:
+        return Trained("diverged", self.update, self.history, self.probes)
+
+    def _done(self) -> Trained:
+        """What the end adds is not the history's own: a longer run would not have it."""
+        settings, history, probes = self.settings, self.history, self.probes
+        if not history or history[-1].update != self.update or self._correct is None:
+            last = self._row()
+            if last is None:
+                return self._diverged()
+            if history[-1].update != self.update:
+                history = [*history, last]
+        if settings.probes and not settings.probes.due(self.update):
+            probes = [*probes, *self._probed()]
+        return Trained("done", self.update, history, probes, self._correct)
+
+    def _probed(self) -> list["ProbeRow"]:
+        from glorot.probes import measure
+
+        assert self.settings.probes is not None
+        examples = self._test.first(self.settings.probes.examples)
+        return measure(self.kernels, examples, self.settings.activation, self.update)
 
     def _segment(self) -> bool:
-        """Updates up to the next evaluation, or fewer. False if a loss was not finite."""
+        """Updates up to the next evaluation or probe, or fewer. False if a loss was not finite."""
         settings, start = self.settings, self.update
         next_evaluation = (start // settings.evaluate_every + 1) * settings.evaluate_every
         most = max(1, SEGMENT_BYTES // (settings.batch_size * self.dataset.n_inputs))
-        updates = min(most, next_evaluation - start, settings.updates - start)
+        next_probe = settings.probes.next_after(start, settings.updates) if settings.probes else settings.updates
+        updates = min(most, next_evaluation - start, next_probe - start, settings.updates - start)
         examples = self.dataset.train(settings.seed, start * settings.batch_size, updates * settings.batch_size)
         losses = self.kernels.train(examples)
         finite = bool(np.isfinite(losses[-1]))
@@ -133,8 +175,8 @@ class Training:
     def _row(self) -> HistoryRow | None:
         losses = np.concatenate(self._losses) if self._losses else np.empty(0)
         train_loss = math.fsum(losses) / len(losses) if len(losses) else math.nan
-        valid_loss, valid_error = evaluate(self.kernels, self._valid)
-        test_loss, test_error = evaluate(self.kernels, self._test)
+        valid_loss, valid_error, _ = evaluate(self.kernels, self._valid)
+        test_loss, test_error, self._correct = evaluate(self.kernels, self._test)
         if not (math.isfinite(valid_loss) and math.isfinite(test_loss)):
             return None
         examples = self.update * self.settings.batch_size

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from glorot import checkpoint, kernels, training
 from glorot.checkpoint import Checkpoints
 from glorot.datasets import Examples, FiniteDataset
+from glorot.kernels import compiler
 from glorot.network import initial_parameters
 from glorot.settings import Settings
 from glorot.training import Training, evaluate
@@ -170,9 +171,10 @@ def test_evaluate_means_and_percent():
             return np.float32([0.1, 0.2, 0.4, 1e8]), np.uint8([0, 1, 1, 2])
 
     examples = Examples(np.zeros((4, 1), np.uint8), np.uint8([0, 1, 2, 0]))
-    loss, error = evaluate(Kernels(), examples)
+    loss, error, correct = evaluate(Kernels(), examples)
     assert loss == math.fsum(np.float32([0.1, 0.2, 0.4, 1e8])) / 4
     assert error == 50.0
+    assert correct.tolist() == [True, True, False, False]
 
 
 # With the real kernels. --------------------------------------------------------------------------------------------
@@ -271,7 +273,7 @@ def resumed(dataset, stops, updates=101, saved_as=None):
             if saved_as:
                 checkpoints = Checkpoints(saved_as, chosen, "cpu")
                 checkpoints.save(state)
-                state = checkpoints.load()
+                state = checkpoints.load((6, 9, 8, 3))
             continue
         return one, repr(trained.history), b"".join(array.tobytes() for layer in made.parameters for array in layer)
 
@@ -289,13 +291,16 @@ def test_a_state_survives_its_file_and_a_longer_run_goes_on_from_it(dataset, tmp
     short, *_ = resumed(dataset, [], updates=60)
     chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
     Checkpoints(tmp_path / "grown", chosen.model_copy(update={"updates": 60}), "cpu").save(short.state())
-    state = Checkpoints(tmp_path / "grown", chosen, "cpu").load()
+    state = Checkpoints(tmp_path / "grown", chosen, "cpu").load((6, 9, 8, 3))
     assert state.update == 60
     made = kernels.create("cpu", (6, 9, 8, 3), "tanh", "cross_entropy", 3, 0.1, 1)
     assert repr(Training(chosen, dataset, made, state).run().history) == run(dataset)[1]
     for updates in (59, 60):  # a run of 60 updates is not to be had from its own last state
-        assert Checkpoints(tmp_path / "grown", chosen.model_copy(update={"updates": updates}), "cpu").load() is None
-    assert Checkpoints(tmp_path / "grown", chosen.model_copy(update={"seed": 6}), "cpu").load() is None
+        assert (
+            Checkpoints(tmp_path / "grown", chosen.model_copy(update={"updates": updates}), "cpu").load((6, 9, 8, 3))
+            is None
+        )
+    assert Checkpoints(tmp_path / "grown", chosen.model_copy(update={"seed": 6}), "cpu").load((6, 9, 8, 3)) is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a zip", None, b"PK\x03\x04 torn"])
@@ -304,10 +309,60 @@ def test_a_state_that_cannot_be_read_is_passed_over(dataset, tmp_path, damage):
     checkpoints = Checkpoints(tmp_path, chosen, "cpu")
     one, *_ = resumed(dataset, [], updates=60)
     checkpoints.save(one.state())
-    assert checkpoints.load().update == 60
+    assert checkpoints.load((6, 9, 8, 3)).update == 60
     whole = checkpoints.path.read_bytes()
     checkpoints.path.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
-    assert checkpoints.load() is None
+    assert checkpoints.load((6, 9, 8, 3)) is None
+
+
+def test_a_state_of_other_sources_or_shapes_is_passed_over(dataset, tmp_path, monkeypatch):
+    chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
+    checkpoints = Checkpoints(tmp_path, chosen, "cpu")
+    checkpoints.save(resumed(dataset, [], updates=60)[0].state())
+    assert checkpoints.load((6, 9, 7, 3)) is None
+    monkeypatch.setattr(checkpoint, "code", lambda: "a formula was edited")
+    assert checkpoints.load((6, 9, 8, 3)) is None
+
+
+def test_the_sources_that_decide_are_those_that_are_compiled_and_more():
+    assert all((checkpoint.PACKAGE / name).is_file() for name in checkpoint.DECIDING)
+    assert set(compiler.COMPILED) - {"kernels/floor.py"} <= set(checkpoint.DECIDING)
+
+
+PROBED = dict(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
+
+
+@given(stops=st.lists(st.integers(0, 100), max_size=3), every=st.sampled_from([7, 25, 40, 200]))
+def test_probes_are_the_same_after_interruptions_and_change_nothing(dataset, tmp_path_factory, stops, every):
+    folder, stops = tmp_path_factory.mktemp("states"), sorted(stops)
+    chosen = settings(**PROBED, probes={"every": every, "at": [3], "examples": 4})
+    state, results = None, []
+    for remaining in (stops, []):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training, "SEGMENT_BYTES", 18 * 3)
+            while True:
+                made = kernels.create("cpu", (6, 9, 8, 3), "tanh", "cross_entropy", 3, 0.1, 1)
+                made.parameters = initial_parameters((6, 9, 8, 3), "normalized", chosen.seed)
+                one = Training(chosen, dataset, made, state)
+
+                def stop(training, remaining=remaining):
+                    if remaining and training.update >= remaining[0]:
+                        remaining.pop(0)
+                        raise Interrupt
+
+                try:
+                    results.append(one.run(stop))
+                    break
+                except Interrupt:
+                    Checkpoints(folder, chosen, "cpu").save(one.state())
+                    state = Checkpoints(folder, chosen, "cpu").load((6, 9, 8, 3))
+        state = None
+    interrupted, once = results
+    assert interrupted.probes == once.probes
+    assert sorted({row.update for row in once.probes}) == sorted({3, *range(0, 102, every), 101})
+    assert repr(once.history) == repr(run(dataset)[0].history)
+    assert (once.correct == interrupted.correct).all()
+    assert once.history[-1].test_error == pytest.approx(100 * (1 - once.correct.mean()))
 
 
 def test_old_states_make_room(dataset, tmp_path, monkeypatch):

@@ -317,6 +317,21 @@ def evaluate_examples(layers, parameters, a, delta, pixels, labels, start, stop,
             predictions[first + e] = best
 
 
+@jit
+def probe_examples(layers, parameters, a, delta, pixels, labels, activation, loss):
+    """Forward and backward for some examples at once, for their activations (in a) and deltas (in delta).
+
+    parameters: a copy, since the backward pass makes an update; of step 0, so it stays equal where all is finite.
+    """
+    examples, n_layers = len(labels), len(layers)
+    read_pixels(pixels, below_of(layers[0], a, examples), 0, layers[0][FAN_IN])
+    for l in range(n_layers):
+        forward(layers, l, parameters, a, examples, activation, 0, 1)
+    output_delta(layers, a, delta, labels, loss)
+    for l in range(n_layers - 1, 0, -1):
+        backward(layers, l, parameters, a, delta, examples, activation, ZERO, 0, 1)
+
+
 # What the rest of the package sees. -----------------------------------------------------------------------------
 
 
@@ -363,9 +378,14 @@ class Layout:
         flat = parameters[layer[W] : layer[W] + layer[FAN_OUT] * layer[STRIDE_IN]]
         return flat.reshape(layer[FAN_OUT], layer[STRIDE_IN])
 
+    def above(self, values: np.ndarray, l: int, examples: int) -> np.ndarray:
+        """Layer l's units in the flat activations or deltas of some examples: (examples, fan_out), as a view."""
+        layer = self.layers[l]
+        return above_of.py_func(layer, values, examples)[:, : layer[FAN_OUT]]
+
 
 class CpuKernels:
-    """One network on the CPU: runs segments of updates, evaluates, copies parameters in and out."""
+    """One network on the CPU: runs segments of updates, evaluates, probes, copies parameters in and out."""
 
     device = "cpu"
 
@@ -433,6 +453,21 @@ class CpuKernels:
             )
         )  # fmt: skip
         return losses, predictions
+
+    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Activations a (n, units) of each hidden layer, and deltas dC/dz (n, units) of each hidden layer and of the
+        logits, float32; C is the loss of the one example. Changes nothing."""
+        layout, a, parameters = self._evaluation, self._evaluation_a[0], self._parameters.copy()
+        delta, layers = _aligned(layout.n_activations), range(len(layout.layers))
+        chunks: list[list[np.ndarray]] = []
+        for first in range(0, len(examples), layout.examples):
+            chunk = slice(first, first + layout.examples)
+            pixels, labels = examples.pixels[chunk], examples.labels[chunk]
+            probe_examples(layout.layers, parameters, a, delta, pixels, labels, self._activation, self._loss)
+            seen = [layout.above(values, l, len(labels)).copy() for values in (a, delta) for l in layers]
+            chunks.append(seen)
+        whole = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+        return whole[: len(layers) - 1], whole[len(layers) :]
 
     def _on_each_thread(self, work):
         """Call work(thread) for every thread at the same time."""

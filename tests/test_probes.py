@@ -1,0 +1,146 @@
+"""Statistics inside a network, against the naive oracle and numbers worked by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from naive import ACTIVATIONS as NAIVE
+from naive import LOSSES, forward, gradients, one_hot
+
+from glorot import kernels, probes
+from glorot.activations import ACTIVATIONS
+from glorot.datasets import Examples
+from glorot.losses import LOSSES as OUR_LOSSES
+from glorot.network import initial_parameters
+from glorot.settings import Probes, Settings
+
+SIZES = (20, 17, 33, 40, 5)
+
+
+def a_network(activation="tanh", loss="cross_entropy", n=130, initializer="normalized"):
+    """Kernels, their layers, and examples (more than one chunk of them)."""
+    made = kernels.create("cpu", SIZES, activation, loss, 10, 0.1, 1)
+    made.parameters = initial_parameters(SIZES, initializer, 3)
+    rng = np.random.default_rng(4)
+    examples = Examples(rng.integers(0, 256, (n, SIZES[0]), dtype=np.uint8), rng.integers(0, 5, n).astype(np.uint8))
+    return made, made.parameters, examples
+
+
+def naive_deltas(layers, examples, activation, loss):
+    """dC/dz of every layer, C the loss of one example: (n, units) each."""
+    zs, _ = forward(layers, examples.pixels, activation)
+    deltas = [LOSSES[loss][1](zs[-1], one_hot(examples.labels, zs[-1].shape[1]))]
+    for l in reversed(range(1, len(layers))):
+        deltas.insert(0, deltas[0] @ np.float64(layers[l][0]) * NAIVE[activation][1](zs[l - 1]))
+    return deltas
+
+
+@pytest.mark.parametrize("loss", OUR_LOSSES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_and_deltas_are_the_oracles(activation, loss):
+    made, layers, examples = a_network(activation, loss)
+    activations, deltas = made.probe(examples)
+    _, inputs = forward(layers, examples.pixels, activation)
+    for found, wanted in zip(activations, inputs[1:], strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-6)
+    for found, wanted in zip(deltas, naive_deltas(layers, examples, activation, loss), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-6)
+
+
+def test_probing_changes_no_bit():
+    made, layers, examples = a_network("relu")
+    made.probe(examples)
+    for before, after in zip(layers, made.parameters, strict=True):
+        assert before.W.tobytes() == after.W.tobytes()
+        assert before.b.tobytes() == after.b.tobytes()
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "softsign", "relu"])
+def test_statistics_are_the_oracles(activation):
+    made, layers, examples = a_network(activation)
+    rows = {(row.quantity, row.layer): row for row in probes.measure(made, examples, activation, update=7)}
+    zs, inputs = forward(layers, examples.pixels, activation)
+    wanted = {("activation", l): a for l, a in enumerate(inputs[1:], 1)}
+    wanted |= {("gradient", l): d for l, d in enumerate(naive_deltas(layers, examples, activation, "cross_entropy"), 1)}
+    steps = gradients(layers, examples, activation, "cross_entropy")
+    wanted |= {("weight_gradient", l): dW for l, (dW, _) in enumerate(steps, 1)}
+    for key, values in wanted.items():
+        row = rows[key]
+        assert row.update == 7
+        assert row.mean == pytest.approx(values.mean(), rel=1e-3, abs=1e-6)
+        assert row.std == pytest.approx(values.std(), rel=1e-3)
+        sample = values.reshape(-1)[:: probes.SAMPLE] if key[0] == "weight_gradient" else values
+        assert row.p2 == pytest.approx(np.percentile(sample, 2), rel=1e-3, abs=1e-6)
+        assert row.p98 == pytest.approx(np.percentile(sample, 98), rel=1e-3, abs=1e-6)
+        assert sum(row.counts) == sample.size
+        assert len(row.counts) == probes.BINS
+    for l in (2, 3):
+        slopes = NAIVE[activation][1](zs[l - 1][0])
+        found = np.linalg.svd(slopes[:, None] * layers[l - 1].W, compute_uv=False)
+        assert rows["jacobian", l].mean == pytest.approx(found.mean(), rel=1e-3)
+        assert rows["jacobian", l].std == pytest.approx(found.std(), rel=1e-2)
+    assert set(rows) == {*wanted, ("jacobian", 2), ("jacobian", 3)}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_saturation_is_a_small_slope(activation):
+    z = np.linspace(-30, 30, 501)
+    slopes = NAIVE[activation][1](z)
+    a = NAIVE[activation][0](z).astype(np.float32)
+    clear = abs(slopes / slopes.max() - probes.SATURATED) > 1e-4
+    found = probes.saturated(activation)(a)
+    assert (found == (slopes < probes.SATURATED * slopes.max()))[clear].all()
+
+
+def test_bounds_of_activations():
+    known = {"sigmoid": (0, 1), "tanh": (-1, 1), "softsign": (-1, 1)}
+    assert {name: probes.bounds(name) for name in ACTIVATIONS} == {
+        name: known.get(name, (None, None)) for name in ACTIVATIONS
+    }
+
+
+def test_a_histogram_counts_outliers_in_its_end_bins():
+    counts = probes.histogram([-9.0, -0.99, 0.001, 0.999, 7.0, 8.0], -1.0, 1.0)
+    assert (counts[0], counts[50], counts[99], counts.sum()) == (2, 1, 3, 6)
+
+
+def test_singular_values_of_random_matrices_follow_the_theory():
+    """Quarter circle law: the mean is 8 / (3 pi) sqrt(n Var W)."""
+    W = np.random.default_rng(0).uniform(-1, 1, (400, 400)).astype(np.float32) / np.float32(20)
+    assert probes.singular_values(W).mean() == pytest.approx(8 / (3 * math.pi) * math.sqrt(1 / 3), rel=0.01)
+    np.testing.assert_allclose(probes.singular_values(W[:30]), np.linalg.svd(W[:30], compute_uv=False)[::-1], rtol=1e-3)
+
+
+def test_a_network_that_overflows_is_seen_as_nan():
+    made, layers, examples = a_network("linear")
+    layers[0].W[:] = 3e38
+    made.parameters = layers
+    rows = probes.measure(made, examples, "linear")
+    assert math.isnan(rows[0].mean)
+    assert rows[0].counts is None
+
+
+def test_the_moments_of_a_run():
+    schedule = Probes(at=(0, 5, 30), every=20)
+    assert [update for update in range(61) if schedule.due(update)] == [0, 5, 20, 30, 40, 60]
+    moment, seen = 0, []
+    while moment < 50:
+        moment = schedule.next_after(moment, 50)
+        seen.append(moment)
+    assert seen == [5, 20, 30, 40, 50]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"evry": 3}, "every: 20_000"),
+        ({"every": 3, "exampels": 3}, "did you mean examples"),
+        ({"every": 0}, "from 1 to"),
+        ({"at": 5}, "list of up to"),
+        ({"at": [-1]}, "from 0 to"),
+        (5, "expected e.g."),
+    ],
+)
+def test_what_is_no_schedule(value, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(dataset="shapeset", activation="tanh", learning_rate=0.1, updates=10, probes=value)
