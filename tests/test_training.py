@@ -4,6 +4,7 @@ import math
 import os
 from dataclasses import replace
 
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import given
@@ -329,9 +330,10 @@ def test_the_sources_that_decide_are_those_that_are_compiled_and_more():
     assert set(compiler.COMPILED) - {"kernels/floor.py"} <= set(checkpoint.DECIDING)
 
 
-PROBED = dict(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
+PROBED = {"hidden": (9, 8), "updates": 101, "evaluate_every": 25, "batch_size": 3}
 
 
+@hypothesis.settings(deadline=None)  # the first one compiles
 @given(stops=st.lists(st.integers(0, 100), max_size=3), every=st.sampled_from([7, 25, 40, 200]))
 def test_probes_are_the_same_after_interruptions_and_change_nothing(dataset, tmp_path_factory, stops, every):
     folder, stops = tmp_path_factory.mktemp("states"), sorted(stops)
