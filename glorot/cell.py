@@ -64,7 +64,7 @@ def run_cell(
     compiling.
     """
     started = now()
-    dataset = _dataset(settings.dataset, data_folder)
+    dataset = _dataset(settings.dataset, settings.train_examples, data_folder)
     kernels.prepare(device)
     sizes = layer_sizes(dataset.n_inputs, settings.hidden, dataset.n_classes)
     network = kernels.create(
@@ -157,6 +157,7 @@ def _hardware() -> str:
 
 
 @lru_cache(maxsize=1)
-def _dataset(name: AnyData, folder: Path) -> Dataset:
+def _dataset(name: AnyData, train_examples: int | None, folder: Path) -> Dataset:
     """The data set, kept from one cell to the next in the same process."""
-    return datasets.load(name, folder)
+    dataset = datasets.load(name, folder)
+    return dataset if train_examples is None else datasets.limited(dataset, train_examples)

@@ -358,7 +358,8 @@ def _filled(base: Mapping[str, Any], grid: Mapping[str, tuple[Choice, ...]]) -> 
     """base with every default that can matter: none that an axis replaces throughout."""
     replaced = {field for choices in grid.values() for field in FIELDS if all(field in c.fields for c in choices)}
     replaced |= {"depth", "width"} if "hidden" in replaced | base.keys() else {"hidden"}
-    fields = {field: value for field, value in DEFAULTS.items() if field not in replaced} | dict(base)
+    defaults = {field: value for field, value in DEFAULTS.items() if field not in replaced and value is not None}
+    fields = defaults | dict(base)
     return {field: fields[field] for field in FIELDS if field in fields}
 
 

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from glorot.datasets import LocalData
 from glorot.errors import ResultsError
+from glorot.settings import OPTIONAL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -206,13 +207,15 @@ class Store:
 def settings_of(run: Any) -> dict[str, Any]:
     """The columns of runs.csv that are known before a run starts.
 
-    run: a sweep.Run. Axes that are no column of their own (say, "size") give a column with the run's label. Where a
-    data set is built here, a column "data" says what it was made from.
+    run: a sweep.Run. Axes that are no column of their own (say, "size") give a column with the run's label, and
+    so do the optional settings. Where a data set is built here, a column "data" says what it was made from.
     """
     settings = run.settings
     axes = {axis: label for axis, label in run.labels.items() if axis not in RUN_COLUMNS}
     columns = {name: getattr(settings, name) for name in SETTINGS_COLUMNS if name not in ("hidden", "device")}
     columns |= {"dataset": str(settings.dataset), "hidden": "-".join(map(str, settings.hidden))}
+    given = {name: getattr(settings, name) for name in OPTIONAL}
+    axes |= {name: str(value) for name, value in given.items() if value is not None}
     if isinstance(settings.dataset, LocalData):
         axes["data"] = f"{settings.dataset.about} (SHA-256 {settings.dataset.content[:16]})"
     return {"run_id": run.run_id, "method": run.method, **axes, **columns, "device": run.device}

@@ -49,6 +49,11 @@ def _whole(low: int, high: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _whole_or_none(low: int, high: int) -> BeforeValidator:
+    check = _whole(low, high).func
+    return BeforeValidator(lambda value: None if value is None else check(value))  # type: ignore[call-arg]
+
+
 def _positive(value: Any) -> float:
     if type(value) in (int, float) and 0 < value <= 1e6:
         return float(value)
@@ -175,6 +180,8 @@ class Settings(BaseModel):
     hidden: units of each hidden layer; ``Settings(depth=5, width=1000, ...)`` means the same.
     dataset: a name of DATASETS, or a LocalData: what is built here, of images the user has.
     updates: how many steps of gradient descent. evaluate_every: updates between evaluations.
+    train_examples: train on the first so many training examples only, epoch after epoch; None: on all there are, which
+        are endless for Shapeset.
     valid_examples, test_examples: how many of the fixed validation and test sets are used.
     probes: when to look inside the network; None: never.
     checkpoint_minutes: how often the state of a run under way is saved; decides nothing of its result.
@@ -192,6 +199,7 @@ class Settings(BaseModel):
     updates: Annotated[int, _whole(1, 10**12)]
     seed: Annotated[int, _whole(0, 2**63 - 1)] = 0
     evaluate_every: Annotated[int, _whole(1, 10**12)] = 20_000
+    train_examples: Annotated[int | None, _whole_or_none(1, 10**9)] = None
     valid_examples: Annotated[int, _whole(1, 10**9)] = 10_000
     test_examples: Annotated[int, _whole(1, 10**9)] = 10_000
     probes: Annotated[Probes | None, BeforeValidator(_probes)] = None
@@ -219,8 +227,9 @@ class Settings(BaseModel):
         return self.hidden[0] if len(set(self.hidden)) == 1 else None
 
 
-# Fields that do not change what a run gives, and so stay out of its run_id.
+# Fields that do not change what a run gives, and so stay out of its run_id; and those that do unless they are None.
 NOT_DECIDING = frozenset({"checkpoint_minutes"})
+OPTIONAL = ("probes", "train_examples")
 
 LAYERS = ("hidden", "depth", "width")
 FIELDS = tuple(

@@ -19,7 +19,7 @@ from glorot.datasets import AnyData, LocalData, info, unpinned
 from glorot.errors import SweepError
 from glorot.initializers import INITIALIZERS
 from glorot.losses import LOSSES
-from glorot.settings import FIELDS, NOT_DECIDING, Settings, check_field, combined, label_of, nearest
+from glorot.settings import FIELDS, NOT_DECIDING, OPTIONAL, Settings, check_field, combined, label_of, nearest
 from glorot.yaml_nodes import shown
 
 # Rises when the kernels' or the protocol's meaning changes, so that the same settings give another result.
@@ -56,7 +56,7 @@ class Run:
 def run_id(settings: Settings, device: str) -> str:
     """The first 12 hexadecimal digits of a SHA-256 of what decides the result."""
     dataset = settings.dataset.identity if isinstance(settings.dataset, LocalData) else settings.dataset
-    left_out = {*NOT_DECIDING, "dataset"} | ({"probes"} if settings.probes is None else set())
+    left_out = {*NOT_DECIDING, "dataset"} | {name for name in OPTIONAL if getattr(settings, name) is None}
     deciding = {
         "settings": settings.model_dump(mode="json", exclude=left_out) | {"dataset": dataset},
         "device": device,

@@ -210,7 +210,7 @@ def test_what_a_run_says(ran):
 def test_files_and_their_columns(ran):
     folder = ran[0] / "results" / "tiny"
     runs = rows(folder / "runs.csv")
-    histories = [f"history/{run['run_id']}.csv" for run in runs]
+    histories = [name for run in runs for name in (f"history/{run['run_id']}.csv", f"correct/{run['run_id']}.npy")]
     assert sorted(snapshot(folder)) == sorted(
         ["sweep.yaml", "runs.csv", "provenance.csv", "table.md", "table.csv", *histories]
     )

@@ -145,7 +145,8 @@ def test_files(tmp_path):
 
 ALL_FIELDS = (
     "dataset, activation, initializer, loss, hidden, depth, width, batch_size, "
-    "learning_rate, updates, seed, evaluate_every, valid_examples, test_examples, checkpoint_minutes"
+    "learning_rate, updates, seed, evaluate_every, train_examples, valid_examples, test_examples, probes, "
+    "checkpoint_minutes"
 )
 ADD_RATE = 'add e.g. "learning_rate: 0.03" to base, or "learning_rate: [0.1, 0.03, 0.01]" to grid'
 BESIDE = "depth and width cannot stand beside hidden, which gives all layer sizes; keep one or the other"

@@ -486,3 +486,16 @@ def test_fetch_leaves_good_files_alone(module, fixture, request, monkeypatch):
     before = {path: os.stat(path).st_mtime_ns for path in folder.rglob("*")}
     module.fetch(folder)
     assert {path: os.stat(path).st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_limited_to_the_first_examples_goes_round_in_epochs():
+    whole = datasets.load("shapeset", Path())
+    some = datasets.limited(whole, 30)
+    first = whole.train(0, 0, 30)
+    for epoch in range(3):
+        found = some.train(7, 30 * epoch, 30)
+        assert sorted(map(bytes, found.pixels)) == sorted(map(bytes, first.pixels))
+    assert (some.train(7, 0, 30).pixels != some.train(8, 0, 30).pixels).any()
+    again = datasets.limited(some, 10)
+    assert again.examples.pixels.tobytes() == first.pixels[:10].tobytes()
+    assert (some.n_inputs, some.n_classes, len(some.test)) == (whole.n_inputs, whole.n_classes, len(whole.test))

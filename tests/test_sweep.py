@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from glorot import config, datasets, sweep
 from glorot.errors import SweepError
-from glorot.settings import NOT_DECIDING, Settings
+from glorot.settings import NOT_DECIDING, Probes, Settings
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 TEXT = """
@@ -195,6 +195,7 @@ OTHER = {
     "dataset": "mnist", "activation": "relu", "initializer": "standard", "loss": "quadratic", "hidden": (300,) * 4,
     "batch_size": 11, "learning_rate": math.nextafter(0.03, 1), "updates": 60_001, "seed": 1, "evaluate_every": 10_001,
     "valid_examples": 9_999, "test_examples": 9_999, "checkpoint_minutes": 0.5,
+    "train_examples": 500, "probes": {"every": 5},
 }  # fmt: skip
 
 
@@ -248,7 +249,7 @@ def test_only_by_derived_method():
 
 KEYS = (
     "method, learning_rate, dataset, activation, initializer, loss, hidden, depth, width, batch_size, updates, seed, "
-    "evaluate_every, valid_examples, test_examples, checkpoint_minutes"
+    "evaluate_every, train_examples, valid_examples, test_examples, probes, checkpoint_minutes"
 )
 
 
@@ -308,3 +309,13 @@ def test_describe_without_a_product():
     assert sweep.describe(found, sweep.expand(found)[1:]) == "5 of 6 runs"
     single = config.parse(TEXT.split("grid:")[0], "s.yaml")
     assert sweep.describe(single, sweep.expand(single)) == "1 run"
+
+
+def test_optional_settings_decide_a_run_only_where_they_are_given():
+    settings = Settings(dataset="shapeset", activation="tanh", learning_rate=0.1, updates=10)
+    ids = {
+        sweep.run_id(settings.model_copy(update=changes), "cpu")
+        for changes in ({}, {"probes": Probes(every=5)}, {"probes": Probes(every=6)}, {"train_examples": 100})
+    }
+    assert len(ids) == 4
+    assert sweep.run_id(settings, "cpu") == "ec5f2f0cf859"  # as before there were such settings

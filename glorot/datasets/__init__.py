@@ -96,6 +96,13 @@ class FiniteDataset:
         return Examples(self.examples.pixels[index], self.examples.labels[index])
 
 
+def limited(dataset: Dataset, count: int) -> FiniteDataset:
+    """The data set with its first `count` training examples only: of an endless one, those of seed 0's stream."""
+    finite = isinstance(dataset, FiniteDataset)
+    examples = dataset.examples.first(count) if finite else dataset.train(0, 0, count)  # type: ignore[attr-defined]
+    return FiniteDataset(dataset.name, dataset.n_classes, examples, dataset.valid, dataset.test)
+
+
 @dataclass(frozen=True)
 class DatasetInfo:
     """A line of the registry.
