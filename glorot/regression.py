@@ -89,6 +89,7 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
     there.
     """
     from glorot.kernels import DEVICES
+    from glorot.search import all_runs
     from glorot.sweep import expand, stored_sweep
 
     if not (folder / "runs.csv").is_file() or not (file or folder / "sweep.yaml").is_file():
@@ -96,9 +97,14 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
             f"nothing was measured: expected results in {folder}, found none; run the sweep first: glorot run SWEEP"
         )
     sweep = stored_sweep(folder, file)
-    stored = Store(folder).read_runs()
+    store = Store(folder)
+    stored = store.read_runs()
     rows = stored.set_index("run_id", drop=False)
-    expected = {kind: [run.run_id for run in expand(sweep, kind)] for kind in ([device] if device else DEVICES[1:])}
+    known = store.rows()
+    expected = {
+        kind: [run.run_id for run in all_runs(sweep, expand(sweep, kind), known)]
+        for kind in ([device] if device else DEVICES[1:])
+    }
     found = [kind for kind, run_ids in expected.items() if rows.index.isin(run_ids).any()]
     if not found:
         raise ResultsError(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glorot import search
 from glorot.activations import ACTIVATIONS
 from glorot.datasets import DATASETS, LocalData
 from glorot.errors import GlorotError, ResultsError
@@ -34,7 +35,7 @@ CSV_COLUMNS = (
     "chosen",
 )  # fmt: skip
 
-Found = Mapping[str, Mapping[Any, Any]]  # run_id -> its row of runs.csv
+Found = search.Found
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def table(stored: "pd.DataFrame", sweep: "Sweep", runs: "Sequence[Run]", value: 
     _check_one_device(runs)
     found = {str(row["run_id"]): row for row in stored.to_dict("records")}
     over = sweep.select.over if sweep.select else ()
-    by = sweep.select.by if sweep.select else value
+    short = search.short_runs(sweep, runs)
+    source = _Source(sweep, found, value, short, search.decided(sweep, short, found) if short else {})
     column_names = (sweep.table.columns,)
     row_names = _row_names(sweep, runs, over)
     by_row, by_column = _grouped(runs, row_names), _grouped(runs, column_names)
@@ -149,7 +151,7 @@ def table(stored: "pd.DataFrame", sweep: "Sweep", runs: "Sequence[Run]", value: 
     shown: list[Run] = []
     for row in by_row.values():
         by_place = _grouped(row, column_names)
-        places = [_cell(by_place.get(column, []), found, value, over, by) for column in by_column]
+        places = [_cell(by_place.get(column, []), source) for column in by_column]
         cells.append([cell for cell, _ in places])
         shown += [run for _, chosen in places for run in chosen]
     rows, columns = _labels(by_row, row_names, sweep), _labels(by_column, column_names, sweep)
@@ -160,8 +162,8 @@ def table(stored: "pd.DataFrame", sweep: "Sweep", runs: "Sequence[Run]", value: 
         *_local_data(runs),
         *_facts(sweep, shown, found, value, {*row_names, *column_names}),
         *_seeds(runs, [*row_names, *column_names, *over], cells),
-        *_choices(rows, columns, cells, by),
-        *_legend(cells, len(found.keys() - {run.run_id for run in runs})),
+        *_choices(rows, columns, cells, sweep),
+        *_legend(cells, len(found.keys() - {run.run_id for run in [*search.flat(short), *runs]})),
     ]
     return Table(" ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, notes)
 
@@ -180,8 +182,12 @@ def stored_table(folder: Path, file: Path | None = None, value: str | None = Non
     sweep = stored_sweep(folder, file)
     by_device = {device: expand(sweep, device) for device in dict.fromkeys(stored["device"])} or {"cpu": expand(sweep)}
     found = set(stored["run_id"])
-    runs = max(by_device.values(), key=lambda runs: sum(run.run_id in found for run in runs))
-    if file and not any(run.run_id in found for run in runs):
+
+    def stored_of(runs: "list[Run]") -> int:
+        return sum(run.run_id in found for run in [*search.flat(search.short_runs(sweep, runs)), *runs])
+
+    runs = max(by_device.values(), key=stored_of)
+    if file and not stored_of(runs):
         raise ResultsError(
             f"none of the {len(runs)} runs of {file} is in {folder}, which holds {len(stored)} of other settings; "
             f"run it, or show those: glorot report {folder}"
@@ -203,13 +209,12 @@ def _row_names(sweep: "Sweep", runs: "Sequence[Run]", over: Sequence[str]) -> li
     if {"activation", "initializer"} <= set(names) and "method" not in names:  # "Tanh N" says both
         names[names.index("activation")] = "method"
         names.remove("initializer")
-    seeds = [axis for axis, choices in sweep.grid.items() if all(set(choice.fields) == {"seed"} for choice in choices)]
     for axis in ["method", *sweep.grid]:
         groups = _grouped(runs, [*names, sweep.table.columns, *over]).values()
         varies = any(len({run.value(axis) for run in group}) > 1 for group in groups)
         if varies and axis == "method" and "activation" in names:
             names[names.index("activation")] = "method"
-        elif varies and axis not in seeds:
+        elif varies and axis not in sweep.seed_axes:
             names.append(axis)
     return names
 
@@ -237,31 +242,52 @@ def _labels(keys: Iterable[tuple[str, ...]], names: Sequence[str], sweep: "Sweep
 # Cells ---------------------------------------------------------------------------------------------
 
 
-def _cell(
-    runs: "Sequence[Run]", found: Found, value: str, over: Sequence[str], by: str
-) -> "tuple[Cell, Sequence[Run]]":
+@dataclass(frozen=True)
+class _Source:
+    """What cells are made of. short, decided: of a search (see there), else empty."""
+
+    sweep: "Sweep"
+    found: Found
+    value: str
+    short: search.Short
+    decided: Mapping[search.Key, search.Key | None]
+
+    @property
+    def by(self) -> str:
+        return self.sweep.select.by if self.sweep.select else self.value
+
+
+def _cell(runs: "Sequence[Run]", source: _Source) -> "tuple[Cell, Sequence[Run]]":
     """A cell, and the runs it shows. Where no setting can be chosen these are all, and there is no number."""
-    settings = _grouped(runs, over)
-    everything = replace(_summary(runs, found, value), settings=max(1, len(settings)))
-    if not over:
-        return everything, runs
-    scores = {key: _summary(group, found, by) for key, group in settings.items()}
-    # A setting in which some seed diverged is the last resort. Ties: min takes the first in grid order.
-    ranks = {key: (score.diverged > 0, score.mean) for key, score in scores.items() if score.mean is not None}
-    if not ranks:
-        return everything, runs
-    best = min(ranks, key=ranks.__getitem__)
-    unmeasured = sum(score.mean is None and not score.diverged for score in scores.values())
-    chosen = dict(zip(over, best, strict=True))
-    cell = _summary(settings[best], found, value)
-    return replace(cell, chosen=chosen, unmeasured=unmeasured, settings=len(settings)), settings[best]
+    found, value, select = source.found, source.value, source.sweep.select
+    if not select or not runs:
+        return _summary(runs, found, value), runs
+    settings = _grouped(runs, select.over)
+    if source.short:
+        key = search.cell_of(source.sweep, runs[0])
+        candidates, best = source.short[key], source.decided.get(key)
+        # Never a number of a short run: only what became of them, once all have ended.
+        ended = search.flat({key: candidates}) if key in source.decided else []
+        undecided = _summary(ended or runs, found if ended else {}, value)
+    else:
+        candidates, best = settings, search.best(settings, found, source.by)
+        undecided = _summary(runs, found, value)
+    if best is None:
+        return replace(undecided, settings=len(candidates)), runs
+    kept = settings.get(best, [])
+    scores = [_summary(group, found, source.by) for group in candidates.values()]
+    return replace(
+        _summary(kept, found, value),
+        chosen=dict(zip(select.over, best, strict=True)),
+        unmeasured=sum(score.mean is None and not score.diverged for score in scores),
+        settings=len(candidates),
+    ), kept
 
 
 def _summary(runs: "Sequence[Run]", found: Found, value: str) -> Cell:
     """Mean and standard error over the finished runs. A finished run without this value counts as missing."""
     statuses = [found[run.run_id]["status"] if run.run_id in found else "missing" for run in runs]
-    values = [float(found[run.run_id][value]) for run, status in zip(runs, statuses, strict=True) if status == "done"]
-    values = [x for x in values if not math.isnan(x)]
+    values = search.values(runs, found, value)
     several = len(values) > 1 and all(map(math.isfinite, values))
     diverged, failed = statuses.count("diverged"), statuses.count("failed")
     return Cell(
@@ -348,17 +374,34 @@ def _seeds(runs: "Sequence[Run]", names: Sequence[str], cells: Sequence[Sequence
     return [note + (", mean ± standard error of the mean" if meaning else "")]
 
 
-def _choices(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell]], by: str) -> list[str]:
+def _choices(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell]], sweep: "Sweep") -> list[str]:
     """What was chosen, a line a cell."""
     lines = []
     for row, line in zip(rows, cells, strict=True):
         for column, cell in zip(columns, line, strict=True):
             if cell.chosen:
-                chosen = ", ".join(f"{axis} {label}" for axis, label in cell.chosen.items())
+                chosen = ", ".join(_chosen(sweep, axis, label) for axis, label in cell.chosen.items())
                 without = f"{cell.unmeasured} of {cell.settings} settings without a result"
                 lines.append(f"{row} on {column}: {chosen}" + (f" ({without})" if cell.unmeasured else ""))
-    how = VALUES[by].partition(" (")[0].lower()
-    return ["\n  - ".join([f"Chosen by {how}, the lowest mean over seeds:", *lines])] if lines else []
+    return ["\n  - ".join([f"Chosen by {chosen_by(sweep)}:", *lines])] if lines else []
+
+
+def chosen_by(sweep: "Sweep") -> str:
+    """By what settings are chosen: "validation error after 50,000 updates, one seed"."""
+    assert sweep.select
+    what = VALUES[sweep.select.by].partition(" (")[0].lower()
+    if not sweep.search:
+        return f"{what}, the lowest mean over seeds"
+    seeds = "one seed" if sweep.search.seeds == 1 else f"the lowest mean over {sweep.search.seeds} seeds"
+    return f"{what} after {sweep.search.updates:,} updates, {seeds}"
+
+
+def _chosen(sweep: "Sweep", axis: str, label: str) -> str:
+    """ "learning_rate 0.1", and whether the grid ends there, so that a better one may lie beyond."""
+    values = {one.label: next(iter(one.fields.values())) if len(one.fields) == 1 else None for one in sweep.grid[axis]}
+    numbers = [value for value in values.values() if isinstance(value, int | float)]
+    at_end = 1 < len(values) == len(numbers) and values[label] in (min(numbers), max(numbers))
+    return f"{axis} {label}" + (" at the end of the grid" if at_end else "")
 
 
 def _legend(cells: Sequence[Sequence[Cell]], left_out: int) -> list[str]:
