@@ -360,7 +360,7 @@ def _check_results(
         regression.write_baseline(path, fresh)
         say(f"{len(fresh.runs)} runs on {fresh.device} are the baseline now: {path}")
         return fresh.sweep, []
-    verdicts = regression.compare(fresh.runs, regression.read_baseline(path), factor)
+    verdicts = regression.compare(fresh.runs, regression.read_baseline(path), factor, fresh.tested)
     if fresh.not_run:
         say(f"note: {len(fresh.not_run)} runs of sweep {fresh.sweep} have no result yet: glorot run")
     if fresh.left_out:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glorot import config, report
+from glorot import config, report, summary
 from glorot.errors import GlorotError
 from glorot.results import Store, settings_of
 from glorot.sweep import expand
@@ -144,8 +144,8 @@ def test_selection_by_validation_error(tmp_path):
     }
     table = table_of(tmp_path, SELECT, outcomes)
     assert texts(table) == {
-        "Tanh": ["30.00 ± 1.00", "2.25 ± 0.25"],
-        "Tanh N": ["16.25 ± 0.25", "1.75 (1 of 2 seeds)"],
+        "Tanh": ["**30.00** ± 1.00", "**2.25** ± 0.25"],  # two seeds: Welch's p is 0.03
+        "Tanh N": ["**16.25** ± 0.25", "**1.75** (1 of 2 seeds)"],
         "Sigmoid": ["82.50 (1 of 2 diverged)", "diverged (5 of 6 runs)"],
     }
     assert [cell.chosen.get("learning_rate") for line in table.cells for cell in line] == [
@@ -167,7 +167,7 @@ def test_selection_over_two_axes_by_a_loss(tmp_path):
         for (depth, rate), loss in zip(itertools.product("45", ["0.1", "0.01"]), [4.0, 3.0, 2.0, 5.0], strict=True)
     }
     table = table_of(tmp_path, text, outcomes)
-    assert texts(table) == {"Tanh": ["55.10"], "Tanh N": ["55.10"], "Sigmoid": ["55.10"]}
+    assert texts(table) == {"Tanh": ["**55.10**"], "Tanh N": ["**55.10**"], "Sigmoid": ["**55.10**"]}
     assert table.cells[0][0].chosen == {"learning_rate": "0.1", "depth": "5"}
     assert "Hidden layers: 5 x 300, chosen for each cell" in table.notes
 
@@ -220,6 +220,12 @@ def rows_and_columns(text):
          ["Tanh, a", "Tanh, b"], ["Shapeset"]),
         ("method: {A: {activation: tanh}}\n  loss: [cross_entropy, quadratic]",
          ["A, cross_entropy", "A, quadratic"], ["Shapeset"]),
+        ("activation: [tanh]\n  initializer: [standard, normalized]\n  loss: [cross_entropy, quadratic]\n"
+         "table: {rows: [activation, initializer, loss]}",
+         ["Tanh", "Tanh, quadratic", "Tanh N", "Tanh N, quadratic"], ["Shapeset"]),
+        ("activation: [tanh]\n  loss: {mse: {loss: quadratic}, slow: {loss: quadratic, learning_rate: 0.01}, "
+         "ce: {loss: cross_entropy}}\ntable: {rows: [method, loss]}",
+         ["Tanh, quadratic, mse", "Tanh, quadratic, slow", "Tanh, ce"], ["Shapeset"]),
     ],
 )  # fmt: skip
 def test_labels(grid, rows, columns):
@@ -231,7 +237,7 @@ def test_a_pipe_in_a_label_ends_no_cell(tmp_path):
     text = BASE + 'grid:\n  method: {"|z|": {activation: tanh}}\n'
     table = table_of(tmp_path, text, {("|z|",): error(12.0)})
     assert r"| \|z\|            |      12.00 |" in table.markdown()
-    assert "|z|,Shapeset,test_error,12.0,,1,1,0,0,done,\n" in table.csv()
+    assert "|z|,Shapeset,test_error,12.0,,1,1,0,0,done,,false,\n" in table.csv()
 
 
 # Numbers and notes ---------------------------------------------------------------------------------
@@ -249,7 +255,7 @@ def test_mean_and_standard_error(values):
     sweep = config.parse(sixty(len(values)), "x.yaml")
     runs = expand(sweep)
     found = {run.run_id: {"status": "done", "test_error": x} for run, x in zip(runs, values, strict=True)}
-    cell = report._summary(runs, found, "test_error")
+    cell = summary.summarized(runs, found, "test_error")
     assert cell.mean == statistics.fmean(values)
     assert cell.done == len(values)
     if len(values) == 1:
