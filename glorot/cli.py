@@ -246,34 +246,46 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
 
 
 @cli.command(epilog=epilog("glorot report quickstart\n"
-                           "glorot report results/lecture --value valid_error --format csv"))  # fmt: skip
+                           "glorot report results/lecture --value valid_error --format csv\n"
+                           "glorot report table1 lecture --paper"))  # fmt: skip
 @click.argument("sweeps", nargs=-1, metavar="[NAME|DIR|SWEEP.yaml]...")
 @output_option
 @click.option("--format", "form", type=click.Choice(("markdown", "csv")), default="markdown",
               show_default=True, help="What to print.")  # fmt: skip
 @click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
-def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None) -> int:
+@click.option("--paper", is_flag=True, help="One table of all these sweeps, beside the paper's Table 1.")
+def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None, paper: bool) -> int:
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
-    table.md and table.csv beside the results it reads.
+    table.md and table.csv beside the results it reads; with --paper, paper.md and paper.csv there if one sweep
+    is named, else in OUTPUT.
     """
+    from glorot.paper import paper_table
     from glorot.report import stored_table
 
+    if paper and value not in (None, "test_error"):
+        raise click.UsageError("--paper shows test errors; leave --value out")
     places = [place for name in sweeps or [str(output)] for place in _places(name, output)]
-    code = OK
+    code, tables = OK, []
     for number, (folder, file) in enumerate(places):
         try:
-            table = stored_table(folder, file, value)
+            table = stored_table(folder, file, "test_error" if paper else value)
         except ResultsError as error:
             if len(places) == 1:
                 raise
             say(f"glorot: skipped: {error}")
             code = WRONG_USAGE
             continue
-        table.write(folder)
-        text = table.markdown() if form == "markdown" else table.csv()
-        show(("\n" if number and form == "markdown" else "") + text)
+        tables.append(table)
+        if not paper:
+            table.write(folder)
+            text = table.markdown() if form == "markdown" else table.csv()
+            show(("\n" if number and form == "markdown" else "") + text)
+    if paper:
+        together = paper_table(tables)
+        together.write(places[0][0] if sweeps and len(places) == 1 else output)
+        show(together.markdown() if form == "markdown" else together.csv())
     return code
 
 

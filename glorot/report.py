@@ -37,7 +37,7 @@ CSV_COLUMNS = (
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is ready to print. cells: by row, then by column. notes: items of a markdown list."""
+    """A table that is ready to print. cells: by row, then by column. notes: items of a markdown list. source: of it."""
 
     title: str
     value: str
@@ -45,6 +45,7 @@ class Table:
     columns: list[str]
     cells: list[list[Cell]]
     notes: list[str]
+    source: Source
 
     def markdown(self) -> str:
         """Title, table and notes. Ends with a line end."""
@@ -52,10 +53,10 @@ class Table:
 
         frame = pd.DataFrame(
             [
-                [_escaped(row), *(cell.text(self.value) for cell in cells)]
+                [escaped(row), *(cell.text(self.value) for cell in cells)]
                 for row, cells in zip(self.rows, self.cells, strict=True)
             ],
-            columns=[VALUES[self.value], *map(_escaped, self.columns)],
+            columns=[VALUES[self.value], *map(escaped, self.columns)],
         )
         alignment = ("left", *["right"] * len(self.columns))
         body = frame.to_markdown(index=False, disable_numparse=True, colalign=alignment)
@@ -111,19 +112,19 @@ def table(
     by_place = [grouped(row, column_names) for row in by_row.values()]
     cells = marked([[cell_of(places.get(column, []), source) for column in by_column] for places in by_place])
     rows, columns = _labels(by_row, row_names, sweep), _labels(by_column, column_names, sweep)
-    columns = [label + mark for label, mark in zip(columns, map(_mark, by_column.values()), strict=True)]
-    if not any(map(_mark, by_column.values())):
-        rows = [label + mark for label, mark in zip(rows, map(_mark, by_row.values()), strict=True)]
+    columns = [label + mark for label, mark in zip(columns, map(kind_mark, by_column.values()), strict=True)]
+    if not any(map(kind_mark, by_column.values())):
+        rows = [label + mark for label, mark in zip(rows, map(kind_mark, by_row.values()), strict=True)]
     every = {run.run_id for run in [*search.flat(source.short), *runs]}
     notes = [
-        *_local_data(runs),
+        *local_data(runs),
         *_facts(source, [run for line in cells for one in line for run in one.shown], {*row_names, *column_names}),
         *_seeds(runs, [*row_names, *column_names, *over], cells),
         *_choices(rows, columns, cells, sweep),
         *bold_notes(cells, "table.csv"),
         *_legend(cells, len(found.keys() - every)),
     ]
-    return Table(" ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, notes)
+    return Table(" ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, notes, source)
 
 
 # Rows and columns ----------------------------------------------------------------------------------
@@ -250,19 +251,19 @@ def bold_notes(cells: Sequence[Sequence[Cell]], file: str) -> list[str]:
     ]
 
 
-def _mark(runs: "Iterable[Run]") -> str:
+def kind_mark(runs: "Iterable[Run]") -> str:
     """What a label adds about its runs' data: " (stand-in)" or " (rebuilt)" where all have such data, else nothing."""
     kinds = {run.settings.dataset.kind if isinstance(run.settings.dataset, LocalData) else "" for run in runs}
     return f" ({kinds.pop()})" if len(kinds) == 1 and "" not in kinds else ""
 
 
-def _local_data(runs: "Iterable[Run]") -> list[str]:
-    """What the data sets that are built here were made from."""
+def local_data(runs: "Iterable[Run]", papers: str = "the paper's own data set was never published") -> list[str]:
+    """What the data sets that are built here were made from. papers: of what they stand for."""
     notes = []
     for one in dict.fromkeys(run.settings.dataset for run in runs):
         if isinstance(one, LocalData) and one.about:
             label, about = _dataset_label(str(one)), one.about.removeprefix(f"{one.kind}: ")
-            why = "; the paper's own data set was never published" if one.kind else ""
+            why = f"; {papers}" if one.kind else ""
             notes.append(f"{label}{f' ({one.kind})' if one.kind else ''}: {about}{why}")
     return notes
 
@@ -285,7 +286,7 @@ def _choices(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequen
     for row, line in zip(rows, cells, strict=True):
         for column, cell in zip(columns, line, strict=True):
             if cell.chosen:
-                chosen = ", ".join(_chosen(sweep, axis, label) for axis, label in cell.chosen.items())
+                chosen = ", ".join(chosen_text(sweep, axis, label) for axis, label in cell.chosen.items())
                 without = f"{cell.unmeasured} of {cell.settings} settings without a result"
                 lines.append(f"{row} on {column}: {chosen}" + (f" ({without})" if cell.unmeasured else ""))
     return ["\n  - ".join([f"Chosen by {chosen_by(sweep)}:", *lines])] if lines else []
@@ -301,7 +302,7 @@ def chosen_by(sweep: "Sweep") -> str:
     return f"{what} after {sweep.search.updates:,} updates, {seeds}"
 
 
-def _chosen(sweep: "Sweep", axis: str, label: str) -> str:
+def chosen_text(sweep: "Sweep", axis: str, label: str) -> str:
     """ "learning_rate 0.1", and whether the grid ends there, so that a better one may lie beyond."""
     values = {one.label: next(iter(one.fields.values())) if len(one.fields) == 1 else None for one in sweep.grid[axis]}
     numbers = [value for value in values.values() if isinstance(value, int | float)]
@@ -339,12 +340,12 @@ def _check_one_device(runs: "Sequence[Run]") -> None:
         raise GlorotError(f"a table shows each run of a sweep once: expected one device, found {devices}")
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text in which a pipe ends no cell of a markdown table."""
     return text.replace("|", r"\|")
 
 
-def _hidden(sizes: str) -> str:
+def sizes_text(sizes: str) -> str:
     """ "300-300" -> "2 x 300"; "300-200" as it is."""
     layers = sizes.split("-")
     return f"{len(layers)} x {layers[0]}" if len(set(layers)) == 1 else sizes
@@ -369,7 +370,7 @@ FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "method": ("Method", str),
     "dataset": ("Data set", lambda name: _dataset_label(name)),
     "updates": ("Updates", _count),
-    "hidden": ("Hidden layers", _hidden),
+    "hidden": ("Hidden layers", sizes_text),
     "batch_size": ("Minibatch", _count),
     "learning_rate": ("Learning rate", label_of),
     "loss": ("Loss", str),

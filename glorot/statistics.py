@@ -60,11 +60,10 @@ def welch(first: Sequence[float], second: Sequence[float]) -> float:
     """p-value of Welch's t-test that both have one mean. At least two numbers each."""
     from scipy import stats
 
-    if len(set(first)) == len(set(second)) == 1:  # no variance at all
-        return float(first[0] == second[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # where one side has no variance; the p-value is right
-        return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
+        p = float(stats.ttest_ind(first, second, equal_var=False).pvalue)
+    return float(statistics.fmean(first) == statistics.fmean(second)) if math.isnan(p) else p  # no variance at all
 
 
 # Which test. ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import os
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -329,3 +330,53 @@ def test_write(tmp_path):
     table.write(tmp_path)
     assert (tmp_path / "table.md").read_bytes().decode() == table.markdown()
     assert (tmp_path / "table.csv").read_bytes().decode() == table.csv()
+
+
+# Bold, and the examples tested ---------------------------------------------------------------------
+
+LOCAL = "{name: small_imagenet, content: " + "ab" * 32 + ", about: 'stand-in: 440 photographs'}"
+
+
+def bold_table(folder, text, outcomes, wrong, value=None):
+    """wrong: labels -> how many of the first of 440 test examples a run gets wrong; none: not stored."""
+    sweep = config.parse(text, "x.yaml")
+    runs = expand(sweep)
+    stored = store_runs(folder, runs, outcomes)
+    arrays = {
+        run.run_id: np.arange(440) >= wrong[labels] for run in runs if (labels := (*run.labels.values(),)) in wrong
+    }
+    return report.table(stored, sweep, runs, value, arrays.get)
+
+
+def test_bold_by_mcnemar_and_the_examples_really_tested(tmp_path):
+    """By hand: 9 more of the same examples wrong is p = 2 / 2^9 = .0039, 8 more .0078: told apart, and not."""
+    text = "name: bold\n" + BASE.replace("shapeset", LOCAL).replace("60_000", "20_000") + "grid:" + METHODS
+    wrong = {("Tanh",): 49, ("Tanh N",): 40, ("Sigmoid",): 48}
+    outcomes = {labels: error(100 * n / 440) for labels, n in wrong.items()}
+    table = bold_table(tmp_path, text, outcomes, wrong)
+    assert [line[0].mark.best for line in table.cells] == [False, True, True]
+    assert [line[0].mark.p for line in table.cells] == [pytest.approx(2 / 2**9), None, pytest.approx(2 / 2**8)]
+    assert "Examples tested: 440" in table.notes
+    check_golden("bold", table)
+
+
+def test_a_stand_in_s_examples_that_are_not_stored_are_not_guessed(tmp_path):
+    text = BASE.replace("shapeset", LOCAL) + "grid:" + METHODS
+    table = bold_table(tmp_path, text, {("Tanh",): error(10.0), ("Tanh N",): error(50.0)}, {})
+    assert "Examples tested: up to 10,000" in table.notes
+    assert "**" not in table.markdown()
+
+
+def test_losses_are_bold_by_seeds_alone(tmp_path):
+    one = BASE + "grid:" + METHODS
+    losses = {("Tanh",): error(10.0, test_loss=2.0), ("Tanh N",): error(50.0, test_loss=3.0)}
+    assert "**" not in bold_table(tmp_path, one, losses, {}, "test_loss").markdown()
+    losses = {(m, s): error(1.0, test_loss=2.0 + (m == "Tanh") + int(s) / 50) for m in ["Tanh", "Tanh N"] for s in "01"}
+    table = bold_table(tmp_path, one + "  seed: [0, 1]\n", losses, {}, "test_loss")
+    assert [line[0].mark.best for line in table.cells] == [False, True, False]
+    assert "Welch's t-test over seeds" in table.markdown()
+
+
+def test_more_examples_asked_for_than_there_are(tmp_path):
+    table = table_of(tmp_path, sixty(1).replace("updates", "test_examples: 50_000, updates"), {("tanh", "0"): error(1)})
+    assert "Examples tested: 10,000" in table.notes
