@@ -243,7 +243,7 @@ def examples_text(source: Source, runs: "Iterable[Run]", kind: str) -> str:
 def bold_notes(cells: Sequence[Sequence[Cell]], file: str) -> list[str]:
     """What bold means, and by which test. file: where the p-values are."""
     every = [one.mark for line in cells for one in line]
-    tests = ", ".join(test for test in (MCNEMAR, PROPORTIONS, WELCH) if any(mark.test == test for mark in every))
+    tests = " or ".join(test for test in (MCNEMAR, PROPORTIONS, WELCH) if any(mark.test == test for mark in every))
     if not tests:
         return []
     return [

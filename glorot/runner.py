@@ -162,7 +162,8 @@ def run_plan(
                 at_once, threads = share_cores(len(plan.to_do), jobs)
                 tasks = Tasks(data_folder, checkpoint_folder, plan.rerun, threads)
                 execute(plan.to_do, plan.store, tasks, at_once, observer, fail_fast, noted)
-                if not plan.later or (fail_fast and tally(plan)["failed"]):
+                statuses = plan.store.statuses() if fail_fast else {}
+                if not plan.later or any(statuses.get(run.run_id) == "failed" for run in plan.to_do):
                     break
                 plan = _after_search(plan)
                 observer.planned(plan.to_do)

@@ -54,7 +54,7 @@ TABLE = """\
 - Examples tested: 50
 - Device: cpu
 - Seeds: 1
-- Bold: the lowest of its column and what is not told from it at p = 0.005 by TEST; p in table.csv
+- Bold: the lowest of its column, and what is not told from it at p = 0.005 by TEST (p in table.csv)
 """
 TABLE = TABLE.replace("TEST", MCNEMAR if hasattr(Store, "read_correct") else PROPORTIONS)
 

@@ -143,6 +143,34 @@ def test_rerun_does_both_stages_again_once(tmp_path):
     assert (len(then.to_do), len(then.later)) == (6, 0)
 
 
+class Observer:
+    """An observer that takes notes of what is planned."""
+
+    def __init__(self):
+        self.planned_runs = []
+
+    def planned(self, runs):
+        self.planned_runs.append(len(runs))
+
+
+@pytest.mark.parametrize(("fail_fast", "planned"), [(False, [3]), (True, [])])
+def test_fail_fast_ends_before_the_second_stage(fail_fast, planned, tmp_path, monkeypatch):
+    """What failed before, and is not tried again, stops nothing."""
+    plan = plan_of(tmp_path, only=["initializer=standard"])
+    finish(plan, plan.to_do[:1], None, "failed")
+    plan = plan_of(tmp_path, only=["initializer=standard"])
+
+    def execute(runs, store, tasks, jobs, observer, fail_fast, noted):
+        finish(plan, [run for run in runs if run.run_id != plan.to_do[0].run_id], lambda run: 5.0)
+        finish(plan, [run for run in runs if run.run_id == plan.to_do[0].run_id], None, "failed")
+
+    monkeypatch.setattr(runner, "execute", execute)
+    observer = Observer()
+    last = runner.run_plan(plan, tmp_path, tmp_path, 1, observer, fail_fast)
+    assert observer.planned_runs == planned
+    assert runner.tally(last)["failed"] == 2
+
+
 # Tables. -------------------------------------------------------------------------------------------
 
 
