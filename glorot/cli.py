@@ -167,7 +167,8 @@ def run(
     from glorot.kernels import choose_device
     from glorot.progress import Display, ImageBar
     from glorot.report import stored_table
-    from glorot.sweep import describe, with_data
+    from glorot.search import describe_stages
+    from glorot.sweep import expand, with_data
     from glorot.workers import Stopped
 
     folder = data_folder(data)
@@ -177,17 +178,18 @@ def run(
         )
     plan = runner.make_plan(loaded, output, choose_device(device), only, rerun, retry_failed)
     if not quiet:
-        say(f"{describe(plan.sweep, plan.selected)}; {_opening(plan)}, on {plan.device}")
+        what = describe_stages(plan.sweep, plan.short, expand(plan.sweep, plan.device, only))
+        say(f"{what}; {_opening(plan)}, on {plan.device}")
     if dry_run:
         _list_runs(plan, folder)
         return OK
     runner.check_data(plan, folder)
-    display = Display(plan.to_do, quiet, verbose)
+    display = Display([*plan.to_do, *plan.later], quiet, verbose)
     try:
         with display:
-            runner.run_plan(plan, folder, checkpoint_folder(checkpoints), jobs, display, fail_fast)
+            plan = runner.run_plan(plan, folder, checkpoint_folder(checkpoints), jobs, display, fail_fast)
     except Stopped as stopped:
-        ended = f"{display.ended} of {len(plan.to_do)} runs finished (kept in {plan.store.folder})"
+        ended = f"{display.ended} of {display.total} runs finished (kept in {plan.store.folder})"
         again = "" if rerun else "; the same command goes on from there"
         say(f"glorot: interrupted with {ended}{again}")
         return 128 + stopped.signum
@@ -205,7 +207,9 @@ def _opening(plan: "Plan") -> str:
     to_do = {run.run_id for run in plan.to_do}
     skipped = [plan.statuses[run.run_id] for run in plan.selected if run.run_id not in to_do]
     failed = skipped.count("failed")
-    parts = [f"{len(skipped) - failed} done", f"{len(to_do)} to do"]
+    parts = [f"{len(skipped) - failed} done", f"{len(to_do) + len(plan.later)} to do"]
+    if plan.held_up:
+        parts.append(f"{plan.held_up} waiting for short runs that --only leaves out")
     if failed:
         parts.insert(1, f"{failed} failed (--retry-failed tries again)")
     return ", ".join(parts)
@@ -219,7 +223,11 @@ def _list_runs(plan: "Plan", folder: Path) -> None:
     to_do = {run.run_id for run in plan.to_do}
     for one in plan.selected:
         state = "to do" if one.run_id in to_do else plan.statuses[one.run_id]
-        show(f"{one.run_id}  {state:8}  {title(one)}\n")
+        short = f", {one.settings.updates:,} updates to choose" if one in plan.short else ""
+        show(f"{one.run_id}  {state:8}  {title(one)}{short}\n")
+    if plan.later:
+        runs = "1 run follows" if len(plan.later) == 1 else f"{len(plan.later)} runs follow"
+        say(f"note: {runs}, of the settings that these choose")
     for message in missing_data(plan, folder).values():
         say(f"note: {message}")
 
@@ -238,34 +246,46 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
 
 
 @cli.command(epilog=epilog("glorot report quickstart\n"
-                           "glorot report results/lecture --value valid_error --format csv"))  # fmt: skip
+                           "glorot report results/lecture --value valid_error --format csv\n"
+                           "glorot report table1 lecture --paper"))  # fmt: skip
 @click.argument("sweeps", nargs=-1, metavar="[NAME|DIR|SWEEP.yaml]...")
 @output_option
 @click.option("--format", "form", type=click.Choice(("markdown", "csv")), default="markdown",
               show_default=True, help="What to print.")  # fmt: skip
 @click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
-def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None) -> int:
+@click.option("--paper", is_flag=True, help="One table of all these sweeps, beside the paper's Table 1.")
+def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None, paper: bool) -> int:
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
-    table.md and table.csv beside the results it reads.
+    table.md and table.csv beside the results it reads; with --paper, paper.md and paper.csv there if one sweep
+    is named, else in OUTPUT.
     """
+    from glorot.paper import paper_table
     from glorot.report import stored_table
 
+    if paper and value not in (None, "test_error"):
+        raise click.UsageError("--paper shows test errors; leave --value out")
     places = [place for name in sweeps or [str(output)] for place in _places(name, output)]
-    code = OK
+    code, tables = OK, []
     for number, (folder, file) in enumerate(places):
         try:
-            table = stored_table(folder, file, value)
+            table = stored_table(folder, file, "test_error" if paper else value)
         except ResultsError as error:
             if len(places) == 1:
                 raise
             say(f"glorot: skipped: {error}")
             code = WRONG_USAGE
             continue
-        table.write(folder)
-        text = table.markdown() if form == "markdown" else table.csv()
-        show(("\n" if number and form == "markdown" else "") + text)
+        tables.append(table)
+        if not paper:
+            table.write(folder)
+            text = table.markdown() if form == "markdown" else table.csv()
+            show(("\n" if number and form == "markdown" else "") + text)
+    if paper:
+        together = paper_table(tables)
+        together.write(places[0][0] if sweeps and len(places) == 1 else output)
+        show(together.markdown() if form == "markdown" else together.csv())
     return code
 
 
@@ -352,7 +372,7 @@ def _check_results(
         regression.write_baseline(path, fresh)
         say(f"{len(fresh.runs)} runs on {fresh.device} are the baseline now: {path}")
         return fresh.sweep, []
-    verdicts = regression.compare(fresh.runs, regression.read_baseline(path), factor)
+    verdicts = regression.compare(fresh.runs, regression.read_baseline(path), factor, fresh.tested)
     if fresh.not_run:
         say(f"note: {len(fresh.not_run)} runs of sweep {fresh.sweep} have no result yet: glorot run")
     if fresh.left_out:
@@ -392,9 +412,14 @@ def status(sweep: str, output: Path) -> None:
     places = [(begun, None)] if (begun / "sweep.yaml").is_file() else _places(sweep, output)
     for folder, file in places:
         plan = make_plan(stored_sweep(folder, file), folder.parent, "cpu")
-        now = read_status(folder, plan.runs)
+        now = read_status(folder, plan.selected)
         counts = ", ".join(f"{len(runs)} {name}" for name, runs in now.by_status.items() if runs)
-        show(f"{folder.name}: {len(plan.runs)} runs: {counts}{'' if now.active else '; no process runs it now'}\n")
+        if plan.later:
+            counts += f", {len(plan.later)} to be chosen"
+        total = f"{len(plan.selected) + len(plan.later)} runs"
+        if plan.short:
+            total += f", {len(plan.short)} of them short"
+        show(f"{folder.name}: {total}: {counts}{'' if now.active else '; no process runs it now'}\n")
         for one in now.running:
             left = "" if one.seconds_left is None else f", {duration(one.seconds_left)} left"
             show(
@@ -462,17 +487,20 @@ def bench(
     from glorot import bench as measure
     from glorot import config, runner
     from glorot.catalogue import resolve
-    from glorot.sweep import describe, expand
+    from glorot.search import describe_stages, flat, short_runs, workload
+    from glorot.sweep import expand
 
     if sweep:
         loaded = config.load(resolve(sweep))
-        runs = expand(loaded)
+        grid = expand(loaded)
+        runs = workload(loaded, grid)
         jobs, threads_each = runner.share_cores(len(runs), jobs)
         estimate = measure.sweep_estimate(runs, jobs, threads_each)
         if as_json:
             show(json.dumps(estimate) + "\n")
         else:
-            show(f"{describe(loaded, runs)}\n{measure.estimate_text(estimate)}")
+            what = describe_stages(loaded, flat(short_runs(loaded, grid)), grid)
+            show(f"{what}\n{measure.estimate_text(estimate)}")
         return
     setting = measure.Setting((width,) * depth, batch_size, activation, threads)
     if roofline:

@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,14 @@ class Select:
 
 
 @dataclass(frozen=True)
+class Search:
+    """What select decides by: short runs instead of the sweep's own. updates: of each. seeds: how many of the first."""
+
+    updates: int
+    seeds: int = 1
+
+
+@dataclass(frozen=True)
 class Table:
     """rows, columns: axes, fields, or "method". value: one of VALUES."""
 
@@ -82,6 +90,14 @@ class Sweep:
     grid: dict[str, tuple[Choice, ...]]
     select: Select | None
     table: Table
+    search: Search | None = None
+
+    @property
+    def seed_axes(self) -> list[str]:
+        """The axes that set nothing but the seed: what differs along them is averaged."""
+        return [
+            axis for axis, choices in self.grid.items() if all(choice.fields.keys() == {"seed"} for choice in choices)
+        ]
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:
@@ -100,7 +116,7 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
     """
     problems = _Problems()
     top = _rooted(yaml_nodes.parse(text, source), Path(source).parent)
-    keys = problems.known_keys(top, "", ("name", "description", "base", "grid", "select", "table"))
+    keys = problems.known_keys(top, "", ("name", "description", "base", "grid", "select", "search", "table"))
     problems.raise_any()
     nothing = Node({}, top.where)
     base_node = _overridden(keys.get("base", nothing), overrides)
@@ -121,7 +137,7 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
         table=_table(keys.get("table", nothing), grid, problems),
     )
     problems.raise_any()
-    return sweep
+    return replace(sweep, search=_search(keys["search"], sweep, problems)) if "search" in keys else sweep
 
 
 class _Problems:
@@ -371,6 +387,43 @@ def _select(node: Node, grid: Mapping[str, Any], problems: _Problems) -> Select:
     return Select(over, problems.one_of(keys.get("by", Node("valid_error", "")), "select.by", SELECT_BY))
 
 
+def _search(node: Node, sweep: Sweep, problems: _Problems) -> Search:
+    """The search of a sweep that is valid but for it. Raises SweepError."""
+    keys = problems.known_keys(node, "search", ("updates", "seeds"))
+    if not sweep.select:
+        problems.add(node, "search", "it is there to choose by, but nothing is chosen; add e.g. select: {over: [AXIS]}")
+    if isinstance(node.value, dict) and "updates" not in keys:
+        problems.add(node, "search.updates", "missing; say how many updates the short runs have")
+    problems.raise_any()
+    updates = _value("updates", keys["updates"], "search.updates", problems)
+    seeds_node = keys.get("seeds", Node(1, node.where))
+    fewest, seeds = _search_limits(sweep)
+    for axis in sweep.select.over if sweep.select else ():
+        if "updates" in _set_by(sweep.grid[axis]):
+            text = f"select is over the axis {axis}, which sets updates; a search gives all its runs the same"
+            problems.add(node, "search", text)
+    if updates is not None and updates >= fewest:
+        text = f"expected fewer updates than the runs themselves have ({fewest:,}), found {updates:,}"
+        problems.add(keys["updates"], "search.updates", f"{text}; lower it, or leave search out")
+    if not (type(seeds_node.value) is int and 1 <= seeds_node.value <= seeds):
+        text = f"expected a whole number from 1 to {seeds}, the number of the grid's seeds"
+        problems.add(seeds_node, "search.seeds", f"{text}; found {shown(seeds_node.value)}")
+    problems.raise_any()
+    return Search(updates, seeds_node.value)
+
+
+def _search_limits(sweep: Sweep) -> tuple[int, int]:
+    """The fewest updates that a run has, and how many seeds there are."""
+    updates = {sweep.base["updates"]} if "updates" in sweep.base else set()
+    for choices in sweep.grid.values():
+        if "updates" in _set_by(choices):
+            updates = {choice.fields.get("updates", sweep.base.get("updates")) for choice in choices}
+    seeds = [
+        len(sweep.grid[axis]) for axis in sweep.seed_axes if axis not in (sweep.select.over if sweep.select else ())
+    ]
+    return min(updates), max(seeds, default=1)
+
+
 def _table(node: Node, grid: Mapping[str, Any], problems: _Problems) -> Table:
     keys = problems.known_keys(node, "table", ("rows", "columns", "value"))
     allowed = tuple(dict.fromkeys((*grid, "method", *FIELDS)))
@@ -397,6 +450,8 @@ def dump(sweep: Sweep, folder: Path | None = None) -> str:
     top["grid"] = Block({axis: _dumped_axis(axis, choices, folder) for axis, choices in sweep.grid.items()})
     if sweep.select:
         top["select"] = {"over": sweep.select.over, "by": sweep.select.by}
+    if sweep.search:
+        top["search"] = {"updates": sweep.search.updates, "seeds": sweep.search.seeds}
     rows = sweep.table.rows
     top["table"] = {
         "rows": rows[0] if len(rows) == 1 else rows,

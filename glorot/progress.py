@@ -43,7 +43,8 @@ def outcome_text(outcome: Outcome) -> str:
 class Display:
     """An Observer (``runner.py``) that prints. Use as a context manager.
 
-    runs: those to do. quiet: only failures. verbose: a line an evaluation too, and tracebacks.
+    runs: those to do, and stand-ins for those that are chosen later. quiet: only failures. verbose: a line an
+        evaluation too, and tracebacks.
     """
 
     def __init__(self, runs: Sequence[Run], quiet: bool = False, verbose: bool = False):
@@ -76,6 +77,14 @@ class Display:
 
     def __exit__(self, *exception: object) -> None:
         self.progress.stop()
+
+    def planned(self, runs: Sequence[Run]) -> None:
+        self.total = self.ended + len(runs)
+        updates = sum(self._updates.values()) + sum(run.settings.updates for run in runs)
+        self.progress.update(self._whole, total=updates)
+        self._show_whole()
+        if runs and not self.quiet:
+            self._print(f"chosen: {len(runs)} {'run' if len(runs) == 1 else 'runs'} to follow")
 
     def started(self, run: Run) -> None:
         self._tasks[run.run_id] = self.progress.add_task(

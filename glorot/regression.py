@@ -17,9 +17,8 @@ the same process and taking turns, so that another machine, or a busy one, chang
 import math
 import re
 import statistics
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,17 +26,16 @@ from typing import TYPE_CHECKING, Any
 from glorot import results
 from glorot.errors import GlorotError, ResultsError
 from glorot.results import OUTCOME_COLUMNS, RUN_COLUMNS, SETTINGS_COLUMNS, Store, write_text
+from glorot.statistics import MOST_EXAMPLES, SIGNIFICANT, two_proportions, welch
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from glorot.bench import Setting
 
-SIGNIFICANT = 0.005  # two-sided; the paper's
 FACTOR = 1.05  # of a test error
 # Of a ratio of times. Its median varies by 3 % on an idle machine, 15 % on a busy one, 30 % between processors.
 SPEED_FACTOR = 1.5
-MOST_TEST_EXAMPLES = 10_000  # of every data set; test_examples may ask for more, and gets these
 
 KINDS = ("worse", "changed", "missing", "better", "new", "same")  # what needs attention comes first
 BAD = ("worse", "changed", "missing")
@@ -73,6 +71,7 @@ class Fresh:
     """The stored runs of a sweep on one device, in grid order.
 
     not_run: run_ids of the sweep that have no row. left_out: how many rows belong to other settings or versions.
+    tested: how many examples each test set really has (see `_test_set`), where that is stored.
     """
 
     sweep: str
@@ -80,6 +79,7 @@ class Fresh:
     runs: "pd.DataFrame"
     not_run: list[str]
     left_out: int
+    tested: dict[tuple, int] = field(default_factory=dict)
 
 
 def fresh_results(folder: Path, file: Path | None = None, device: str | None = None) -> Fresh:
@@ -89,6 +89,7 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
     there.
     """
     from glorot.kernels import DEVICES
+    from glorot.search import all_runs
     from glorot.sweep import expand, stored_sweep
 
     if not (folder / "runs.csv").is_file() or not (file or folder / "sweep.yaml").is_file():
@@ -96,9 +97,14 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
             f"nothing was measured: expected results in {folder}, found none; run the sweep first: glorot run SWEEP"
         )
     sweep = stored_sweep(folder, file)
-    stored = Store(folder).read_runs()
+    store = Store(folder)
+    stored = store.read_runs()
     rows = stored.set_index("run_id", drop=False)
-    expected = {kind: [run.run_id for run in expand(sweep, kind)] for kind in ([device] if device else DEVICES[1:])}
+    known = store.rows()
+    expected = {
+        kind: [run.run_id for run in all_runs(sweep, expand(sweep, kind), known)]
+        for kind in ([device] if device else DEVICES[1:])
+    }
     found = [kind for kind, run_ids in expected.items() if rows.index.isin(run_ids).any()]
     if not found:
         raise ResultsError(
@@ -110,7 +116,18 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
     stored_ids, run_ids = set(rows.index), expected[found[0]]
     runs = rows.loc[[run_id for run_id in run_ids if run_id in stored_ids]].reset_index(drop=True)
     not_run = [run_id for run_id in run_ids if run_id not in stored_ids]
-    return Fresh(sweep.name, found[0], runs, not_run, len(rows) - len(runs))
+    return Fresh(sweep.name, found[0], runs, not_run, len(rows) - len(runs), _tested(store, runs))
+
+
+def _tested(store: Store, runs: "pd.DataFrame") -> dict[tuple, int]:
+    read = store.read_correct
+    found = {_test_set(row): read(row["run_id"]) for row in _rows(runs) if row["status"] == "done"}
+    return {key: len(correct) for key, correct in found.items() if correct is not None}
+
+
+def _test_set(row: Row) -> tuple:
+    """What says which test examples a run was measured on; a stand-in's "data" has its content."""
+    return row["dataset"], row.get("data"), row["test_examples"]
 
 
 def read_baseline(path: Path) -> "pd.DataFrame":
@@ -190,7 +207,12 @@ class _Pair:
         return self.old["run_id"] != self.new["run_id"] or self.new["device"] != "cpu"
 
 
-def compare(runs: "pd.DataFrame", baseline: "pd.DataFrame", factor: float | None = None) -> list[Verdict]:
+def compare(
+    runs: "pd.DataFrame",
+    baseline: "pd.DataFrame",
+    factor: float | None = None,
+    tested: Mapping[tuple, int] | None = None,
+) -> list[Verdict]:
     """A verdict for each cell, in the baseline's order; what is not in the baseline comes last.
 
     runs: as Fresh has them. baseline: as read_baseline gives it. factor: how many times as large a test error
@@ -206,7 +228,7 @@ def compare(runs: "pd.DataFrame", baseline: "pd.DataFrame", factor: float | None
         cell = tuple(item for item in key if item[0] != "seed") if pair.is_statistical else key
         cells.setdefault(cell, []).append(pair)
     columns = _telling_columns([pair.row for pairs in cells.values() for pair in pairs])
-    return [_verdict(pairs, columns, factor) for pairs in cells.values()]
+    return [_verdict(pairs, columns, factor, tested or {}) for pairs in cells.values()]
 
 
 def _checked(factor: float | None, default: float) -> float:
@@ -251,10 +273,10 @@ def _name(row: Row, columns: Iterable[str]) -> str:
     )
 
 
-def _verdict(pairs: Sequence[_Pair], columns: Sequence[str], factor: float) -> Verdict:
+def _verdict(pairs: Sequence[_Pair], columns: Sequence[str], factor: float, tested: Mapping[tuple, int]) -> Verdict:
     pair = pairs[0]
     if pair.is_statistical:
-        return _statistical_verdict(pairs, columns, factor)
+        return _statistical_verdict(pairs, columns, factor, tested)
     name, old, new = _name(pair.row, columns), pair.old, pair.new
     if new is None:
         return Verdict("missing", name, _shown([old]), NONE, "not in the results")
@@ -281,17 +303,21 @@ def _shown(rows: Sequence[Row | None]) -> str:
     return f"{statistics.fmean(errors):.2f} %{diverged}"
 
 
-def _statistical_verdict(pairs: Sequence[_Pair], columns: Sequence[str], factor: float) -> Verdict:
+def _statistical_verdict(
+    pairs: Sequence[_Pair], columns: Sequence[str], factor: float, tested: Mapping[tuple, int]
+) -> Verdict:
     """Of runs that differ in their seed alone, each with a result on both sides."""
     old, new = [pair.old for pair in pairs if pair.old], [pair.new for pair in pairs if pair.new]
     name = _name(new[0], columns)
     if len(pairs) > 1:
         name = f"{_name(new[0], [c for c in columns if c != 'seed'])}, {len(pairs)} seeds"
-    kind, why = _statistical(old, new, factor)
+    kind, why = _statistical(old, new, factor, tested)
     return Verdict(kind, name, _shown(old), _shown(new), why)
 
 
-def _statistical(olds: Sequence[Row], news: Sequence[Row], factor: float) -> tuple[str, str]:
+def _statistical(
+    olds: Sequence[Row], news: Sequence[Row], factor: float, tested: Mapping[tuple, int]
+) -> tuple[str, str]:
     """Kind and reason."""
     diverged = [sum(row["status"] == "diverged" for row in rows) for rows in (olds, news)]
     old, new = ([row for row in rows if row["status"] == "done"] for rows in (olds, news))
@@ -305,7 +331,7 @@ def _statistical(olds: Sequence[Row], news: Sequence[Row], factor: float) -> tup
         p = welch([row["test_error"] for row in old], [row["test_error"] for row in new])
         how = "Welch's t-test over seeds"
     else:
-        p = two_proportions(*_mistakes(old), *_mistakes(new))
+        p = two_proportions(*_mistakes(old, tested), *_mistakes(new, tested))
         how = "two-proportion test"
     beyond = _beyond(means[0], means[1], factor)
     if p < SIGNIFICANT:
@@ -318,31 +344,11 @@ def _beyond(old: float, new: float, factor: float) -> str | None:
     return "worse" if new > old * factor else "better" if new * factor < old else None
 
 
-def _mistakes(rows: Sequence[Row]) -> tuple[int, int]:
+def _mistakes(rows: Sequence[Row], tested: Mapping[tuple, int]) -> tuple[int, int]:
     """(how many test examples were wrong, of how many)."""
-    counts = [min(row["test_examples"], MOST_TEST_EXAMPLES) for row in rows]
+    counts = [tested.get(_test_set(row), min(row["test_examples"], MOST_EXAMPLES)) for row in rows]
     wrong = [round(row["test_error"] * n / 100) for row, n in zip(rows, counts, strict=True)]
     return sum(wrong), sum(counts)
-
-
-def two_proportions(k_1: int, n_1: int, k_2: int, n_2: int) -> float:
-    """Two-sided p-value of the z-test (pooled variance) that k_1 of n_1 and k_2 of n_2 have one rate behind them."""
-    pooled = (k_1 + k_2) / (n_1 + n_2)
-    variance = pooled * (1 - pooled) * (1 / n_1 + 1 / n_2)
-    if variance <= 0:  # all right, or all wrong
-        return 1.0
-    return math.erfc(abs(k_1 / n_1 - k_2 / n_2) / math.sqrt(2 * variance))
-
-
-def welch(old: Sequence[float], new: Sequence[float]) -> float:
-    """Two-sided p-value of Welch's t-test that both have one mean. At least two numbers each."""
-    from scipy import stats
-
-    if len(set(old)) == len(set(new)) == 1:  # no variance at all
-        return float(old[0] == new[0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # where one side has no variance; the p-value is right
-        return float(stats.ttest_ind(old, new, equal_var=False).pvalue)
 
 
 # Speed. --------------------------------------------------------------------------------------------

@@ -7,18 +7,20 @@ axis that is neither row, column, seed nor selected over joins the row's label. 
 
 import csv
 import io
-import math
-import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glorot import search
 from glorot.activations import ACTIVATIONS
 from glorot.datasets import DATASETS, LocalData
 from glorot.errors import GlorotError, ResultsError
 from glorot.results import Store, settings_of, write_text
 from glorot.settings import label_of, nearest
+from glorot.statistics import MCNEMAR, PROPORTIONS, SIGNIFICANT, WELCH
+from glorot.summary import NOT_RUN, Cell, Correct, Source, cell_of, grouped, marked
 from glorot.sweep import expand, stored_sweep
 
 if TYPE_CHECKING:
@@ -27,61 +29,15 @@ if TYPE_CHECKING:
     from glorot.config import Sweep
     from glorot.sweep import Run
 
-NOT_RUN = "\N{EN DASH}"
-
 CSV_COLUMNS = (
     "row", "column", "value", "mean", "standard_error", "n", "seeds", "diverged", "failed", "status",
-    "chosen",
+    "chosen", "best", "p",
 )  # fmt: skip
-
-Found = Mapping[str, Mapping[Any, Any]]  # run_id -> its row of runs.csv
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The runs of one cell, which differ in nothing but their seed.
-
-    mean, standard_error (of the mean): in the value's own unit; None where there are too few finished runs.
-    done, diverged, failed, missing: how many runs each. chosen: axis -> label of the setting selected.
-    unmeasured, settings: of the settings to select from, how many gave no result, and how many there are.
-    """
-
-    mean: float | None
-    standard_error: float | None
-    done: int
-    diverged: int
-    failed: int
-    missing: int
-    chosen: dict[str, str] = field(default_factory=dict)
-    unmeasured: int = 0
-    settings: int = 1
-
-    @property
-    def runs(self) -> int:
-        return self.done + self.diverged + self.failed + self.missing
-
-    @property
-    def status(self) -> str:
-        """What the cell shows: done (a number), diverged, failed, or missing."""
-        return next((name for name in ("done", "diverged", "failed") if getattr(self, name)), "missing")
-
-    def text(self, value: str) -> str:
-        """As in the table: "15.60 ± 0.12", "15.60 (1 of 3 diverged)", "diverged", "–"."""
-        texts = {"done": _number(value, self.mean, self.standard_error), "missing": NOT_RUN}
-        marks = [
-            f"{count} of {self.runs} {name}"
-            for name, count in [("diverged", self.diverged), ("failed", self.failed)]
-            if 0 < count < self.runs and name != self.status
-        ]
-        if 0 < self.missing < self.runs:
-            unit = "seeds" if self.chosen or self.settings == 1 else "runs"
-            marks.append(f"{self.runs - self.missing} of {self.runs} {unit}")
-        return texts.get(self.status, self.status) + (f" ({', '.join(marks)})" if marks else "")
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is ready to print. cells: by row, then by column. notes: items of a markdown list."""
+    """A table that is ready to print. cells: by row, then by column. notes: items of a markdown list. source: of it."""
 
     title: str
     value: str
@@ -89,6 +45,7 @@ class Table:
     columns: list[str]
     cells: list[list[Cell]]
     notes: list[str]
+    source: Source
 
     def markdown(self) -> str:
         """Title, table and notes. Ends with a line end."""
@@ -96,10 +53,10 @@ class Table:
 
         frame = pd.DataFrame(
             [
-                [_escaped(row), *(cell.text(self.value) for cell in cells)]
+                [escaped(row), *(cell.text(self.value) for cell in cells)]
                 for row, cells in zip(self.rows, self.cells, strict=True)
             ],
-            columns=[VALUES[self.value], *map(_escaped, self.columns)],
+            columns=[VALUES[self.value], *map(escaped, self.columns)],
         )
         alignment = ("left", *["right"] * len(self.columns))
         body = frame.to_markdown(index=False, disable_numparse=True, colalign=alignment)
@@ -119,7 +76,8 @@ class Table:
                 numbers = ["" if x is None else repr(x) for x in (cell.mean, cell.standard_error)]
                 counts = [cell.done, cell.runs, cell.diverged, cell.failed]
                 chosen = ";".join(f"{axis}={label}" for axis, label in cell.chosen.items())
-                writer.writerow([row, column, self.value, *numbers, *counts, cell.status, chosen])
+                best, p = str(cell.mark.best).lower(), "" if cell.mark.p is None else repr(cell.mark.p)
+                writer.writerow([row, column, self.value, *numbers, *counts, cell.status, chosen, best, p])
         return buffer.getvalue()
 
     def write(self, folder: Path | str) -> None:
@@ -128,42 +86,45 @@ class Table:
         write_text(Path(folder) / "table.csv", self.csv())
 
 
-def table(stored: "pd.DataFrame", sweep: "Sweep", runs: "Sequence[Run]", value: str | None = None) -> Table:
+def table(
+    stored: "pd.DataFrame",
+    sweep: "Sweep",
+    runs: "Sequence[Run]",
+    value: str | None = None,
+    correct: Correct = lambda run_id: None,
+) -> Table:
     """The table of a sweep.
 
     stored: runs.csv as results.Store reads it. runs: the sweep's runs in grid order, on one device; rows of
     `stored` that belong to none of them are counted in a note and otherwise left out. value: a key of VALUES,
-    by default what the sweep's own table shows. Raises GlorotError.
+    by default what the sweep's own table shows. correct: as Store.read_correct. Raises GlorotError.
     """
     value = _known_value(value or sweep.table.value)
     if not runs:
         raise GlorotError(f"sweep {sweep.name}: expected at least one run to make a table of, found none")
     _check_one_device(runs)
     found = {str(row["run_id"]): row for row in stored.to_dict("records")}
+    source = Source(sweep, runs, found, value, cache(correct))
     over = sweep.select.over if sweep.select else ()
-    by = sweep.select.by if sweep.select else value
     column_names = (sweep.table.columns,)
     row_names = _row_names(sweep, runs, over)
-    by_row, by_column = _grouped(runs, row_names), _grouped(runs, column_names)
-    cells: list[list[Cell]] = []
-    shown: list[Run] = []
-    for row in by_row.values():
-        by_place = _grouped(row, column_names)
-        places = [_cell(by_place.get(column, []), found, value, over, by) for column in by_column]
-        cells.append([cell for cell, _ in places])
-        shown += [run for _, chosen in places for run in chosen]
+    by_row, by_column = grouped(runs, row_names), grouped(runs, column_names)
+    by_place = [grouped(row, column_names) for row in by_row.values()]
+    cells = marked([[cell_of(places.get(column, []), source) for column in by_column] for places in by_place])
     rows, columns = _labels(by_row, row_names, sweep), _labels(by_column, column_names, sweep)
-    columns = [label + mark for label, mark in zip(columns, map(_mark, by_column.values()), strict=True)]
-    if not any(map(_mark, by_column.values())):
-        rows = [label + mark for label, mark in zip(rows, map(_mark, by_row.values()), strict=True)]
+    columns = [label + mark for label, mark in zip(columns, map(kind_mark, by_column.values()), strict=True)]
+    if not any(map(kind_mark, by_column.values())):
+        rows = [label + mark for label, mark in zip(rows, map(kind_mark, by_row.values()), strict=True)]
+    every = {run.run_id for run in [*search.flat(source.short), *runs]}
     notes = [
-        *_local_data(runs),
-        *_facts(sweep, shown, found, value, {*row_names, *column_names}),
+        *local_data(runs),
+        *_facts(source, [run for line in cells for one in line for run in one.shown], {*row_names, *column_names}),
         *_seeds(runs, [*row_names, *column_names, *over], cells),
-        *_choices(rows, columns, cells, by),
-        *_legend(cells, len(found.keys() - {run.run_id for run in runs})),
+        *_choices(rows, columns, cells, sweep),
+        *bold_notes(cells, "table.csv"),
+        *_legend(cells, len(found.keys() - every)),
     ]
-    return Table(" ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, notes)
+    return Table(" ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, notes, source)
 
 
 # Rows and columns ----------------------------------------------------------------------------------
@@ -176,25 +137,22 @@ def stored_table(folder: Path, file: Path | None = None, value: str | None = Non
     """
     if not (folder / "runs.csv").is_file() or not (folder / "sweep.yaml").is_file():
         raise ResultsError(f"expected results in {folder}, found none; run the sweep first: glorot run SWEEP")
-    stored = Store(folder).read_runs()
+    store = Store(folder)
+    stored = store.read_runs()
     sweep = stored_sweep(folder, file)
     by_device = {device: expand(sweep, device) for device in dict.fromkeys(stored["device"])} or {"cpu": expand(sweep)}
     found = set(stored["run_id"])
-    runs = max(by_device.values(), key=lambda runs: sum(run.run_id in found for run in runs))
-    if file and not any(run.run_id in found for run in runs):
+
+    def stored_of(runs: "list[Run]") -> int:
+        return sum(run.run_id in found for run in [*search.flat(search.short_runs(sweep, runs)), *runs])
+
+    runs = max(by_device.values(), key=stored_of)
+    if file and not stored_of(runs):
         raise ResultsError(
             f"none of the {len(runs)} runs of {file} is in {folder}, which holds {len(stored)} of other settings; "
             f"run it, or show those: glorot report {folder}"
         )
-    return table(stored, sweep, runs, value)
-
-
-def _grouped(runs: "Iterable[Run]", names: Sequence[str]) -> "dict[tuple[str, ...], list[Run]]":
-    """Runs by what they have on the axes named (or as their method, or in a field), all in grid order."""
-    groups: dict[tuple[str, ...], list[Run]] = {}
-    for run in runs:
-        groups.setdefault(tuple(run.value(name) for name in names), []).append(run)
-    return groups
+    return table(stored, sweep, runs, value, store.read_correct)
 
 
 def _row_names(sweep: "Sweep", runs: "Sequence[Run]", over: Sequence[str]) -> list[str]:
@@ -203,13 +161,15 @@ def _row_names(sweep: "Sweep", runs: "Sequence[Run]", over: Sequence[str]) -> li
     if {"activation", "initializer"} <= set(names) and "method" not in names:  # "Tanh N" says both
         names[names.index("activation")] = "method"
         names.remove("initializer")
-    seeds = [axis for axis, choices in sweep.grid.items() if all(set(choice.fields) == {"seed"} for choice in choices)]
+    says_loss = "method" in names and "method" not in sweep.grid and len({run.settings.loss for run in runs}) > 1
+    if says_loss and "loss" in names:  # "Tanh, quadratic"
+        names.remove("loss")
     for axis in ["method", *sweep.grid]:
-        groups = _grouped(runs, [*names, sweep.table.columns, *over]).values()
+        groups = grouped(runs, [*names, sweep.table.columns, *over]).values()
         varies = any(len({run.value(axis) for run in group}) > 1 for group in groups)
         if varies and axis == "method" and "activation" in names:
             names[names.index("activation")] = "method"
-        elif varies and axis not in seeds:
+        elif varies and axis not in sweep.seed_axes:
             names.append(axis)
     return names
 
@@ -234,61 +194,12 @@ def _labels(keys: Iterable[tuple[str, ...]], names: Sequence[str], sweep: "Sweep
     return labels
 
 
-# Cells ---------------------------------------------------------------------------------------------
-
-
-def _cell(
-    runs: "Sequence[Run]", found: Found, value: str, over: Sequence[str], by: str
-) -> "tuple[Cell, Sequence[Run]]":
-    """A cell, and the runs it shows. Where no setting can be chosen these are all, and there is no number."""
-    settings = _grouped(runs, over)
-    everything = replace(_summary(runs, found, value), settings=max(1, len(settings)))
-    if not over:
-        return everything, runs
-    scores = {key: _summary(group, found, by) for key, group in settings.items()}
-    # A setting in which some seed diverged is the last resort. Ties: min takes the first in grid order.
-    ranks = {key: (score.diverged > 0, score.mean) for key, score in scores.items() if score.mean is not None}
-    if not ranks:
-        return everything, runs
-    best = min(ranks, key=ranks.__getitem__)
-    unmeasured = sum(score.mean is None and not score.diverged for score in scores.values())
-    chosen = dict(zip(over, best, strict=True))
-    cell = _summary(settings[best], found, value)
-    return replace(cell, chosen=chosen, unmeasured=unmeasured, settings=len(settings)), settings[best]
-
-
-def _summary(runs: "Sequence[Run]", found: Found, value: str) -> Cell:
-    """Mean and standard error over the finished runs. A finished run without this value counts as missing."""
-    statuses = [found[run.run_id]["status"] if run.run_id in found else "missing" for run in runs]
-    values = [float(found[run.run_id][value]) for run, status in zip(runs, statuses, strict=True) if status == "done"]
-    values = [x for x in values if not math.isnan(x)]
-    several = len(values) > 1 and all(map(math.isfinite, values))
-    diverged, failed = statuses.count("diverged"), statuses.count("failed")
-    return Cell(
-        mean=statistics.fmean(values) if values else None,
-        standard_error=statistics.stdev(values) / math.sqrt(len(values)) if several else None,
-        done=len(values),
-        diverged=diverged,
-        failed=failed,
-        missing=len(runs) - len(values) - diverged - failed,
-    )
-
-
-def _number(value: str, mean: float | None, standard_error: float | None) -> str:
-    """Errors with 2 decimals, losses with 4 significant digits; the standard error with as many decimals."""
-    if mean is None:
-        return NOT_RUN
-    exponent = int(f"{mean:.3e}".partition("e")[2]) if math.isfinite(mean) else 0
-    of_loss = f".{max(0, 3 - exponent)}f" if -5 < exponent < 7 else ".3e"
-    shape = ".2f" if value.endswith("_error") else of_loss
-    return f"{mean:{shape}}" + ("" if standard_error is None else f" ± {standard_error:{shape}}")
-
-
 # Notes ---------------------------------------------------------------------------------------------
 
 
-def _facts(sweep: "Sweep", shown: "Sequence[Run]", found: Found, value: str, displayed: set[str]) -> list[str]:
+def _facts(source: Source, shown: "Sequence[Run]", displayed: set[str]) -> list[str]:
     """What the runs shown have in common, or else the values they take. displayed: what the labels say."""
+    sweep, value, found = source.sweep, source.value, source.found
     measured = [run for run in shown if run.run_id in found and found[run.run_id]["status"] != "failed"]
     records = [settings_of(run) for run in measured or shown]
     names = [name for name in FACTS if name not in displayed]
@@ -306,32 +217,53 @@ def _facts(sweep: "Sweep", shown: "Sequence[Run]", found: Found, value: str, dis
     for name in names:
         title, shape = FACTS[name]
         values = list(dict.fromkeys(record[name] for record in records))
+        if name.endswith("_examples"):
+            facts.append(f"{title}: {examples_text(source, measured or shown, name.partition('_')[0])}")
+            continue
         if name == "method" and len(values) > 1:
             continue  # then the labels say it in the sweep's own words
         numeric = all(isinstance(x, int | float) for x in values)
         texts = list(map(shape, sorted(values) if numeric else values))
         many = numeric and len(texts) > 4
         text = f"{texts[0]} to {texts[-1]} ({len(texts)} values)" if many else ", ".join(texts)
-        if name.endswith("_examples") and any(isinstance(run.settings.dataset, LocalData) for run in shown):
-            text = f"up to {text}"  # there may be fewer
         fields = {"hidden", "depth", "width"} if name == "hidden" else {name}
         facts.append(f"{title}: {text}" + (", chosen for each cell" if fields & selected else ""))
     return facts
 
 
-def _mark(runs: "Iterable[Run]") -> str:
+def examples_text(source: Source, runs: "Iterable[Run]", kind: str) -> str:
+    """How many "test" or "valid" examples: "10,000", "440, 10,000", "up to 10,000"."""
+    runs = list(runs)
+    counts = [source.examples(run, kind) for run in runs]
+    known = sorted({count for count in counts if count is not None})
+    most = max((getattr(run.settings, f"{kind}_examples") for run in runs), default=0)
+    return f"up to {most:,}" if None in counts else ", ".join(map(_count, known))
+
+
+def bold_notes(cells: Sequence[Sequence[Cell]], file: str) -> list[str]:
+    """What bold means, and by which test. file: where the p-values are."""
+    every = [one.mark for line in cells for one in line]
+    tests = " or ".join(test for test in (MCNEMAR, PROPORTIONS, WELCH) if any(mark.test == test for mark in every))
+    if not tests:
+        return []
+    return [
+        f"Bold: the lowest of its column, and what is not told from it at p = {SIGNIFICANT} by {tests} (p in {file})"
+    ]
+
+
+def kind_mark(runs: "Iterable[Run]") -> str:
     """What a label adds about its runs' data: " (stand-in)" or " (rebuilt)" where all have such data, else nothing."""
     kinds = {run.settings.dataset.kind if isinstance(run.settings.dataset, LocalData) else "" for run in runs}
     return f" ({kinds.pop()})" if len(kinds) == 1 and "" not in kinds else ""
 
 
-def _local_data(runs: "Iterable[Run]") -> list[str]:
-    """What the data sets that are built here were made from."""
+def local_data(runs: "Iterable[Run]", papers: str = "the paper's own data set was never published") -> list[str]:
+    """What the data sets that are built here were made from. papers: of what they stand for."""
     notes = []
     for one in dict.fromkeys(run.settings.dataset for run in runs):
         if isinstance(one, LocalData) and one.about:
             label, about = _dataset_label(str(one)), one.about.removeprefix(f"{one.kind}: ")
-            why = "; the paper's own data set was never published" if one.kind else ""
+            why = f"; {papers}" if one.kind else ""
             notes.append(f"{label}{f' ({one.kind})' if one.kind else ''}: {about}{why}")
     return notes
 
@@ -342,23 +274,40 @@ def _dataset_label(name: str) -> str:
 
 def _seeds(runs: "Sequence[Run]", names: Sequence[str], cells: Sequence[Sequence[Cell]]) -> list[str]:
     """How many runs a cell has, or should have."""
-    counts = sorted({len(group) for group in _grouped(runs, names).values()})
+    counts = sorted({len(group) for group in grouped(runs, names).values()})
     meaning = any(cell.standard_error is not None for line in cells for cell in line)
     note = f"Seeds: {' to '.join(map(str, dict.fromkeys([counts[0], counts[-1]])))}"
     return [note + (", mean ± standard error of the mean" if meaning else "")]
 
 
-def _choices(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell]], by: str) -> list[str]:
+def _choices(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell]], sweep: "Sweep") -> list[str]:
     """What was chosen, a line a cell."""
     lines = []
     for row, line in zip(rows, cells, strict=True):
         for column, cell in zip(columns, line, strict=True):
             if cell.chosen:
-                chosen = ", ".join(f"{axis} {label}" for axis, label in cell.chosen.items())
+                chosen = ", ".join(chosen_text(sweep, axis, label) for axis, label in cell.chosen.items())
                 without = f"{cell.unmeasured} of {cell.settings} settings without a result"
                 lines.append(f"{row} on {column}: {chosen}" + (f" ({without})" if cell.unmeasured else ""))
-    how = VALUES[by].partition(" (")[0].lower()
-    return ["\n  - ".join([f"Chosen by {how}, the lowest mean over seeds:", *lines])] if lines else []
+    return ["\n  - ".join([f"Chosen by {chosen_by(sweep)}:", *lines])] if lines else []
+
+
+def chosen_by(sweep: "Sweep") -> str:
+    """By what settings are chosen: "validation error after 50,000 updates, one seed"."""
+    assert sweep.select
+    what = VALUES[sweep.select.by].partition(" (")[0].lower()
+    if not sweep.search:
+        return f"{what}, the lowest mean over seeds"
+    seeds = "one seed" if sweep.search.seeds == 1 else f"the lowest mean over {sweep.search.seeds} seeds"
+    return f"{what} after {sweep.search.updates:,} updates, {seeds}"
+
+
+def chosen_text(sweep: "Sweep", axis: str, label: str) -> str:
+    """ "learning_rate 0.1", and whether the grid ends there, so that a better one may lie beyond."""
+    values = {one.label: next(iter(one.fields.values())) if len(one.fields) == 1 else None for one in sweep.grid[axis]}
+    numbers = [value for value in values.values() if isinstance(value, int | float)]
+    at_end = 1 < len(values) == len(numbers) and values[label] in (min(numbers), max(numbers))
+    return f"{axis} {label}" + (" at the end of the grid" if at_end else "")
 
 
 def _legend(cells: Sequence[Sequence[Cell]], left_out: int) -> list[str]:
@@ -391,12 +340,12 @@ def _check_one_device(runs: "Sequence[Run]") -> None:
         raise GlorotError(f"a table shows each run of a sweep once: expected one device, found {devices}")
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text in which a pipe ends no cell of a markdown table."""
     return text.replace("|", r"\|")
 
 
-def _hidden(sizes: str) -> str:
+def sizes_text(sizes: str) -> str:
     """ "300-300" -> "2 x 300"; "300-200" as it is."""
     layers = sizes.split("-")
     return f"{len(layers)} x {layers[0]}" if len(set(layers)) == 1 else sizes
@@ -421,7 +370,7 @@ FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "method": ("Method", str),
     "dataset": ("Data set", lambda name: _dataset_label(name)),
     "updates": ("Updates", _count),
-    "hidden": ("Hidden layers", _hidden),
+    "hidden": ("Hidden layers", sizes_text),
     "batch_size": ("Minibatch", _count),
     "learning_rate": ("Learning rate", label_of),
     "loss": ("Loss", str),

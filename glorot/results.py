@@ -89,6 +89,10 @@ class Store:
         """Status of each stored run by run_id, without pandas. Raises ResultsError as read_runs does."""
         return {row["run_id"]: row["status"] for row in _read(self.folder / "runs.csv", RUN_COLUMNS)}
 
+    def rows(self) -> dict[str, dict[str, str]]:
+        """The rows of runs.csv as text by run_id, without pandas. Raises ResultsError as read_runs does."""
+        return {row["run_id"]: row for row in _read(self.folder / "runs.csv", RUN_COLUMNS)}
+
     def read_provenance(self) -> "pd.DataFrame":
         """provenance.csv, as read_runs reads runs.csv."""
         return _frame(_read(self.folder / "provenance.csv", PROVENANCE_COLUMNS), PROVENANCE_COLUMNS)

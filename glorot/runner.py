@@ -6,12 +6,12 @@ The parent only hands out cells and stores results; it imports neither Numba nor
 import contextlib
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from glorot import datasets
+from glorot import datasets, search
 from glorot.cell import Outcome
 from glorot.checkpoint import Checkpoints
 from glorot.config import Sweep, dump
@@ -33,6 +33,10 @@ class Plan:
     """A sweep's runs: all of them, the selected ones, and of these the ones to do. All in grid order.
 
     statuses: run_id -> status of what was stored before.
+
+    Where the sweep has a search, runs has the short ones in front; selected those that are selected (short) and the
+    long ones chosen so far. later: stand-ins for the long runs that can be chosen once the runs to do have ended.
+    held_up: how many wait for short runs that are not selected.
     """
 
     sweep: Sweep
@@ -42,7 +46,12 @@ class Plan:
     to_do: list[Run]
     statuses: dict[str, str]
     store: Store
+    only: Sequence[str] = ()
     rerun: bool = False
+    retry_failed: bool = False
+    short: list[Run] = field(default_factory=list)
+    later: list[Run] = field(default_factory=list)
+    held_up: int = 0
 
 
 def make_plan(
@@ -52,17 +61,34 @@ def make_plan(
     only: Sequence[str] = (),
     rerun: bool = False,
     retry_failed: bool = False,
+    ended: Collection[str] = (),
 ) -> Plan:
     """What is to be done: the selected runs that were not run yet. Writes nothing.
 
-    rerun: all of them, finished or not. retry_failed: those that failed, too. Raises SweepError and ResultsError.
+    rerun: all of them, finished or not. retry_failed: those that failed, too. ended: run_ids that are not to be done
+    again all the same. Raises SweepError and ResultsError.
     """
     runs, selected = expand(sweep, device), expand(sweep, device, only)
-    store = Store(output / sweep.name, [run.run_id for run in runs])
+    short = search.short_runs(sweep, runs)
+    every = [*search.flat(short), *runs]
+    store = Store(output / sweep.name, [run.run_id for run in every])
     statuses = store.statuses()
     settled = () if rerun else FINISHED if retry_failed else STATUSES
-    to_do = [run for run in selected if statuses.get(run.run_id) not in settled]
-    return Plan(sweep, device, runs, selected, to_do, statuses, store, rerun)
+
+    def to_do(runs: Iterable[Run]) -> list[Run]:
+        return [run for run in runs if run.run_id not in ended and statuses.get(run.run_id) not in settled]
+
+    if not sweep.search:
+        return Plan(sweep, device, every, selected, to_do(selected), statuses, store, only, rerun, retry_failed)
+    first = search.flat(search.of_settings(short, sweep, selected))
+    waiting = {run.run_id for run in to_do(first)}
+    found = store.rows() if statuses else {}
+    stages = search.stages(sweep, short, selected, found, waiting)
+    selected = [*first, *stages.chosen]
+    return Plan(
+        sweep, device, every, selected, to_do(selected), statuses, store, only, rerun, retry_failed,
+        first, stages.later, stages.held_up,
+    )  # fmt: skip
 
 
 def missing_data(plan: Plan, folder: Path) -> dict[AnyData, str]:
@@ -112,6 +138,9 @@ class Observer(Protocol):
 
     def finished(self, run: Run, outcome: Outcome) -> None: ...
 
+    def planned(self, runs: Sequence[Run]) -> None:
+        """These are to follow, now that the search has chosen them."""
+
 
 def run_plan(
     plan: Plan,
@@ -120,18 +149,32 @@ def run_plan(
     jobs: int | None,
     observer: Observer,
     fail_fast: bool = False,
-) -> None:
-    """Do what is to be done and store it.
+) -> Plan:
+    """Do what is to be done and store it. Returns the plan, with the runs a search has chosen meanwhile.
 
     fail_fast: stop at the first run that fails. Raises ResultsError where it cannot be stored, and workers.Stopped
     after a signal.
     """
     with _alone_in(plan.store.folder):
         plan.store.write_sweep(dump(plan.sweep, plan.store.folder), [settings_of(run) for run in plan.runs])
-        if plan.to_do:
-            jobs, threads = share_cores(len(plan.to_do), jobs)
-            tasks = Tasks(data_folder, checkpoint_folder, plan.rerun, threads)
-            execute(plan.to_do, plan.store, tasks, jobs, observer, fail_fast)
+        with signals_noted() as noted:  # over both stages of a search: none is lost between them
+            while plan.to_do:
+                at_once, threads = share_cores(len(plan.to_do), jobs)
+                tasks = Tasks(data_folder, checkpoint_folder, plan.rerun, threads)
+                execute(plan.to_do, plan.store, tasks, at_once, observer, fail_fast, noted)
+                statuses = plan.store.statuses() if fail_fast else {}
+                if not plan.later or any(statuses.get(run.run_id) == "failed" for run in plan.to_do):
+                    break
+                plan = _after_search(plan)
+                observer.planned(plan.to_do)
+    return plan
+
+
+def _after_search(plan: Plan) -> Plan:
+    """What is to be done when all that was to do has ended."""
+    ended = [run.run_id for run in plan.to_do]
+    folder = plan.store.folder.parent
+    return make_plan(plan.sweep, folder, plan.device, plan.only, plan.rerun, plan.retry_failed, ended)
 
 
 def tally(plan: Plan) -> dict[str, int]:
@@ -173,8 +216,16 @@ def share_cores(runs: int, jobs: int | None) -> tuple[int, int]:
     return jobs, max(1, cores() // jobs)
 
 
-def execute(runs: Sequence[Run], store: Store, tasks: Tasks, jobs: int, observer: Observer, fail_fast: bool) -> None:
-    """Run all, `jobs` at a time, and store each outcome.
+def execute(
+    runs: Sequence[Run],
+    store: Store,
+    tasks: Tasks,
+    jobs: int,
+    observer: Observer,
+    fail_fast: bool,
+    signals: list[int] | None = None,
+) -> None:
+    """Run all, `jobs` at a time, and store each outcome. signals: those that came, where the caller notes them.
 
     Ends early by Stopped (a signal), or a GlorotError where results cannot be written. What has finished is stored
     by then, the state of what was under way is saved, and no worker is left.
@@ -182,7 +233,7 @@ def execute(runs: Sequence[Run], store: Store, tasks: Tasks, jobs: int, observer
     waiting = deque(runs)
     workers: list[Worker] = []
     progress = ProgressFile(store.folder)
-    with signals_noted() as noted:
+    with signals_noted() if signals is None else contextlib.nullcontext(signals) as noted:
         try:
             while not noted and (waiting or any(worker.run for worker in workers)):
                 workers[:] = [worker for worker in workers if worker.run or worker.process.is_alive()]

@@ -152,14 +152,16 @@ ADD_RATE = 'add e.g. "learning_rate: 0.03" to base, or "learning_rate: [0.1, 0.0
 BESIDE = "depth and width cannot stand beside hidden, which gives all layer sizes; keep one or the other"
 NAME = "expected up to 100 letters, digits, '-', '_', '.', with a letter or digit first"
 
+RATES = "grid: {learning_rate: [0.1, 0.2]}\nselect: {over: learning_rate}\n"
 CASES = {
     "not a mapping": (
         "[1]",
-        "s.yaml:1: expected a mapping with keys of name, description, base, grid, select, table; found [1]",
+        "s.yaml:1: expected a mapping with keys of name, description, base, grid, select, search, table; found [1]",
     ),
     "unknown top key": (
         BASE + "gird: {}",
-        "s.yaml:2: gird: unknown key; allowed: name, description, base, grid, select, table; did you mean grid?",
+        "s.yaml:2: gird: unknown key; allowed: name, description, base, grid, select, search, table; "
+        "did you mean grid?",
     ),
     "unknown base key": (
         "base:\n  learningrate: 1",
@@ -348,6 +350,42 @@ CASES = {
     "select without over": (
         BASE + "grid: {seed: [1]}\nselect: {}",
         "s.yaml:3: select.over: missing; name one or more axes of the grid: seed",
+    ),
+    "search without select": (
+        BASE + "search: {updates: 50}",
+        "s.yaml:2: search: it is there to choose by, but nothing is chosen; add e.g. select: {over: [AXIS]}",
+    ),
+    "search key": (
+        BASE + RATES + "search: {update: 50}",
+        "s.yaml:4: search.update: unknown key; allowed: updates, seeds; did you mean updates?\n"
+        "s.yaml:4: search.updates: missing; say how many updates the short runs have",
+    ),
+    "search updates": (
+        BASE + RATES + "search: {updates: few}",
+        's.yaml:4: search.updates: expected a whole number from 1 to 1000000000000, found "few"',
+    ),
+    "search as long as the runs": (
+        BASE + RATES + "search: {updates: 100}",
+        "s.yaml:4: search.updates: expected fewer updates than the runs themselves have (100), found 100; "
+        "lower it, or leave search out",
+    ),
+    "search as long as some run": (
+        BASE + "grid: {size: {a: {updates: 1000}, b: {}, c: {updates: 2000}}, width: [1, 2]}\n"
+        "select: {over: width}\nsearch: {updates: 500}",
+        "s.yaml:4: search.updates: expected fewer updates than the runs themselves have (100), found 500; "
+        "lower it, or leave search out",
+    ),
+    "search over updates": (
+        BASE + "grid: {updates: [1000, 2000]}\nselect: {over: updates}\nsearch: {updates: 50}",
+        "s.yaml:4: search: select is over the axis updates, which sets updates; a search gives all its runs the same",
+    ),
+    "search seeds": (
+        BASE + RATES + "search: {updates: 50, seeds: 2}",
+        "s.yaml:4: search.seeds: expected a whole number from 1 to 1, the number of the grid's seeds; found 2",
+    ),
+    "search no seeds": (
+        BASE + RATES.replace("grid: {", "grid: {seed: [3, 4], ") + "search: {updates: 50, seeds: 0}",
+        "s.yaml:4: search.seeds: expected a whole number from 1 to 2, the number of the grid's seeds; found 0",
     ),
     "table rows": (
         BASE + "table: {rows: metod}",
@@ -606,6 +644,8 @@ def sweep_texts(draw):
     }
     if axes:
         top["select"] = {"over": draw(st.lists(st.sampled_from(axes), min_size=1, unique=True))}
+        if not {"updates"} & {*axes} and top["base"]["updates"] > 1 and draw(st.booleans()):
+            top["search"] = {"updates": top["base"]["updates"] - 1, "seeds": 1}
     return yaml_nodes.write(top)
 
 

@@ -102,6 +102,16 @@ def test_on_another_device_than_the_cpu_no_bits_are_promised():
 # Statistical -----------------------------------------------------------------------------------------
 
 
+def test_the_examples_are_as_many_as_were_tested():
+    """A stand-in of 440 test examples: 20 % against 24 % is no difference there, of 10,000 it is one."""
+    old = frame(a_run("a", 20.0, dataset="small_imagenet", data="stand-in: photographs"))
+    new = frame(a_run("b", 24.0, dataset="small_imagenet", data="stand-in: photographs"))
+    assert [one.kind for one in compare(new, old)] == ["worse"]
+    assert [
+        one.kind for one in compare(new, old, None, {("small_imagenet", "stand-in: photographs", 10_000): 440})
+    ] == ["same"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "examples", "kind", "why"),
     [

@@ -13,11 +13,12 @@ import os
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glorot import config, report
+from glorot import config, report, summary
 from glorot.errors import GlorotError
 from glorot.results import Store, settings_of
 from glorot.sweep import expand
@@ -144,8 +145,8 @@ def test_selection_by_validation_error(tmp_path):
     }
     table = table_of(tmp_path, SELECT, outcomes)
     assert texts(table) == {
-        "Tanh": ["30.00 ± 1.00", "2.25 ± 0.25"],
-        "Tanh N": ["16.25 ± 0.25", "1.75 (1 of 2 seeds)"],
+        "Tanh": ["**30.00** ± 1.00", "**2.25** ± 0.25"],  # two seeds: Welch's p is 0.03
+        "Tanh N": ["**16.25** ± 0.25", "**1.75** (1 of 2 seeds)"],
         "Sigmoid": ["82.50 (1 of 2 diverged)", "diverged (5 of 6 runs)"],
     }
     assert [cell.chosen.get("learning_rate") for line in table.cells for cell in line] == [
@@ -167,7 +168,7 @@ def test_selection_over_two_axes_by_a_loss(tmp_path):
         for (depth, rate), loss in zip(itertools.product("45", ["0.1", "0.01"]), [4.0, 3.0, 2.0, 5.0], strict=True)
     }
     table = table_of(tmp_path, text, outcomes)
-    assert texts(table) == {"Tanh": ["55.10"], "Tanh N": ["55.10"], "Sigmoid": ["55.10"]}
+    assert texts(table) == {"Tanh": ["**55.10**"], "Tanh N": ["**55.10**"], "Sigmoid": ["**55.10**"]}
     assert table.cells[0][0].chosen == {"learning_rate": "0.1", "depth": "5"}
     assert "Hidden layers: 5 x 300, chosen for each cell" in table.notes
 
@@ -220,6 +221,12 @@ def rows_and_columns(text):
          ["Tanh, a", "Tanh, b"], ["Shapeset"]),
         ("method: {A: {activation: tanh}}\n  loss: [cross_entropy, quadratic]",
          ["A, cross_entropy", "A, quadratic"], ["Shapeset"]),
+        ("activation: [tanh]\n  initializer: [standard, normalized]\n  loss: [cross_entropy, quadratic]\n"
+         "table: {rows: [activation, initializer, loss]}",
+         ["Tanh", "Tanh, quadratic", "Tanh N", "Tanh N, quadratic"], ["Shapeset"]),
+        ("activation: [tanh]\n  loss: {mse: {loss: quadratic}, slow: {loss: quadratic, learning_rate: 0.01}, "
+         "ce: {loss: cross_entropy}}\ntable: {rows: [method, loss]}",
+         ["Tanh, quadratic, mse", "Tanh, quadratic, slow", "Tanh, ce"], ["Shapeset"]),
     ],
 )  # fmt: skip
 def test_labels(grid, rows, columns):
@@ -231,7 +238,7 @@ def test_a_pipe_in_a_label_ends_no_cell(tmp_path):
     text = BASE + 'grid:\n  method: {"|z|": {activation: tanh}}\n'
     table = table_of(tmp_path, text, {("|z|",): error(12.0)})
     assert r"| \|z\|            |      12.00 |" in table.markdown()
-    assert "|z|,Shapeset,test_error,12.0,,1,1,0,0,done,\n" in table.csv()
+    assert "|z|,Shapeset,test_error,12.0,,1,1,0,0,done,,false,\n" in table.csv()
 
 
 # Numbers and notes ---------------------------------------------------------------------------------
@@ -249,7 +256,7 @@ def test_mean_and_standard_error(values):
     sweep = config.parse(sixty(len(values)), "x.yaml")
     runs = expand(sweep)
     found = {run.run_id: {"status": "done", "test_error": x} for run, x in zip(runs, values, strict=True)}
-    cell = report._summary(runs, found, "test_error")
+    cell = summary.summarized(runs, found, "test_error")
     assert cell.mean == statistics.fmean(values)
     assert cell.done == len(values)
     if len(values) == 1:
@@ -323,3 +330,53 @@ def test_write(tmp_path):
     table.write(tmp_path)
     assert (tmp_path / "table.md").read_bytes().decode() == table.markdown()
     assert (tmp_path / "table.csv").read_bytes().decode() == table.csv()
+
+
+# Bold, and the examples tested ---------------------------------------------------------------------
+
+LOCAL = "{name: small_imagenet, content: " + "ab" * 32 + ", about: 'stand-in: 440 photographs'}"
+
+
+def bold_table(folder, text, outcomes, wrong, value=None):
+    """wrong: labels -> how many of the first of 440 test examples a run gets wrong; none: not stored."""
+    sweep = config.parse(text, "x.yaml")
+    runs = expand(sweep)
+    stored = store_runs(folder, runs, outcomes)
+    arrays = {
+        run.run_id: np.arange(440) >= wrong[labels] for run in runs if (labels := (*run.labels.values(),)) in wrong
+    }
+    return report.table(stored, sweep, runs, value, arrays.get)
+
+
+def test_bold_by_mcnemar_and_the_examples_really_tested(tmp_path):
+    """By hand: 9 more of the same examples wrong is p = 2 / 2^9 = .0039, 8 more .0078: told apart, and not."""
+    text = "name: bold\n" + BASE.replace("shapeset", LOCAL).replace("60_000", "20_000") + "grid:" + METHODS
+    wrong = {("Tanh",): 49, ("Tanh N",): 40, ("Sigmoid",): 48}
+    outcomes = {labels: error(100 * n / 440) for labels, n in wrong.items()}
+    table = bold_table(tmp_path, text, outcomes, wrong)
+    assert [line[0].mark.best for line in table.cells] == [False, True, True]
+    assert [line[0].mark.p for line in table.cells] == [pytest.approx(2 / 2**9), None, pytest.approx(2 / 2**8)]
+    assert "Examples tested: 440" in table.notes
+    check_golden("bold", table)
+
+
+def test_a_stand_in_s_examples_that_are_not_stored_are_not_guessed(tmp_path):
+    text = BASE.replace("shapeset", LOCAL) + "grid:" + METHODS
+    table = bold_table(tmp_path, text, {("Tanh",): error(10.0), ("Tanh N",): error(50.0)}, {})
+    assert "Examples tested: up to 10,000" in table.notes
+    assert "**" not in table.markdown()
+
+
+def test_losses_are_bold_by_seeds_alone(tmp_path):
+    one = BASE + "grid:" + METHODS
+    losses = {("Tanh",): error(10.0, test_loss=2.0), ("Tanh N",): error(50.0, test_loss=3.0)}
+    assert "**" not in bold_table(tmp_path, one, losses, {}, "test_loss").markdown()
+    losses = {(m, s): error(1.0, test_loss=2.0 + (m == "Tanh") + int(s) / 50) for m in ["Tanh", "Tanh N"] for s in "01"}
+    table = bold_table(tmp_path, one + "  seed: [0, 1]\n", losses, {}, "test_loss")
+    assert [line[0].mark.best for line in table.cells] == [False, True, False]
+    assert "Welch's t-test over seeds" in table.markdown()
+
+
+def test_more_examples_asked_for_than_there_are(tmp_path):
+    table = table_of(tmp_path, sixty(1).replace("updates", "test_examples: 50_000, updates"), {("tanh", "0"): error(1)})
+    assert "Examples tested: 10,000" in table.notes

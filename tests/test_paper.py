@@ -1,0 +1,127 @@
+"""Our results beside the paper's Table 1. Golden files: see test_report.py."""
+
+import csv
+import io
+import shutil
+
+import numpy as np
+import pytest
+from test_report import check_golden, store_runs
+
+from glorot import config, report
+from glorot.errors import ResultsError
+from glorot.paper import ROWS, TABLE_1, paper_table
+from glorot.sweep import expand
+
+PAPER = """
+method:
+    Softsign: {activation: softsign, initializer: standard}
+    Tanh: {activation: tanh, initializer: standard}
+    Tanh N: {activation: tanh, initializer: normalized}
+    My ReLU: {activation: relu, initializer: he_uniform}
+"""
+STAND_IN = "{name: small_imagenet, content: CONTENT, about: 'stand-in: 440 of our photographs'}".replace(
+    "CONTENT", "ab" * 32
+)
+
+
+def table_of(folder, name, base, grid, outcomes, more="", correct=lambda run_id: None):
+    text = f"name: {name}\nbase: {{{base}}}\ngrid:\n{grid}{more}"
+    sweep = config.parse(text, "x.yaml")
+    runs = expand(sweep)
+    stored = store_runs(folder / name, runs, outcomes)
+    return report.table(stored, sweep, runs, "test_error", correct)
+
+
+def error(percent):
+    return {"test_error": percent, "valid_error": percent - 1}
+
+
+METHODS = "  method:" + PAPER.partition("method:")[2]
+
+
+def tables(folder):
+    """Shapeset, chosen as in the paper; MNIST twice, short and long; a stand-in of Small-ImageNet with another loss."""
+    rate = "  learning_rate: [0.1, 0.03, 0.01]\n"
+    select = "select: {over: learning_rate}\n"
+    chosen = {
+        (method, rate): error(10 + i + 5 * (rate != "0.03"))
+        for i, method in enumerate(["Softsign", "Tanh", "Tanh N", "My ReLU"])
+        for rate in ["0.1", "0.03", "0.01"]
+    }
+    chosen["Softsign", "0.1"] = error(5.0)
+    base = "dataset: shapeset, updates: 5_000_000"
+    yield table_of(folder, "shapes", base, METHODS + rate, chosen, select)
+    base = "dataset: mnist, learning_rate: 0.1, width: 300, updates: "
+    outcomes = {("Softsign",): error(1.7), ("Tanh",): error(3.0), ("Tanh N",): error(2.0), ("My ReLU",): error(1.0)}
+    yield table_of(folder, "quick", base + "1_000", METHODS, outcomes)
+    yield table_of(folder, "long", base + "600_000", METHODS, outcomes | {("Tanh",): error(1.75), ("Softsign",): None})
+    base = f"dataset: {STAND_IN}, learning_rate: 0.1, updates: 20_000, depth: 4, loss: quadratic"
+    seeds = {(m, s): error(60 + int(s) + 20 * (m == "Tanh")) for m in ["Tanh", "Tanh N"] for s in "012"}
+    seeds["Tanh N", "2"] = "diverged"
+    seeds |= {("Softsign", s): "diverged" for s in "012"}
+    seeds = {key: value for key, value in seeds.items() if value}
+    yield table_of(folder, "photos", base, METHODS + "  seed: [0, 1, 2]\n", seeds, correct=lambda _: np.ones(440, bool))
+
+
+def test_several_sweeps_in_one_table(tmp_path):
+    table = paper_table(list(tables(tmp_path)))
+    assert table.rows == ["Softsign", "Tanh", "Tanh N"]
+    assert table.datasets == ["shapeset", "mnist", "small_imagenet"]
+    check_golden("paper", table)
+    rows = {(row["row"], row["column"]): row for row in csv.DictReader(io.StringIO(table.csv()))}
+    assert rows["Tanh", "MNIST"]["sweep"] == "long"  # the most updates
+    assert rows["Softsign", "MNIST"]["sweep"] == "quick"  # the only result
+    assert float(rows["Tanh", "MNIST"]["difference"]) == pytest.approx(1.75 - 1.76)
+    assert rows["Tanh N", "ImageNet"]["best"] == "false"  # it leaves out a seed that diverged
+
+
+def test_the_paper_s_own_protocol_needs_no_excuse(tmp_path):
+    grid = "  activation: [tanh, sigmoid]\n"
+    outcomes = {("tanh",): error(27.15), ("sigmoid",): error(82.61)}
+    base = "dataset: shapeset, updates: 5_000_000, learning_rate: 0.01"
+    table = paper_table([table_of(tmp_path, "same", base, grid, outcomes)])
+    assert table.text("Tanh", "shapeset") == "**27.15** (paper 27.15, +0.00)"
+    assert not [note for note in table.notes if " - the paper: " in note]
+    assert "Updates: 5,000,000, as in the paper" in table.notes
+    assert "Runs a cell: 1, as in the paper" in table.notes
+
+
+def test_none_of_the_paper_s_cells_is_an_error(tmp_path):
+    base = "dataset: shapeset, updates: 10, learning_rate: 0.01"
+    table = table_of(tmp_path, "ours", base, "  activation: [relu]\n", {("relu",): error(1.0)})
+    with pytest.raises(
+        ResultsError, match=r"expected results with Softsign, .* found none; glorot run table1 has them"
+    ):
+        paper_table([table])
+
+
+def test_the_paper_s_numbers_are_whole():
+    assert all(list(column) == list(ROWS) for column in TABLE_1.values())
+    assert sum(sum(column.values()) for column in TABLE_1.values()) == pytest.approx(789.42)
+
+
+REAL = """\
+name: NAME
+base: {dataset: shapeset, depth: 2, width: 8, updates: UPDATES, evaluate_every: 10, learning_rate: 0.1,
+       valid_examples: 50, test_examples: 50}
+grid: {activation: [tanh, sigmoid]}
+"""
+
+
+def test_in_real_processes(tmp_path, glorot):
+    for name, updates in [("a", "10"), ("b", "20")]:
+        (tmp_path / f"{name}.yaml").write_text(REAL.replace("NAME", name).replace("UPDATES", updates))
+        assert glorot("run", f"{name}.yaml", "-q").returncode == 0
+    one = glorot("report", "a", "--paper")
+    assert (one.returncode, one.stderr) == (0, "")
+    assert "| Tanh  " in one.stdout
+    assert (tmp_path / "results/a/paper.md").read_text() == one.stdout
+    both = glorot("report", "results/a", "b", "--paper")
+    assert "- Updates: 20 - the paper: 5,000,000\n" in both.stdout
+    assert (tmp_path / "results/paper.md").read_text() == both.stdout
+    assert glorot("report", "--paper", "--format", "csv").stdout == (tmp_path / "results/paper.csv").read_text()
+    refused = glorot("report", "a", "--paper", "--value", "valid_error")
+    assert (refused.returncode, "--paper shows test errors" in refused.stderr) == (2, True)
+    shutil.rmtree(tmp_path / "results" / "a")
+    assert glorot("report", "b", "--paper").returncode == 0

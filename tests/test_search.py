@@ -1,0 +1,333 @@
+"""Sweeps with a search: short runs choose, long ones give the table."""
+
+import contextlib
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from test_report import check_golden, store_runs, texts
+
+from glorot import config, report, runner, search
+from glorot.results import Store, settings_of
+from glorot.sweep import expand
+
+TEXT = """\
+name: two
+base: {dataset: shapeset, activation: tanh, depth: 1, width: 4, updates: 100, evaluate_every: 100}
+grid:
+  initializer: [standard, normalized]
+  learning_rate: [0.1, 0.03, 0.01]
+  seed: [0, 1, 2]
+select: {over: learning_rate}
+search: {updates: 10, seeds: 2}
+"""
+
+
+def parsed(text=TEXT):
+    sweep = config.parse(text, "two.yaml")
+    return sweep, expand(sweep)
+
+
+def plan_of(folder, text=TEXT, **options):
+    return runner.make_plan(config.parse(text, "two.yaml"), folder, "cpu", **options)
+
+
+def finish(plan, runs, error, status="done"):
+    """Stores these runs. error: function of a run, its validation error; the test error is half of it."""
+    for run in runs:
+        numbers = {"valid_error": error(run), "test_error": error(run) / 2} if status == "done" else {}
+        plan.store.write_run({**settings_of(run), "status": status, **numbers}, {}, [])
+
+
+def by_rate(**errors):
+    """valid error by label of the learning rate: by_rate(_01=3) is that of 0.1."""
+    return lambda run: errors["_" + run.labels["learning_rate"].replace("0.", "")]
+
+
+def labels(runs):
+    return [(*run.labels.values(), run.settings.updates) for run in runs]
+
+
+# The runs. -----------------------------------------------------------------------------------------
+
+
+def test_short_runs_are_ordinary_runs():
+    """The same ids as a sweep of so few updates gives, for the first seeds."""
+    sweep, runs = parsed()
+    plain = expand(config.parse(TEXT.replace("updates: 100,", "updates: 10,").split("search")[0], "x.yaml"))
+    short = search.flat(search.short_runs(sweep, runs))
+    assert [run.run_id for run in short] == [run.run_id for run in plain if run.settings.seed < 2]
+    assert [run.settings for run in short] == [run.settings for run in plain if run.settings.seed < 2]
+
+
+def test_cells_that_differ_in_updates_alone_share_their_short_runs():
+    axis = "  updates: [100, 200]\n"
+    sweep, runs = parsed(TEXT.replace("  learning_rate", axis + "  learning_rate"))
+    short = search.flat(search.short_runs(sweep, runs))
+    assert len(short) == 2 * 3 * 2
+    assert {run.labels["updates"] for run in short} == {"10"}
+    assert len(search.stand_ins(sweep, runs)) == 2 * 2 * 3
+
+
+def test_a_sweep_reads_back_with_its_search():
+    sweep, _ = parsed()
+    assert sweep.search == config.Search(10, 2)
+    assert config.parse(config.dump(sweep), "x.yaml") == sweep
+
+
+# Plans. --------------------------------------------------------------------------------------------
+
+
+def test_plan_first_the_short_runs_then_the_chosen_ones(tmp_path):
+    first = plan_of(tmp_path)
+    assert len(first.to_do) == len(first.short) == 12
+    assert {run.settings.updates for run in first.to_do} == {10}
+    assert (len(first.later), first.held_up) == (6, 0)
+    finish(first, first.to_do[:6], by_rate(_1=3.0, _03=2.0, _01=4.0))
+    between = plan_of(tmp_path)
+    # One cell is searched: its long runs can start beside the short runs of the other.
+    assert labels(between.to_do)[-3:] == [("standard", "0.03", seed, 100) for seed in "012"]
+    assert (len(between.to_do), len(between.later)) == (9, 3)
+    finish(first, first.to_do[6:], by_rate(_1=1.0, _03=2.0, _01=4.0))
+    second = plan_of(tmp_path)
+    assert labels(second.to_do) == [
+        *[("standard", "0.03", seed, 100) for seed in "012"],
+        *[("normalized", "0.1", seed, 100) for seed in "012"],
+    ]
+    assert (len(second.selected), second.later) == (18, [])
+    finish(second, second.to_do, lambda run: 1.0)
+    assert plan_of(tmp_path).to_do == []
+
+
+def test_diverged_and_failed_short_runs_are_never_chosen_if_another_finished(tmp_path):
+    plan = plan_of(tmp_path, TEXT.replace("seeds: 2", "seeds: 1"))
+    standard, normalized = plan.to_do[:3], plan.to_do[3:]
+    finish(plan, standard[:1], None, "diverged")
+    finish(plan, standard[1:2], None, "failed")
+    finish(plan, standard[2:], lambda run: 90.0)
+    finish(plan, normalized, None, "diverged")
+    then = plan_of(tmp_path, TEXT.replace("seeds: 2", "seeds: 1"))
+    assert labels(then.to_do) == [("standard", "0.01", seed, 100) for seed in "012"]
+    assert then.later == []  # all of the other cell diverged: nothing can be chosen
+    again = plan_of(tmp_path, TEXT.replace("seeds: 2", "seeds: 1"), retry_failed=True)
+    assert labels(again.to_do) == [("standard", "0.03", "0", 10)]
+    assert len(again.later) == 3
+
+
+def test_only(tmp_path):
+    """It holds for both stages; seeds are searched by the first ones all the same."""
+    cell = plan_of(tmp_path, only=["initializer=standard", "seed=2"])
+    assert labels(cell.to_do) == [("standard", rate, seed, 10) for rate in ["0.1", "0.03", "0.01"] for seed in "01"]
+    assert len(cell.later) == 1
+    rate = plan_of(tmp_path, only=["learning_rate=0.1"])
+    assert len(rate.to_do) == 4
+    assert (rate.later, rate.held_up) == ([], 6)
+    finish(cell, cell.to_do, by_rate(_1=3.0, _03=2.0, _01=4.0))
+    assert labels(plan_of(tmp_path, only=["seed=2", "initializer=standard"]).to_do) == [("standard", "0.03", "2", 100)]
+    # Chosen is 0.03, whatever is selected here.
+    assert plan_of(tmp_path, only=["learning_rate=0.1", "initializer=standard"]).to_do == []
+
+
+def test_rerun_does_both_stages_again_once(tmp_path):
+    plan = plan_of(tmp_path)
+    finish(plan, plan.to_do, by_rate(_1=3.0, _03=2.0, _01=4.0))
+    finish(plan, plan_of(tmp_path).to_do, lambda run: 1.0)
+    again = plan_of(tmp_path, rerun=True)
+    assert (len(again.to_do), len(again.later)) == (12, 6)
+    then = plan_of(tmp_path, rerun=True, ended=[run.run_id for run in again.to_do])
+    assert (len(then.to_do), len(then.later)) == (6, 0)
+
+
+class Observer:
+    """An observer that takes notes of what is planned."""
+
+    def __init__(self):
+        self.planned_runs = []
+
+    def planned(self, runs):
+        self.planned_runs.append(len(runs))
+
+
+@pytest.mark.parametrize(("fail_fast", "planned"), [(False, [3]), (True, [])])
+def test_fail_fast_ends_before_the_second_stage(fail_fast, planned, tmp_path, monkeypatch):
+    """What failed before, and is not tried again, stops nothing."""
+    plan = plan_of(tmp_path, only=["initializer=standard"])
+    finish(plan, plan.to_do[:1], None, "failed")
+    plan = plan_of(tmp_path, only=["initializer=standard"])
+
+    def execute(runs, store, tasks, jobs, observer, fail_fast, noted):
+        finish(plan, [run for run in runs if run.run_id != plan.to_do[0].run_id], lambda run: 5.0)
+        finish(plan, [run for run in runs if run.run_id == plan.to_do[0].run_id], None, "failed")
+
+    monkeypatch.setattr(runner, "execute", execute)
+    observer = Observer()
+    last = runner.run_plan(plan, tmp_path, tmp_path, 1, observer, fail_fast)
+    assert observer.planned_runs == planned
+    assert runner.tally(last)["failed"] == 2
+
+
+# Tables. -------------------------------------------------------------------------------------------
+
+
+def table_of(folder, plan, text=TEXT):
+    sweep = config.parse(text, "two.yaml")
+    return report.table(Store(folder / "two").read_runs(), sweep, expand(sweep))
+
+
+def test_the_table_shows_long_runs_only(tmp_path):
+    """By hand: 0.03 is best for standard, 0.1 for normalized; two of the three long seeds of each are there."""
+    plan = plan_of(tmp_path)
+    finish(plan, plan.to_do[:5], by_rate(_1=30.0, _03=20.0, _01=40.0))
+    assert texts(table_of(tmp_path, plan)) == {"Tanh": ["\N{EN DASH}"], "Tanh N": ["\N{EN DASH}"]}
+    finish(plan, plan.to_do[5:6], by_rate(_01=40.0))
+    finish(plan, plan.to_do[6:], by_rate(_1=10.0, _03=20.0, _01=40.0))
+    then = plan_of(tmp_path).to_do
+    finish(plan, then[:2], lambda run: 60.0 + run.settings.seed)
+    finish(plan, then[3:5], lambda run: 50.0 + 2 * run.settings.seed)
+    others = [run for run in expand(plan.sweep) if run.labels["learning_rate"] == "0.01"]  # from a plain sweep
+    finish(plan, others, lambda run: 1.0)
+    table = table_of(tmp_path, plan)
+    assert [cell.chosen for line in table.cells for cell in line] == [
+        {"learning_rate": "0.03"}, {"learning_rate": "0.1"},
+    ]  # fmt: skip
+    check_golden("search", table)
+
+
+def test_a_cell_whose_search_diverged(tmp_path):
+    plan = plan_of(tmp_path)
+    finish(plan, plan.to_do, None, "diverged")
+    assert texts(table_of(tmp_path, plan)) == {"Tanh": ["diverged"], "Tanh N": ["diverged"]}
+
+
+def test_a_choice_at_the_end_of_the_grid_is_told(tmp_path):
+    plan = plan_of(tmp_path)
+    finish(plan, plan.to_do, by_rate(_1=1.0, _03=2.0, _01=4.0))
+    (note,) = [note for note in table_of(tmp_path, plan).notes if note.startswith("Chosen")]
+    assert "Tanh on Shapeset: learning_rate 0.1 at the end of the grid" in note
+
+
+def test_select_without_search_is_as_before(tmp_path):
+    text = TEXT.split("search")[0]
+    sweep = config.parse(text, "two.yaml")
+    runs = expand(sweep)
+    outcomes = {tuple(run.labels.values()): {"valid_error": 1.0, "test_error": 2.0} for run in runs}
+    table = report.table(store_runs(tmp_path, runs, outcomes), sweep, runs)
+    assert [note.splitlines()[0] for note in table.notes if note.startswith("Chosen")] == [
+        "Chosen by validation error, the lowest mean over seeds:"
+    ]
+
+
+# Real processes. -----------------------------------------------------------------------------------
+
+REAL = """\
+name: real
+base: {dataset: shapeset, depth: 2, width: 8, updates: 30, evaluate_every: 10, valid_examples: 50, test_examples: 50}
+grid:
+  activation: [tanh, sigmoid]
+  learning_rate: [0.1, 0.03]
+  seed: [0, 1]
+select: {over: learning_rate}
+search: {updates: 20}
+"""
+OPENING = "4 short runs of 20 updates to choose, then 4 runs = 2 activation x 2 seed; "
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def stored(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.*") if p.name != "provenance.csv"}
+
+
+def test_one_command_does_both_stages(tmp_path, glorot):
+    (tmp_path / "real.yaml").write_text(REAL)
+    dry = glorot("run", "real.yaml", "-n")
+    assert (dry.returncode, dry.stderr) == (
+        0, OPENING + "0 done, 8 to do, on cpu\nnote: 4 runs follow, of the settings that these choose\n",
+    )  # fmt: skip
+    assert [line.split("  ", 1)[1] for line in dry.stdout.splitlines()] == [
+        f"to do     {activation}, learning_rate {rate}, seed 0, 20 updates to choose"
+        for activation in ["tanh", "sigmoid"] for rate in ["0.1", "0.03"]
+    ]  # fmt: skip
+    assert not (tmp_path / "results").exists()
+    ended = glorot("run", "real.yaml", "-j2")
+    assert ended.returncode == 0, ended.stderr
+    opening, *lines, closing = ended.stderr.splitlines()
+    assert opening == OPENING + "0 done, 8 to do, on cpu"
+    assert lines[4] == "chosen: 4 runs to follow"
+    assert [line[:5] for line in lines if line[0] == "["] == [f"[{i}/8]" for i in range(1, 9)]
+    assert closing == "8 done; results in results/real"
+    assert "- Updates: 30\n" in ended.stdout
+    assert (
+        "- Chosen by validation error after 20 updates, one seed:\n  - Tanh on Shapeset: learning_rate" in ended.stdout
+    )
+    assert [row["updates"] for row in rows(tmp_path / "results/real/runs.csv")] == ["20"] * 4 + ["30"] * 4
+    before = stored(tmp_path / "results")
+    again = glorot("run", "real.yaml")
+    assert again.stderr.splitlines() == [OPENING + "8 done, 0 to do, on cpu", closing]
+    assert stored(tmp_path / "results") == before
+    assert glorot("report", "real").stdout == ended.stdout
+    assert glorot("report", "real.yaml").stdout == ended.stdout
+    assert glorot("status", "real").stdout == "real: 8 runs, 4 of them short: 8 done; no process runs it now\n"
+    assert "8 runs on cpu are the baseline now" in glorot("check", "real", "--update").stderr
+    assert glorot("check", "real").stderr.endswith("8 cells: 8 same\n")
+    assert glorot("bench", "real.yaml").stdout.startswith(OPENING.replace("; ", "\n"))
+    # A plain sweep finds all of these, and a search those of a plain one.
+    (tmp_path / "real.yaml").write_text(REAL.split("search")[0])
+    assert "8 runs = 2 activation x 2 learning_rate x 2 seed; 4 done, 4 to do" in glorot("run", "real.yaml").stderr
+
+
+def test_part_of_a_search(tmp_path, glorot):
+    (tmp_path / "real.yaml").write_text(REAL)
+    part = glorot("run", "real.yaml", "--only", "learning_rate=0.1")
+    assert part.stderr.splitlines()[0].endswith(
+        "0 done, 2 to do, 4 waiting for short runs that --only leaves out, on cpu"
+    )
+    assert glorot("status", "real").stdout == (
+        "real: 8 runs, 4 of them short: 2 done, 2 missing, 4 to be chosen; no process runs it now\n"
+    )
+    assert "expected a result of every run of sweep real" in glorot("check", "real", "--update").stderr
+    whole = glorot("run", "real.yaml", "--only", "activation=tanh")
+    assert "then 2 of 4 runs = 1 activation x 2 seed; 1 done, 3 to do" in whole.stderr
+    assert whole.stderr.endswith("4 done; results in results/real\n")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_between_the_stages(sign, tmp_path, environment, glorot):
+    """The same command goes on, and gives the bytes of a run that was never interrupted."""
+    text = REAL.replace("updates: 30, evaluate_every: 10", "updates: 60_000, evaluate_every: 60_000")
+    (tmp_path / "real.yaml").write_text(text)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "glorot", "run", "real.yaml", "-j2"],
+        cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
+        start_new_session=True,
+    )  # fmt: skip
+    timer = threading.Timer(240, process.kill)
+    timer.start()
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith("chosen:"):
+            os.killpg(process.pid, sign)
+            break
+    rest = process.communicate(timeout=60)[1]
+    timer.cancel()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode in (130, -9), "".join(said)
+    if sign == signal.SIGINT:
+        assert re.search(r"interrupted with [4-7] of 8 runs finished", rest)
+    went_on = glorot("run", "real.yaml")
+    assert went_on.returncode == 0, went_on.stderr
+    assert re.search(r"; [4-7] done, [1-4] to do, on cpu", went_on.stderr)
+    assert "8 done; results" in went_on.stderr
+    whole = glorot("run", "real.yaml", "-o", "elsewhere", "--rerun")
+    assert whole.stdout == went_on.stdout
+    assert stored(tmp_path / "elsewhere") == stored(tmp_path / "results")
