@@ -16,14 +16,20 @@ One update runs, with every thread at the same step (a barrier between the steps
 
              k (fan_in + 1) ->                          k ->
         +---------------------------+            +-------+-------+-------+-------+
-     j  | panel: 100 rows, stays in |  thread    | block | block | block | block |   8 rows x 16 columns
-        | L2 while all examples of  |    0       |       |       |       |       |   at a time: W is read
-        | the minibatch pass,       |            |       |       |       |       |   and written once, delta
-        +---------------------------+            |       |       |       |       |   below and a stay in L1
-        | 4 rows x 5 (or 4) examples|  thread    |       |       |       |       |
-        | at a time, in registers   |    1       |   thread 0    |   thread 1    |   (with AVX-512)
+     j  | panel: some rows, stay in |  thread    | block | block | block | block |   a tile of some rows x
+        | L2 while all examples of  |    0       |       |       |       |       |   columns at a time: W is
+        | the minibatch pass,       |            |       |       |       |       |   read and written once,
+        +---------------------------+            |       |       |       |       |   delta below and a stay
+        | a tile of some rows x     |  thread    |       |       |       |       |   in L1
+        | examples at a time, in    |    1       |   thread 0    |   thread 1    |
+        | registers                 |            |               |               |
         +---------------------------+            +-------+-------+-------+-------+
                   forward                                   backward
+
+                   panel     tile forward              tile backward               W is prefetched
+        AVX-512    96 rows   4 rows x 4 (5) examples   8 rows x 16 columns         -
+        others     32 rows   2 rows x 3 (2) examples   5 rows x 8 columns          a panel (forward) or a tile
+                                                       (16 in the first layer)     (backward) ahead, into L2
 
 Neither sharing nor tiling changes the order of any sum: forward, lane i of 16 adds up k = i, i+16, ...; backward,
 delta adds up j = 0, 1, 2, ... and the gradient e = 0, 1, 2, .... So the bits depend on the shapes alone.
@@ -45,17 +51,25 @@ from glorot.network import Layer
 # Columns of ``layers``: W is (FAN_OUT, STRIDE_IN) at W; a below, a (or z) above, delta below and above.
 FAN_IN, FAN_OUT, STRIDE_IN, STRIDE_OUT, W, BELOW, ABOVE = range(7)
 
-PANEL = 96  # rows
 EVALUATION_CHUNK = 96  # examples that pass the network together
 L1_BYTES = 24 * 1024  # share of the first-level cache for delta and a of a block
 
-# Tiles that fit the registers: 32 of 16 floats with AVX-512, else 16 of 8 (a vector of ours then takes two).
-ROWS, EXAMPLES, UPDATE_ROWS = (4, 4, 8) if has_avx512() else (2, 2, 2)
+# Tiles that fit the registers. PANEL: rows. REST_EXAMPLES: of the dot tiles that come first, until EXAMPLES divides the
+# rest of the minibatch. UPDATE_COLUMNS: of an update tile with a delta below; without, fewer registers do for 16.
+if has_avx512():  # 32 registers of 16 floats
+    PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 96, 4, 4, 5
+    UPDATE_ROWS, UPDATE_COLUMNS = 8, 16
+    PANEL_AHEAD, UPDATE_AHEAD = 0, 0
+else:  # 16 registers of 8 floats: a vector of ours takes two; and a smaller L2
+    PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 32, 2, 3, 2
+    UPDATE_ROWS, UPDATE_COLUMNS = 5, 8
+    PANEL_AHEAD, UPDATE_AHEAD = PANEL, UPDATE_ROWS  # rows of W that are prefetched: of the next panel, the next tile
 
-dot_plus, dot, dot_one = (dot_tile(ROWS, examples) for examples in (EXAMPLES + 1, EXAMPLES, 1))
+dot, dot_rest, dot_one = (dot_tile(ROWS, examples, PANEL_AHEAD) for examples in (EXAMPLES, REST_EXAMPLES, 1))
 row_dot, row_dot_one = dot_tile(1, EXAMPLES), dot_tile(1, 1)
-update, update_row = update_tile(UPDATE_ROWS, with_delta=True), update_tile(1, with_delta=True)
-update_first, update_first_row = update_tile(UPDATE_ROWS, with_delta=False), update_tile(1, with_delta=False)
+update = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=UPDATE_AHEAD)
+update_first = update_tile(UPDATE_ROWS, with_delta=False, ahead=UPDATE_AHEAD)
+update_row, update_first_row = update_tile(1, with_delta=True), update_tile(1, with_delta=False)
 
 
 # One function an activation and a loss, and the choice among them by number. ----------------------------
@@ -187,10 +201,10 @@ def dots(W, a, z, start, stop):
         end = min(panel + PANEL, stop)
         whole = panel + (end - panel) // ROWS * ROWS
         e = 0
-        while examples - e > EXAMPLES and (examples - e) % EXAMPLES != 0:
+        while examples - e >= REST_EXAMPLES and (examples - e) % EXAMPLES != 0:
             for j in range(panel, whole, ROWS):
-                dot_plus(W, j, a, e, z)
-            e += EXAMPLES + 1
+                dot_rest(W, j, a, e, z)
+            e += REST_EXAMPLES
         while examples - e >= EXAMPLES:
             for j in range(panel, whole, ROWS):
                 dot(W, j, a, e, z)

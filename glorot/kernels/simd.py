@@ -103,31 +103,41 @@ def row_pointers(context, builder, array_type, array, first, count, column=0):
     return [builder.gep(base, [builder.mul(width, width.type(i))]) for i in range(count)]
 
 
-def _vector_at(builder, pointer, offset):
-    return builder.bitcast(builder.gep(pointer, [offset]), VECTOR.as_pointer())
+def _vector_at(builder, pointer, offset, vector):
+    return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
 
 
-def load(builder, pointer, offset):
-    return builder.load(_vector_at(builder, pointer, offset), align=4)
+def load(builder, pointer, offset, vector=VECTOR):
+    return builder.load(_vector_at(builder, pointer, offset, vector), align=4)
 
 
 def store(builder, value, pointer, offset):
-    builder.store(value, _vector_at(builder, pointer, offset), align=4)
+    builder.store(value, _vector_at(builder, pointer, offset, value.type), align=4)
 
 
-def splat(builder, scalar):
-    one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, INT(0))
-    return _shuffle(builder, one, one, [0] * LANES)
+def prefetch(builder, pointer, offset):
+    """Begin to fetch an element's cache line into L2. Any address will do, also one behind the array's end."""
+    place = builder.bitcast(builder.gep(pointer, [offset]), ir.IntType(8).as_pointer())
+    function = ir.FunctionType(ir.VoidType(), [place.type, INT, INT, INT])
+    intrinsic = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0i8")
+    to_read, into_l2, data = INT(0), INT(2), INT(1)
+    builder.call(intrinsic, [place, to_read, into_l2, data])
+
+
+def splat(builder, scalar, vector=VECTOR):
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, INT(0))
+    return _shuffle(builder, one, one, [0] * vector.count)
 
 
 def fused(builder, a, b, c):
     """a * b + c, rounded once, lane by lane."""
-    function = ir.FunctionType(VECTOR, [VECTOR] * 3)
-    return builder.call(cgutils.get_or_insert_function(builder.module, function, "llvm.fma.v16f32"), [a, b, c])
+    function = ir.FunctionType(a.type, [a.type] * 3)
+    name = f"llvm.fma.v{a.type.count}f32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [a, b, c])
 
 
 def _shuffle(builder, x, y, lanes):
-    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(INT, LANES), lanes))
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(INT, len(lanes)), lanes))
 
 
 # Lanes of two vectors (0-15 and 16-31) that are added at each of the four levels of a sum over lanes: i and i+8,
@@ -171,20 +181,21 @@ def _lane_sums(builder, vectors):
     return [sums[index] for index in sorted(sums)]
 
 
-def variables(builder, count):
+def variables(builder, count, vector=VECTOR):
     """Vectors that start at zero; LLVM keeps them in registers."""
-    variables = [cgutils.alloca_once(builder, VECTOR) for _ in range(count)]
+    variables = [cgutils.alloca_once(builder, vector) for _ in range(count)]
     for variable in variables:
-        builder.store(ir.Constant(VECTOR, None), variable)
+        builder.store(ir.Constant(vector, None), variable)
     return variables
 
 
-def dot_tile(rows, examples):
+def dot_tile(rows, examples, ahead=0):
     """Intrinsic dot(W, j, a, e, z): for a tile of rows x examples that begins at (j, e)
 
         z[e, j] = sum_k W[j, k] * a[e, k],    W: (fan_out, n), a: (examples, n), z: (examples, >= fan_out).
 
     n is a multiple of 16. Lane i adds up the products k = i, i+16, i+32, ...; then the lanes are added as a tree.
+    Meanwhile the rows j+ahead ... of W are prefetched, if ahead is not 0.
     """
 
     @intrinsic
@@ -198,6 +209,8 @@ def dot_tile(rows, examples):
             sums = variables(builder, examples * rows)
             with cgutils.for_range_slice(builder, n.type(0), n, n.type(LANES), inc=True) as (k, _):
                 weights = [load(builder, row, k) for row in w_rows]
+                for row in w_rows if ahead else []:
+                    prefetch(builder, row, builder.add(k, builder.mul(n, n.type(ahead))))
                 for example, a_row in enumerate(a_rows):
                     x = load(builder, a_row, k)
                     for row, weight in enumerate(weights):
@@ -215,14 +228,16 @@ def dot_tile(rows, examples):
     return dot
 
 
-def update_tile(rows, with_delta):
+def update_tile(rows, with_delta, lanes=LANES, ahead=0):
     """Intrinsic update(W, j, k, n, a, delta, below, step): one pass over the tile W[j : j+rows, k : k+n],
     n a multiple of 16, that for every column c of the tile and every example e
 
         below[e, c] += sum_r delta[e, j+r] * W[j+r, c]           (if with_delta)
         W[j+r, c]   -= step * sum_e delta[e, j+r] * a[e, c]
 
-    with the weights as they were before. Both sums run in the order of their index, one fused step at a time.
+    with the weights as they were before. Both sums run in the order of their index, one fused step at a time: each
+    column for itself, so that some `lanes` of them (a divisor of 16) may be done together without a change of bits.
+    Meanwhile the rows j+ahead ... of the tile's columns are prefetched, if ahead is not 0.
     W: (fan_out, m), a and below: (examples, m), delta: (examples, >= fan_out).
     """
 
@@ -232,19 +247,23 @@ def update_tile(rows, with_delta):
             W_, j_, k_, n_, a_, delta_, below_, step_ = args
             w_rows = row_pointers(context, builder, W, W_, j_, rows, column=k_)
             examples = builder.extract_value(context.make_array(a)(context, builder, a_).shape, 0)
-            minus_step = splat(builder, builder.fneg(step_))
-            with cgutils.for_range_slice(builder, n_.type(0), n_, n_.type(LANES), inc=True) as (c, _):
-                weights = [load(builder, row, c) for row in w_rows]
-                gradients = variables(builder, rows)
+            vector = ir.VectorType(FLOAT, lanes)
+            minus_step = splat(builder, builder.fneg(step_), vector)
+            with cgutils.for_range_slice(builder, n_.type(0), n_, n_.type(lanes), inc=True) as (c, _):
+                weights = [load(builder, row, c, vector) for row in w_rows]
+                for row in w_rows if ahead else []:
+                    width = builder.extract_value(context.make_array(W)(context, builder, W_).shape, 1)
+                    prefetch(builder, row, builder.add(c, builder.mul(width, n_.type(ahead))))
+                gradients = variables(builder, rows, vector)
                 column = builder.add(k_, c)
                 with cgutils.for_range(builder, examples) as loop:
-                    x = load(builder, pointer_to(context, builder, a, a_, loop.index, column), n_.type(0))
+                    x = load(builder, pointer_to(context, builder, a, a_, loop.index, column), n_.type(0), vector)
                     deltas = pointer_to(context, builder, delta, delta_, loop.index, j_)
                     if with_delta:
                         place = pointer_to(context, builder, below, below_, loop.index, column)
-                        total = load(builder, place, n_.type(0))
+                        total = load(builder, place, n_.type(0), vector)
                     for row in range(rows):
-                        d = splat(builder, builder.load(builder.gep(deltas, [n_.type(row)]), align=4))
+                        d = splat(builder, builder.load(builder.gep(deltas, [n_.type(row)]), align=4), vector)
                         if with_delta:
                             total = fused(builder, d, weights[row], total)
                         builder.store(fused(builder, d, x, builder.load(gradients[row])), gradients[row])
