@@ -17,8 +17,8 @@ import click
 import pytest
 
 from glorot.cli import cli
-from glorot.results import HISTORY_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS, Store
-from glorot.statistics import MCNEMAR, PROPORTIONS
+from glorot.results import HISTORY_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
+from glorot.statistics import MCNEMAR
 
 TINY = """\
 name: tiny
@@ -56,7 +56,7 @@ TABLE = """\
 - Seeds: 1
 - Bold: the lowest of its column, and what is not told from it at p = 0.005 by TEST (p in table.csv)
 """
-TABLE = TABLE.replace("TEST", MCNEMAR if hasattr(Store, "read_correct") else PROPORTIONS)
+TABLE = TABLE.replace("TEST", MCNEMAR)
 
 
 @pytest.fixture
