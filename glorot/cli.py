@@ -100,6 +100,28 @@ def dataset_names() -> Iterable[str]:
     return DATASETS
 
 
+def initializer_names() -> Iterable[str]:
+    from glorot.initializers import INITIALIZERS
+
+    return INITIALIZERS
+
+
+def loss_names() -> Iterable[str]:
+    from glorot.losses import LOSSES
+
+    return LOSSES
+
+
+def layer_sizes(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """ "1200,1000" -> (1200, 1000)."""
+    from glorot.settings import check_field
+
+    try:
+        return None if text is None else check_field("hidden", [int(size) for size in text.split(",")])
+    except ValueError:
+        raise click.BadParameter(f"expected sizes such as 1200,1000,800; found {text!r}") from None
+
+
 def epilog(example: str) -> str:
     """An example for the end of a command's help, with its line breaks kept."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in example.splitlines())
@@ -481,6 +503,42 @@ def bench(
         return
     measured = measure.results(setting, peer, rounds)
     show(json.dumps(measured, indent=2) + "\n" if as_json else measure.text(measured))
+
+
+@cli.command(epilog=epilog("glorot inspect --activation tanh --initializer standard\n"
+                           "glorot inspect --activation relu --initializer he_normal --hidden 300,200"))  # fmt: skip
+@click.option("--activation", type=Names(activation_names), required=True, help="Of the hidden layers.")
+@click.option("--initializer", type=Names(initializer_names), required=True, help="How the weights are drawn.")
+@click.option("--depth", type=click.IntRange(1, 1000), help="Hidden layers.  [default: 5]")
+@click.option("--width", type=click.IntRange(1, 10**6), help="Units a hidden layer.  [default: 1000]")
+@click.option("--hidden", callback=layer_sizes, metavar="N,N,...", help="All layer sizes, instead of depth and width.")
+@click.option("--dataset", type=Names(dataset_names), default="shapeset", show_default=True,
+              help="Whose test examples.")  # fmt: skip
+@click.option("--examples", type=click.IntRange(1, 100_000), default=300, show_default=True, help="How many of them.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the weights.")
+@click.option(
+    "--loss", type=Names(loss_names), default="cross_entropy", show_default=True, help="Where gradients start."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@data_option
+def inspect(
+    activation: str, initializer: str, depth: int | None, width: int | None, hidden: tuple[int, ...] | None,
+    dataset: str, examples: int, seed: int, loss: str, as_json: bool, data: Path | None,
+) -> None:  # fmt: skip
+    """See how signals spread through a network before training.
+
+    Prints the variance of activations, gradients and weight gradients in each layer, and the singular values of its
+    Jacobian, beside what the theory of Glorot & Bengio (2010) says of them (eq. 5 to 14). Trains nothing: seconds.
+    """
+    from glorot import inspection
+    from glorot.datasets import data_folder
+    from glorot.settings import BESIDE_HIDDEN, DEFAULT_DEPTH, DEFAULT_WIDTH
+
+    if hidden and (depth or width):
+        raise click.UsageError(BESIDE_HIDDEN)
+    sizes = hidden or (width or DEFAULT_WIDTH,) * (depth or DEFAULT_DEPTH)
+    seen = inspection.inspect(dataset, activation, initializer, sizes, loss, examples, seed, data_folder(data))
+    show(seen.json() if as_json else seen.text())
 
 
 @cli.group(epilog=epilog("glorot data list\nglorot data fetch mnist"))
