@@ -266,13 +266,21 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
 @click.option("--format", "form", type=click.Choice(("markdown", "csv")), default="markdown",
               show_default=True, help="What to print.")  # fmt: skip
 @click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
-def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None) -> int:
+@click.option("--scorecard", is_flag=True, help="Judge the paper's claims by these runs instead.")
+def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None, scorecard: bool) -> int:
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
-    table.md and table.csv beside the results it reads.
+    table.md and table.csv beside the results it reads. With --scorecard: every claim of the paper that can be
+    measured, its number, ours and the verdict, from the runs of all these sweeps together and from networks before
+    training; as scorecard.md beside the results of one sweep, or in OUTPUT for several.
     """
     from glorot.report import stored_table
+
+    if scorecard:
+        if value or form != "markdown":
+            raise click.UsageError("--scorecard is markdown of its own: --value and --format do not go with it")
+        return _scorecard(sweeps, output)
 
     places = [place for name in sweeps or [str(output)] for place in _places(name, output)]
     code = OK
@@ -289,6 +297,23 @@ def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None) 
         text = table.markdown() if form == "markdown" else table.csv()
         show(("\n" if number and form == "markdown" else "") + text)
     return code
+
+
+def _scorecard(sweeps: tuple[str, ...], output: Path) -> int:
+    """Print the scorecard of these sweeps' runs, and write it. With no results at all: of what needs no run."""
+    from glorot import scorecard
+    from glorot.results import find_folders
+    from glorot.study import gather
+
+    folders = [folder for name in sweeps for folder, _ in _places(name, output)] or find_folders(output)
+    runs = gather(folders)
+    say(f"{len(runs)} stored runs; and two networks before training, which takes seconds")
+    text = scorecard.markdown(scorecard.judge(scorecard.evidence(runs)))
+    show(text)
+    place = folders[0] if sweeps and len(folders) == 1 else output
+    scorecard.write(place, text)
+    say(f"written: {place / scorecard.FILE}")
+    return OK
 
 
 def _places(name: str, output: Path) -> list[tuple[Path, Path | None]]:

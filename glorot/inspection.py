@@ -97,10 +97,10 @@ class Inspection:
         steps = len(self.hidden) - 1
         return Pair(*(_root(ratio(end, start), steps) for start, end in zip(*ends, strict=True)))
 
-    def spread(self, quantity: str) -> float:
-        """The largest over the smallest variance of the hidden layers."""
-        found = [getattr(one, quantity).measured for one in self.hidden]
-        return ratio(max(found), min(found))
+    def ratios(self, quantity: str) -> list[float]:
+        """The measured factors a layer that `factors` is the mean of, from the input upwards."""
+        pairs = itertools.pairwise(getattr(one, quantity).measured for one in self.hidden)
+        return [ratio(*(pair[::-1] if quantity == "activation" else pair)) for pair in pairs]
 
     def json(self) -> str:
         """Everything, for programs. Numbers that are not finite are null."""
