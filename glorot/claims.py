@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glorot.datasets import DATASETS
-from glorot.statistics import mcnemar_exact, two_proportion
+from glorot.statistics import mcnemar_exact, two_proportions
 from glorot.study import StoredRun
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def sized(verdict: Verdict, *runs: StoredRun) -> Verdict:
 
 def sweep_of(dataset: str) -> str:
     """The shipped sweep that has runs on a data set."""
-    return "figures" if dataset == "shapeset" else "table1"
+    return "table1" if dataset == "small_imagenet" else "figures"
 
 
 # Choosing runs -------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def difference(a: StoredRun, b: StoredRun) -> Difference:
     if same and right_a is not None and right_b is not None and len(right_a) == len(right_b):
         p, test = mcnemar_exact(right_a, right_b), "McNemar"
     else:
-        p, test = two_proportion(*_wrong(a), *_wrong(b)), "two proportions"
+        p, test = two_proportions(*_wrong(a), *_wrong(b)), "two proportions"
     return Difference(float(a["test_error"]), float(b["test_error"]), p, test)
 
 

@@ -176,7 +176,7 @@ def run(
     jobs: int | None, rerun: bool, retry_failed: bool, fail_fast: bool, checkpoints: Path | None, quiet: bool,
     verbose: bool, data: Path | None,
 ) -> int:  # fmt: skip
-    """Run the sweep of a YAML file, or a shipped experiment by its name.
+    """Run the sweep of a YAML file, or a shipped experiment by name.
 
     Trains one network for each cell of the sweep's grid, stores what comes out in OUTPUT/NAME/ as it
     comes, and prints the table. Runs that are finished are skipped, and the state of each is saved every
@@ -454,7 +454,7 @@ def status(sweep: str, output: Path) -> None:
 
 @cli.command("list", epilog=epilog("glorot list"))
 def list_() -> None:
-    """List activations, initializers, losses, data sets and experiments.
+    """List activations, initializers, losses, data sets, experiments.
 
     These are the names a sweep file can use, each with its formula or what it is.
     """

@@ -161,8 +161,8 @@ class Inspection:
                 continue
             verb, towards = ("shrink" if factor < 1 else "grow"), ("input" if where == "first" else "output")
             words.append(
-                f"{plural} {verb} by a factor {_short(factor)} a layer (variance, towards the {towards})"
-                f"{_said(factor, theory)}: the {where} of {n} layers sees {share} the variance of the {other}."
+                f"{plural} {verb} by a factor {_short(factor)} a layer (variance, towards the {towards}"
+                f"{_said(factor, theory)}): the {where} of {n} layers sees {share} the variance of the {other}."
             )
         return "\n".join(textwrap.fill(sentence, 100) for sentence in [*words, *self._instead()])
 
@@ -389,7 +389,7 @@ def _said(factor: float, theory: float | None) -> str:
     """Theory's factor, where it is another."""
     if theory is None or abs(factor - theory) <= LEVEL * factor:
         return ""
-    return f" (theory, near z = 0: {_short(theory)})"
+    return f"; theory, near z = 0: {_short(theory)}"
 
 
 def _plain(value):

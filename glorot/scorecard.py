@@ -12,7 +12,7 @@ from glorot.claims_at_start import jacobian, keeps, shrinks, spreads, weight_gra
 from glorot.claims_inside import JUDGES as INSIDE
 from glorot.claims_of_errors import TABLE_1, of_losses, of_sizes, pair, sigmoid_depth, sigmoid_is_worst
 from glorot.results import write_text
-from glorot.statistics import two_proportion
+from glorot.statistics import two_proportions
 from glorot.study import StoredRun
 
 FILE = "scorecard.md"
@@ -72,17 +72,17 @@ def _listed(title: str, items: Mapping[str, str]) -> str:
 
 def _against(a: str, b: str, dataset: str) -> Claim:
     """Two methods of a column of Table 1: a is better where the paper's own numbers tell them apart, else no worse."""
-    wrong = [round(TABLE_1[method][dataset] * 100) for method in (a, b)]  # of 10,000
-    apart = two_proportion(wrong[0], 10_000, wrong[1], 10_000) < SIGNIFICANT
+    wrong = [round(TABLE_1[dataset][method] * 100) for method in (a, b)]  # of 10,000
+    apart = two_proportions(wrong[0], 10_000, wrong[1], 10_000) < SIGNIFICANT
     word, rule, text = (
         ("better", errors.lower, errors.LOWER) if apart else ("no worse", errors.no_worse, errors.NO_WORSE)
     )
-    numbers = f"{TABLE_1[a][dataset]:.2f} % against {TABLE_1[b][dataset]:.2f} %"
+    numbers = f"{TABLE_1[dataset][a]:.2f} % against {TABLE_1[dataset][b]:.2f} %"
     return Claim(f"{a} is {word} than {b}", _column_of(dataset), numbers, pair(rule, text, a, b, dataset))
 
 
 def _lead(a: str, b: str, dataset: str) -> Claim:
-    papers = f"{TABLE_1[b][dataset] - TABLE_1[a][dataset]:.2f} points"
+    papers = f"{TABLE_1[dataset][b] - TABLE_1[dataset][a]:.2f} points"
     judge = pair(errors.gap, errors.GAP, a, b, dataset)
     return Claim(f"{a}'s lead over {b} is of that size", _column_of(dataset), papers, judge)
 
@@ -93,7 +93,7 @@ def _column_of(dataset: str) -> str:
 
 def _table_1(dataset: str) -> list[Claim]:
     """The claims of one column."""
-    sigmoid = f"{TABLE_1['Sigmoid'][dataset]:.2f} %"
+    sigmoid = f"{TABLE_1[dataset]['Sigmoid']:.2f} %"
     return [
         _against("Tanh N", "Tanh", dataset),
         _lead("Tanh N", "Tanh", dataset),

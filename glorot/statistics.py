@@ -20,10 +20,10 @@ def mcnemar_exact(correct_a: "np.ndarray", correct_b: "np.ndarray") -> float:
     return float(stats.binomtest(only_a, only_a + only_b).pvalue)
 
 
-def two_proportion(wrong_a: int, n_a: int, wrong_b: int, n_b: int) -> float:
-    """Two-sided p-value of the z-test (pooled variance) that wrong_a of n_a and wrong_b of n_b have one rate behind."""
-    pooled = (wrong_a + wrong_b) / (n_a + n_b)
-    variance = pooled * (1 - pooled) * (1 / n_a + 1 / n_b)
+def two_proportions(k_1: float, n_1: int, k_2: float, n_2: int) -> float:
+    """Two-sided p-value of the z-test (pooled variance) that k_1 of n_1 and k_2 of n_2 have one rate behind them."""
+    pooled = (k_1 + k_2) / (n_1 + n_2)
+    variance = pooled * (1 - pooled) * (1 / n_1 + 1 / n_2)
     if variance <= 0:  # all right, or all wrong
         return 1.0
-    return math.erfc(abs(wrong_a / n_a - wrong_b / n_b) / math.sqrt(2 * variance))
+    return math.erfc(abs(k_1 / n_1 - k_2 / n_2) / math.sqrt(2 * variance))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class StoredRun:
-    """One finished run. row: its line of runs.csv, by column; see results.RUN_COLUMNS. Missing numbers are NaN or NA."""
+    """One finished run. row: its line of runs.csv by column (results.RUN_COLUMNS); missing numbers are NaN or NA."""
 
     folder: Path
     row: dict[str, Any]

@@ -19,7 +19,7 @@ from glorot import claims, claims_at_start, claims_inside, claims_of_errors, con
 from glorot.claims import HELD, NOT_HELD, NOT_MEASURED, Evidence
 from glorot.inspection import Inspection, LayerSeen, Pair
 from glorot.results import Store, settings_of
-from glorot.statistics import mcnemar_exact, two_proportion
+from glorot.statistics import mcnemar_exact, two_proportions
 from glorot.study import StoredRun, gather
 from glorot.sweep import expand
 
@@ -63,8 +63,8 @@ def test_mcnemar_worked_by_hand():
 
 
 def test_two_proportion_worked_by_hand():
-    assert two_proportion(164, 10_000, 221, 10_000) == pytest.approx(0.0034, abs=1e-4)
-    assert two_proportion(0, 10, 0, 10) == 1
+    assert two_proportions(164, 10_000, 221, 10_000) == pytest.approx(0.0034, abs=1e-4)
+    assert two_proportions(0, 10, 0, 10) == 1
 
 
 def test_a_difference_uses_the_answers_to_the_same_examples_where_it_can():
