@@ -13,9 +13,11 @@ E[x^2] = Var[x] + mean^2 that arrives in the next layer, so E[x^2], over the pix
 
 Units that are other than f(z) = z near 0 enter with their slopes on both sides of 0 and their value at 0: sigmoid
 with slope 1/4 and value 1/2, ReLU with half of the squares (He et al. 2015). That extends the paper's equations and
-leaves them as they are for tanh, softsign and linear units. Layers that are not square have the mean of the
-Marchenko-Pastur law, of which the quarter circle is the square case. Theory is of z about 0: where units leave their
-linear regime, measured and theory part, and that is worth seeing.
+leaves them as they are for tanh, softsign and linear units. Variances of dC/dz are mean squares: those of hidden
+layers have mean 0, and where the cost gives the output a mean (the quadratic one does), it is passed down like the
+rest. Layers that are not square have the mean of the Marchenko-Pastur law, of which the quarter circle is the square
+case. Theory is of z about 0: where units leave their linear regime, measured and theory part, and that is worth
+seeing.
 """
 
 import itertools
@@ -53,9 +55,9 @@ class Pair(NamedTuple):
 class LayerSeen:
     """One layer; the last one gives the logits and has neither activation nor Jacobian.
 
-    gain: fan_in Var[W] by the initializer's law. activation, gradient: variances of a^l and dC/dz^l, over units and
-    examples. weight_gradient: variance of one example's dC/dW^l. jacobian: mean singular value of da^l/da^(l-1), from
-    the second layer on. saturation: share of units with less than 5 % of the largest slope.
+    gain: fan_in Var[W] by the initializer's law. activation, gradient: variance of a^l and mean square of dC/dz^l,
+    over units and examples. weight_gradient: variance of one example's dC/dW^l. jacobian: mean singular value of
+    da^l/da^(l-1), from the second layer on. saturation: share of units with less than 5 % of the largest slope.
     """
 
     layer: int
@@ -243,9 +245,9 @@ def forward_theory(input_square: float, laws: Sequence[Factors], regime: Regime)
     return variances, squares
 
 
-def backward_theory(output_variance: float, laws: Sequence[Factors]) -> list[float]:
-    """Variance of dC/dz of every layer (eq. 6), from that of the output, which is measured. laws: of all layers."""
-    found = [output_variance]
+def backward_theory(output_square: float, laws: Sequence[Factors]) -> list[float]:
+    """Mean square of dC/dz of every layer (eq. 6), from that of the output, which is measured. laws: of all layers."""
+    found = [output_square]
     for law in reversed(laws[1:]):
         found.insert(0, found[0] * law.gradient)
     return found
@@ -306,9 +308,9 @@ def layers_seen(
         weights = _weight_gradients(network, examples)
     regime = near_zero(activation)
     laws = factors(sizes, initializer, regime)
-    output = rows["gradient", len(laws)].std ** 2
+    squares_seen = [rows["gradient", l].std ** 2 + rows["gradient", l].mean ** 2 for l in range(1, len(sizes))]
     variances, squares = forward_theory(_input_square(examples), laws[:-1], regime)
-    gradients = backward_theory(output, laws)
+    gradients = backward_theory(squares_seen[-1], laws)
     below = [_input_square(examples), *squares]
     found = []
     for position, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
@@ -322,7 +324,7 @@ def layers_seen(
                 fan_out=fan_out,
                 gain=laws[position].forward,
                 activation=Pair(seen.std**2, variances[position]) if seen and is_hidden else None,
-                gradient=Pair(rows["gradient", l].std ** 2, gradients[position]),
+                gradient=Pair(squares_seen[position], gradients[position]),
                 weight_gradient=Pair(weights[position], below[position] * gradients[position]),
                 jacobian=Pair(jacobian.mean, theory) if jacobian else None,
                 saturation=seen.saturation if seen else None,

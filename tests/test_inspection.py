@@ -21,9 +21,9 @@ from glorot.inspection import near_zero, singular_value_theory
 from glorot.network import initial_parameters
 
 
-def seen(sizes, activation, initializer, n=60):
+def seen(sizes, activation, initializer, n=60, loss="cross_entropy"):
     """What is seen of a network of these sizes, with its layers and examples."""
-    made = kernels.create("cpu", sizes, activation, "cross_entropy", 10, 0.1, 1)
+    made = kernels.create("cpu", sizes, activation, loss, 10, 0.1, 1)
     made.parameters = initial_parameters(sizes, initializer, 3)
     rng = np.random.default_rng(4)
     some = Examples(rng.integers(0, 256, (n, sizes[0]), dtype=np.uint8), rng.integers(0, sizes[-1], n).astype(np.uint8))
@@ -39,7 +39,7 @@ def test_measured_is_the_oracles(activation):
     for one, below, delta in zip(found, inputs, deltas, strict=True):
         each = [np.outer(d, a) for d, a in zip(delta, below, strict=True)]
         assert one.weight_gradient.measured == pytest.approx(np.square(each).mean(), rel=1e-3)
-        assert one.gradient.measured == pytest.approx(delta.var(), rel=1e-3)
+        assert one.gradient.measured == pytest.approx(np.square(delta).mean(), rel=1e-3)
     for one, a in zip(found[:-1], inputs[1:], strict=True):
         assert one.activation.measured == pytest.approx(a.var(), rel=1e-3)
         assert one.saturation is not None
@@ -75,6 +75,14 @@ def test_linear_units_follow_the_theory(initializer):
         assert one.gradient.measured / above.gradient.measured == pytest.approx(
             one.gradient.theory / above.gradient.theory, rel=0.1
         )
+
+
+def test_a_cost_whose_deltas_have_a_mean():
+    """The quadratic cost's do; what arrives below is of their mean square, not of their variance."""
+    found, *_ = seen((300, 300, 300, 50), "linear", "normalized", loss="quadratic")
+    for one in found[:-1]:
+        assert one.gradient.measured == pytest.approx(one.gradient.theory, rel=0.25)
+        assert one.weight_gradient.measured == pytest.approx(one.weight_gradient.theory, rel=0.25)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "relu", "softplus"])
