@@ -100,6 +100,28 @@ def dataset_names() -> Iterable[str]:
     return DATASETS
 
 
+def initializer_names() -> Iterable[str]:
+    from glorot.initializers import INITIALIZERS
+
+    return INITIALIZERS
+
+
+def loss_names() -> Iterable[str]:
+    from glorot.losses import LOSSES
+
+    return LOSSES
+
+
+def layer_sizes(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """ "1200,1000" -> (1200, 1000)."""
+    from glorot.settings import check_field
+
+    try:
+        return None if text is None else check_field("hidden", [int(size) for size in text.split(",")])
+    except ValueError:
+        raise click.BadParameter(f"expected sizes such as 1200,1000,800; found {text!r}") from None
+
+
 def epilog(example: str) -> str:
     """An example for the end of a command's help, with its line breaks kept."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in example.splitlines())
@@ -154,7 +176,7 @@ def run(
     jobs: int | None, rerun: bool, retry_failed: bool, fail_fast: bool, checkpoints: Path | None, quiet: bool,
     verbose: bool, data: Path | None,
 ) -> int:  # fmt: skip
-    """Run the sweep of a YAML file, or a shipped experiment by its name.
+    """Run the sweep of a YAML file, or a shipped experiment by name.
 
     Trains one network for each cell of the sweep's grid, stores what comes out in OUTPUT/NAME/ as it
     comes, and prints the table. Runs that are finished are skipped, and the state of each is saved every
@@ -254,15 +276,24 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
               show_default=True, help="What to print.")  # fmt: skip
 @click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
 @click.option("--paper", is_flag=True, help="One table of all these sweeps, beside the paper's Table 1.")
-def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None, paper: bool) -> int:
+@click.option("--scorecard", is_flag=True, help="Judge the paper's claims by these runs instead.")
+def report(
+    sweeps: tuple[str, ...], output: Path, form: str, value: str | None, paper: bool, scorecard: bool
+) -> int:  # fmt: skip
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
     table.md and table.csv beside the results it reads; with --paper, paper.md and paper.csv there if one sweep
-    is named, else in OUTPUT.
+    is named, else in OUTPUT. With --scorecard: every claim of the paper that can be measured, its number, ours and the
+    verdict, from the runs of all these sweeps together and from networks before training, likewise as scorecard.md.
     """
     from glorot.paper import paper_table
     from glorot.report import stored_table
+
+    if scorecard:
+        if value or form != "markdown":
+            raise click.UsageError("--scorecard is markdown of its own: --value and --format do not go with it")
+        return _scorecard(sweeps, output)
 
     if paper and value not in (None, "test_error"):
         raise click.UsageError("--paper shows test errors; leave --value out")
@@ -287,6 +318,23 @@ def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None, 
         together.write(places[0][0] if sweeps and len(places) == 1 else output)
         show(together.markdown() if form == "markdown" else together.csv())
     return code
+
+
+def _scorecard(sweeps: tuple[str, ...], output: Path) -> int:
+    """Print the scorecard of these sweeps' runs, and write it. With no results at all: of what needs no run."""
+    from glorot import scorecard
+    from glorot.results import find_folders
+    from glorot.study import gather
+
+    folders = [folder for name in sweeps for folder, _ in _places(name, output)] or find_folders(output)
+    runs = gather(folders)
+    say(f"{len(runs)} stored runs; and two networks before training, which takes seconds")
+    text = scorecard.markdown(scorecard.judge(scorecard.evidence(runs)))
+    show(text)
+    place = folders[0] if sweeps and len(folders) == 1 else output
+    scorecard.write(place, text)
+    say(f"written: {place / scorecard.FILE}")
+    return OK
 
 
 def _places(name: str, output: Path) -> list[tuple[Path, Path | None]]:
@@ -432,7 +480,7 @@ def status(sweep: str, output: Path) -> None:
 
 @cli.command("list", epilog=epilog("glorot list"))
 def list_() -> None:
-    """List activations, initializers, losses, data sets and experiments.
+    """List activations, initializers, losses, data sets, experiments.
 
     These are the names a sweep file can use, each with its formula or what it is.
     """
@@ -509,6 +557,42 @@ def bench(
         return
     measured = measure.results(setting, peer, rounds)
     show(json.dumps(measured, indent=2) + "\n" if as_json else measure.text(measured))
+
+
+@cli.command(epilog=epilog("glorot inspect --activation tanh --initializer standard\n"
+                           "glorot inspect --activation relu --initializer he_normal --hidden 300,200"))  # fmt: skip
+@click.option("--activation", type=Names(activation_names), required=True, help="Of the hidden layers.")
+@click.option("--initializer", type=Names(initializer_names), required=True, help="How the weights are drawn.")
+@click.option("--depth", type=click.IntRange(1, 1000), help="Hidden layers.  [default: 5]")
+@click.option("--width", type=click.IntRange(1, 10**6), help="Units a hidden layer.  [default: 1000]")
+@click.option("--hidden", callback=layer_sizes, metavar="N,N,...", help="All layer sizes, instead of depth and width.")
+@click.option("--dataset", type=Names(dataset_names), default="shapeset", show_default=True,
+              help="Whose test examples.")  # fmt: skip
+@click.option("--examples", type=click.IntRange(1, 100_000), default=300, show_default=True, help="How many of them.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the weights.")
+@click.option(
+    "--loss", type=Names(loss_names), default="cross_entropy", show_default=True, help="Where gradients start."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@data_option
+def inspect(
+    activation: str, initializer: str, depth: int | None, width: int | None, hidden: tuple[int, ...] | None,
+    dataset: str, examples: int, seed: int, loss: str, as_json: bool, data: Path | None,
+) -> None:  # fmt: skip
+    """See how signals spread through a network before training.
+
+    Prints the variance of activations, gradients and weight gradients in each layer, and the singular values of its
+    Jacobian, beside what the theory of Glorot & Bengio (2010) says of them (eq. 5 to 14). Trains nothing: seconds.
+    """
+    from glorot import inspection
+    from glorot.datasets import data_folder
+    from glorot.settings import BESIDE_HIDDEN, DEFAULT_DEPTH, DEFAULT_WIDTH
+
+    if hidden and (depth or width):
+        raise click.UsageError(BESIDE_HIDDEN)
+    sizes = hidden or (width or DEFAULT_WIDTH,) * (depth or DEFAULT_DEPTH)
+    seen = inspection.inspect(dataset, activation, initializer, sizes, loss, examples, seed, data_folder(data))
+    show(seen.json() if as_json else seen.text())
 
 
 @cli.group(epilog=epilog("glorot data list\nglorot data fetch mnist"))

@@ -29,6 +29,7 @@ SATURATED = 0.05  # a unit is saturated where its slope is below this share of t
 SPREAD = 4.0  # a histogram without natural bounds covers so many standard deviations on each side of 0
 SAMPLE = 4  # percentiles and histogram of weight gradients take one weight in so many
 DIGITS = 6  # significant ones that are kept
+TINY = 1e-35  # below this standard deviation bins would have no width in float32
 
 
 class Probed(Protocol):
@@ -139,7 +140,7 @@ def _row(
         return ProbeRow(update, quantity, layer, np.nan, np.nan)
     p2, p98 = np.percentile(some, (2, 98))
     if low is None or high is None:
-        high = _rounded(SPREAD * std) or 1.0  # of constants: any
+        high = _rounded(SPREAD * std) if std > TINY else 1.0  # of constants, and what is hardly more than 0: any
         low = -high
     counts = histogram(some, low, high)
     mean, std, p2, p98 = (_rounded(number) for number in (mean, std, p2, p98))

@@ -120,6 +120,16 @@ def test_a_network_that_overflows_is_seen_as_nan():
     assert rows[0].counts is None
 
 
+def test_gradients_that_all_but_vanish():
+    """Through 40 layers of sigmoid units they come down to numbers below float32's normal range."""
+    sizes = (20, *[3] * 40, 5)
+    made = kernels.create("cpu", sizes, "sigmoid", "cross_entropy", 10, 0.1, 1)
+    made.parameters = initial_parameters(sizes, "standard", 3)
+    rows = probes.measure(made, Examples(np.full((7, 20), 9, np.uint8), np.arange(7, dtype=np.uint8) % 5), "sigmoid")
+    assert all(sum(row.counts) > 0 for row in rows if row.counts is not None)
+    assert rows[40].std < 1e-35
+
+
 def test_the_moments_of_a_run():
     schedule = Probes(at=(0, 5, 30), every=20)
     assert [update for update in range(61) if schedule.due(update)] == [0, 5, 20, 30, 40, 60]
