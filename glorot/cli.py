@@ -238,17 +238,23 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
 
 
 @cli.command(epilog=epilog("glorot report quickstart\n"
-                           "glorot report results/lecture --value valid_error --format csv"))  # fmt: skip
+                           "glorot report results/lecture --value valid_error --format csv\n"
+                           "glorot report figures --figures"))  # fmt: skip
 @click.argument("sweeps", nargs=-1, metavar="[NAME|DIR|SWEEP.yaml]...")
 @output_option
 @click.option("--format", "form", type=click.Choice(("markdown", "csv")), default="markdown",
               show_default=True, help="What to print.")  # fmt: skip
 @click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
-def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None) -> int:
+@click.option("--figures", is_flag=True, help="Draw the paper's figures as well, of all these sweeps together.")
+@data_option
+def report(
+    sweeps: tuple[str, ...], output: Path, form: str, value: str | None, figures: bool, data: Path | None
+) -> int:
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
-    table.md and table.csv beside the results it reads.
+    table.md and table.csv beside the results it reads. --figures writes PNG, SVG and a contact sheet to figures/ there;
+    of several sweeps, to OUTPUT/figures.
     """
     from glorot.report import stored_table
 
@@ -266,7 +272,22 @@ def report(sweeps: tuple[str, ...], output: Path, form: str, value: str | None) 
         table.write(folder)
         text = table.markdown() if form == "markdown" else table.csv()
         show(("\n" if number and form == "markdown" else "") + text)
+    if figures:
+        _draw([folder for folder, _ in places], output, data)
     return code
+
+
+def _draw(folders: list[Path], output: Path, data: Path | None) -> None:
+    """Figures 1-12 of the runs in these folders, and what there are no runs for."""
+    from glorot.datasets import data_folder
+    from glorot.figures import draw_all
+    from glorot.study import gather
+
+    target = (folders[0] if len(folders) == 1 else output) / "figures"
+    files, notes = draw_all(gather(folders), target, data_folder(data))
+    for note in notes:
+        say(note)
+    say(f"{sum(file.suffix == '.svg' for file in files)} figures drawn in {target}, all of them on {files[-1].name}")
 
 
 def _places(name: str, output: Path) -> list[tuple[Path, Path | None]]:
