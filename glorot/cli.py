@@ -287,7 +287,8 @@ def _draw(folders: list[Path], output: Path, data: Path | None) -> None:
     files, notes = draw_all(gather(folders), target, data_folder(data))
     for note in notes:
         say(note)
-    say(f"{sum(file.suffix == '.svg' for file in files)} figures drawn in {target}, all of them on {files[-1].name}")
+    count = sum(file.suffix == ".svg" for file in files)
+    say(f"{count} figures drawn in {target}, all of them on contact-sheet.png")
 
 
 def _places(name: str, output: Path) -> list[tuple[Path, Path | None]]:

@@ -6,6 +6,7 @@ function has its own colour, and the initialization its dashes. The colour-blind
 """
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -145,6 +146,8 @@ def sheet(page: Page[Any], title: str, height: float, **options: Any) -> Iterato
         for panel, one in zip(page.panels, axes, strict=True):
             one.set_title(panel.title)
         yield figure, list(axes)
+        figure.draw_without_rendering()  # lays the figure out, once for both of its files
+        figure.set_layout_engine("none")
 
 
 def rendered(figure: "Figure", form: str) -> bytes:
@@ -192,9 +195,9 @@ def images(page: Page[Images], title: str) -> "Figure":
 
 def bands(page: Page[Moments], title: str) -> "Figure":
     """Mean of each layer with a band of one standard deviation on each side."""
-    with sheet(page, title, 3.0, sharey=True) as (figure, axes):
+    with sheet(page, title, 3.2, sharey=True) as (figure, axes):
         unit = time_axis(axes, max(panel.updates[-1] for panel in page.panels))
-        axes[0].set_ylabel("activation: mean ± standard deviation")
+        axes[0].set_ylabel("activation: mean ± std. deviation")
         for panel, one in zip(page.panels, axes, strict=True):
             layers = len(panel.mean)
             for layer, (mean, std) in enumerate(zip(panel.mean, panel.std, strict=True), 1):
@@ -238,7 +241,7 @@ def gradient_spreads(page: Page[Moments], title: str) -> "Figure":
     """Standard deviation of each layer's weight gradients, on a scale of powers of ten."""
     with sheet(page, title, 3.2, sharey=True) as (figure, axes):
         unit = time_axis(axes, max(panel.updates[-1] for panel in page.panels))
-        axes[0].set_ylabel("standard deviation of weight gradients")
+        axes[0].set_ylabel("std. deviation of weight gradients")
         for panel, one in zip(page.panels, axes, strict=True):
             one.set_yscale("log")
             for layer, std in enumerate(panel.std, 1):
@@ -250,7 +253,11 @@ def gradient_spreads(page: Page[Moments], title: str) -> "Figure":
 
 
 def activation_densities(page: Page[Histograms], title: str) -> "Figure":
-    return densities(page, title, "activation", shared=True)
+    return densities(page, title, "activation", 0)
+
+
+def final_densities(page: Page[Histograms], title: str) -> "Figure":
+    return densities(page, title, "activation", 0.03)  # by powers of ten: tanh has a third of a layer at -1 and 1
 
 
 def gradient_densities(page: Page[Histograms], title: str) -> "Figure":
@@ -261,24 +268,26 @@ def weight_densities(page: Page[Histograms], title: str) -> "Figure":
     return densities(page, title, "weight gradient dC/dW")
 
 
-def densities(page: Page[Histograms], title: str, quantity: str, shared: bool = False) -> "Figure":
-    """One outline a layer. shared: whether the panels have the same x axis. Where they have not, the y axis goes by
-    powers of ten: gradients spread ten times as far in one layer as in another, and peak as many times as high."""
-    with sheet(page, title, 3.0, sharex=shared) as (figure, axes):
+def densities(page: Page[Histograms], title: str, quantity: str, lowest: float | None = None) -> "Figure":
+    """One outline a layer. lowest: where the y axis begins; if not at 0, it goes by powers of ten.
+
+    Gradients need these: they spread ten times as far in one layer as in another, and peak as many times as high. And
+    as they are ten times as large with one initialization as with the other, each panel has its unit.
+    """
+    with sheet(page, title, 3.0) as (figure, axes):
         axes[0].set_ylabel("density (area 1)")
         for panel, one in zip(page.panels, axes, strict=True):
-            one.set_xlabel(quantity)
+            power = 0 if quantity == "activation" else math.floor(math.log10(np.abs(panel.edges).max()))
+            one.set_xlabel(f"{quantity} ($10^{{{power}}}$)" if power else quantity)
             for layer, (edges, density) in enumerate(zip(panel.edges, panel.densities, strict=True), 1):
-                known = density if shared else np.where(density > 0, density, np.nan)
-                one.plot((edges[1:] + edges[:-1]) / 2, known,
-                         color=layer_color(layer, len(panel.edges)), marker=MARKERS[(layer - 1) % len(MARKERS)],
-                         markevery=(4 * layer, 25), label=f"layer {layer}")  # fmt: skip
-            if shared:
-                one.set_ylim(bottom=0)
-            else:
+                middles = (edges[1:] + edges[:-1]) / 2 / 10.0**power
+                known = density if lowest == 0 else np.where(density > 0, density, np.nan)
+                one.plot(middles, known / 10.0**-power, color=layer_color(layer, len(panel.edges)),
+                         marker=MARKERS[(layer - 1) % len(MARKERS)], markevery=(4 * layer, 25),
+                         label=f"layer {layer}")  # fmt: skip
+            if lowest != 0:
                 one.set_yscale("log")
-                one.locator_params(axis="x", nbins=5)
-                one.ticklabel_format(axis="x", scilimits=(-1, 2))
+            one.set_ylim(bottom=lowest)
         legend(figure, axes[-1])
     return figure
 
@@ -294,7 +303,7 @@ def surfaces(page: Page[Surface], title: str) -> "Figure":
                              edgecolor="#333333")  # fmt: skip
             one.set(xlabel="a weight of layer 1", ylabel="a weight of layer 2", zlabel="cost")
             one.view_init(28, -125)
-            one.set_box_aspect(None, zoom=0.9)  # leaves room for the labels
+            one.set_box_aspect(None, zoom=0.82)  # leaves room for the labels
     return figure
 
 

@@ -49,7 +49,12 @@ def probed(runs: Iterable[StoredRun], method: str, depth: int | None = None) -> 
     """The probed run to show for a method. depth: hidden layers; None: the paper's five where there are such runs."""
     found = [run for run in matching(alike(runs), method=method) if len(run.probes)]
     deep = [run for run in found if len(run.hidden) == (depth or DEFAULT_DEPTH)]
-    return longest(deep if depth or deep else found)
+    return best(deep if depth or deep else found)
+
+
+def best(runs: Sequence[StoredRun]) -> StoredRun | None:
+    """The longest run that did not diverge; a diverged one where there is no other."""
+    return longest([run for run in runs if run["status"] == "done"] or runs)
 
 
 def needed(runs: Sequence[StoredRun], *methods: str) -> list[StoredRun]:
@@ -90,6 +95,8 @@ def samples(runs: Sequence[StoredRun], data: Path) -> Page[Images]:
             continue
         height, width = info.image_shape
         panels.append(Images(info.label, examples.pixels.reshape(-1, height, width)))
+    if not panels:
+        raise NotDrawn("; ".join(notes))
     if len(panels) > 1:
         notes.append("holds photographs of ImageNet, which are others' property: not for publication")
     return Page(
@@ -244,7 +251,7 @@ def curves(runs: Sequence[StoredRun], dataset: str) -> tuple[Curves, list[Stored
     label = DATASETS[dataset].label
     if not found:
         raise NotDrawn(f"needs runs on {label}; {HOW_TO_GET if dataset == 'shapeset' else HOW_TO_GET_MORE}")
-    by_method = {run.method: longest(matching(found, method=run.method)) for run in found}
+    by_method = {run.method: best(matching(found, method=run.method)) for run in found}
     shown = sorted((run for run in by_method.values() if run), key=lambda run: ORDER.index(run["activation"]))
     lines = []
     for run in shown:
@@ -302,13 +309,15 @@ def draw_all(runs: Sequence[StoredRun], folder: Path, data: Path) -> tuple[list[
             write_bytes(path, drawing.rendered(drawn, path.suffix[1:]))
         pictures.append(names[0])
         files += names
+    sheet = folder / "contact-sheet.png"
+    sheet.unlink(missing_ok=True)
     if pictures:
-        files.append(folder / "contact-sheet.png")
-        write_bytes(files[-1], contact_sheet(pictures))
+        write_bytes(sheet, contact_sheet(pictures))
+        files.append(sheet)
     return files, notes
 
 
-def contact_sheet(pictures: Sequence[Path], columns: int = 3, width: int = 620) -> bytes:
+def contact_sheet(pictures: Sequence[Path], columns: int = 3, width: int = 560) -> bytes:
     """PNG of all the pictures side by side, each `width` pixels wide and as high as its row needs."""
     from PIL import Image
 
@@ -354,7 +363,7 @@ FIGURES = {
     1: PaperFigure("images of the data sets", samples, drawing.images),
     2: PaperFigure("activations of sigmoid networks during training", sigmoid_activations, drawing.bands),
     3: PaperFigure("activations during training, tanh and softsign", saturation, drawing.spreads),
-    4: PaperFigure("activations at the end of training", final_activations, drawing.activation_densities),
+    4: PaperFigure("activations at the end of training", final_activations, drawing.final_densities),
     5: PaperFigure("two costs over two weights, one in each layer", surfaces, drawing.surfaces),
     6: PaperFigure("activations at initialization", initial_activations, drawing.activation_densities),
     7: PaperFigure("back-propagated gradients at initialization", initial_gradients, drawing.gradient_densities),
