@@ -169,9 +169,10 @@ def time_axis(axes: Sequence["Axes"], longest: int) -> float:
     return unit
 
 
-def legend(figure: "Figure", axes: "Axes", **options: Any) -> None:
-    """One legend to the right of all axes, where it covers nothing."""
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, **options)
+def legend(figure: "Figure", axes: Sequence["Axes"]) -> None:
+    """One legend to the right of all axes, where it covers nothing: that of the axes with the most lines."""
+    handles, labels = max((one.get_legend_handles_labels() for one in axes), key=lambda found: len(found[0]))
+    figure.legend(handles, labels, loc="outside right center", frameon=False)
 
 
 # Drawings ------------------------------------------------------------------------------------------
@@ -198,14 +199,14 @@ def bands(page: Page[Moments], title: str) -> "Figure":
     with sheet(page, title, 3.2, sharey=True) as (figure, axes):
         unit = time_axis(axes, max(panel.updates[-1] for panel in page.panels))
         axes[0].set_ylabel("activation: mean ± std. deviation")
+        layers = max(len(panel.mean) for panel in page.panels)
         for panel, one in zip(page.panels, axes, strict=True):
-            layers = len(panel.mean)
             for layer, (mean, std) in enumerate(zip(panel.mean, panel.std, strict=True), 1):
                 color = layer_color(layer, layers)
                 one.fill_between(panel.updates / unit, mean - std, mean + std, color=color, alpha=0.15, linewidth=0)
                 one.plot(panel.updates / unit, mean, color=color, marker=MARKERS[(layer - 1) % len(MARKERS)],
                          markevery=max(1, len(mean) // 12), label=f"layer {layer}")  # fmt: skip
-        legend(figure, axes[-1])
+        legend(figure, axes)
     return figure
 
 
@@ -242,13 +243,14 @@ def gradient_spreads(page: Page[Moments], title: str) -> "Figure":
     with sheet(page, title, 3.2, sharey=True) as (figure, axes):
         unit = time_axis(axes, max(panel.updates[-1] for panel in page.panels))
         axes[0].set_ylabel("std. deviation of weight gradients")
+        layers = max(len(panel.std) for panel in page.panels)
         for panel, one in zip(page.panels, axes, strict=True):
             one.set_yscale("log")
             for layer, std in enumerate(panel.std, 1):
-                one.plot(panel.updates / unit, std, color=layer_color(layer, len(panel.std)),
+                one.plot(panel.updates / unit, std, color=layer_color(layer, layers),
                          marker=MARKERS[(layer - 1) % len(MARKERS)], markevery=max(1, len(std) // 12),
                          label=f"layer {layer}")  # fmt: skip
-        legend(figure, axes[-1])
+        legend(figure, axes)
     return figure
 
 
@@ -276,19 +278,20 @@ def densities(page: Page[Histograms], title: str, quantity: str, lowest: float |
     """
     with sheet(page, title, 3.0) as (figure, axes):
         axes[0].set_ylabel("density (area 1)")
+        layers = max(len(panel.edges) for panel in page.panels)
         for panel, one in zip(page.panels, axes, strict=True):
             power = 0 if quantity == "activation" else math.floor(math.log10(np.abs(panel.edges).max()))
             one.set_xlabel(f"{quantity} ($10^{{{power}}}$)" if power else quantity)
             for layer, (edges, density) in enumerate(zip(panel.edges, panel.densities, strict=True), 1):
                 middles = (edges[1:] + edges[:-1]) / 2 / 10.0**power
                 known = density if lowest == 0 else np.where(density > 0, density, np.nan)
-                one.plot(middles, known / 10.0**-power, color=layer_color(layer, len(panel.edges)),
+                one.plot(middles, known / 10.0**-power, color=layer_color(layer, layers),
                          marker=MARKERS[(layer - 1) % len(MARKERS)], markevery=(4 * layer, 25),
                          label=f"layer {layer}")  # fmt: skip
             if lowest != 0:
                 one.set_yscale("log")
             one.set_ylim(bottom=lowest)
-        legend(figure, axes[-1])
+        legend(figure, axes)
     return figure
 
 

@@ -305,11 +305,12 @@ def test_equal_data_give_equal_bytes(runs, tmp_path, small, monkeypatch):
 def test_what_is_not_there_is_not_drawn(runs, tmp_path, monkeypatch):
     """Not even if it was before."""
     monkeypatch.setattr(figures, "FIGURES", {number: FIGURES[number] for number in (1, 10, 12)})
-    figures.draw_all(runs, tmp_path, NOWHERE)
-    assert len(list(tmp_path.iterdir())) == 7
-    files, notes = figures.draw_all([], tmp_path, NOWHERE)
+    folder = tmp_path / "drawn"
+    figures.draw_all(runs, folder, NOWHERE)
+    assert len(list(folder.iterdir())) == 7
+    files, notes = figures.draw_all([], folder, NOWHERE)
     assert {file.name for file in files} == {"figure-01.png", "figure-01.svg", "contact-sheet.png"}
-    assert set(tmp_path.iterdir()) == set(files)
+    assert set(folder.iterdir()) == set(files)
     assert notes[1:] == [
         "figure 10: not drawn: needs probed runs on Shapeset of Tanh N; glorot run figures (or figures-quick)",
         "figure 12: not drawn: needs runs on MNIST or CIFAR-10; glorot run figures",
@@ -320,6 +321,18 @@ def test_same_colour_for_the_same_method():
     assert len({drawing.COLORS[name] for name in ACTIVATIONS}) == len(ACTIVATIONS)
     assert len({str(drawing.dashes(name)) for name in INITIALIZERS}) == len(INITIALIZERS)
     assert drawing.dashes("standard") == "-"
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_same_colour_for_the_same_layer(runs, number):
+    """Whatever the depth of its network; every layer of the deepest one is in the legend."""
+    drawn = FIGURES[number].draw(page(number, runs), "x")
+    colors = [[line.get_color() for line in axes.lines] for axes in drawn.axes]
+    layers = [drawing.layer_color(layer, 5) for layer in range(1, 6)]
+    assert set(colors[1]) == set(layers)
+    assert set(colors[0]) == set(layers[:4] if number == 2 else layers)
+    (legend,) = drawn.legends
+    assert [text.get_text() for text in legend.get_texts()][:5] == [f"layer {layer}" for layer in range(1, 6)]
 
 
 @pytest.mark.parametrize(("last", "unit"), [(100, 1000), (drawing.LONG, drawing.EPOCH)])
