@@ -110,6 +110,7 @@ COLORS = {
     "sigmoid": "#D55E00", "tanh": "#0072B2", "softsign": "#009E73", "relu": "#CC79A7", "softplus": "#E69F00",
     "linear": "#56B4E9",
 }  # fmt: skip
+OTHER_COLOR = "#000000"  # of activation functions that someone adds: the eighth of Okabe & Ito's
 DASHES: dict[str, Any] = {
     "standard": "-", "normalized": (0, (4, 1.5)), "standard_normal": ":", "scaled_normal": "-.",
 }  # fmt: skip
@@ -312,6 +313,8 @@ def surfaces(page: Page[Surface], title: str) -> "Figure":
 
 def errors(page: Page[Curves], title: str) -> "Figure":
     """Test error over time: one line a method."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     with sheet(page, title, 3.6) as (figure, axes):
         last = max(curve.updates[-1] for panel in page.panels for curve in panel.curves)
         unit = time_axis(axes, last)
@@ -324,12 +327,13 @@ def errors(page: Page[Curves], title: str) -> "Figure":
                 handles[curve.label] = one.plot(
                     curve.updates / unit,
                     curve.errors,
-                    color=COLORS[curve.activation],
+                    color=COLORS.get(curve.activation, OTHER_COLOR),
                     linestyle=dashes(curve.initializer),
                 )[0]
             if min(curve.errors.min() for curve in panel.curves) < 10:  # from 90 % down to 2 %
                 one.set_yscale("log")
+                one.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                 one.yaxis.set_major_formatter("{x:g}")
-                one.yaxis.set_minor_formatter("{x:g}")
+                one.yaxis.set_minor_locator(NullLocator())
         figure.legend(handles.values(), handles.keys(), loc="outside right center", frameon=False)
     return figure

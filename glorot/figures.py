@@ -249,10 +249,15 @@ def curves(runs: Sequence[StoredRun], dataset: str) -> tuple[Curves, list[Stored
     """The test error of each method's longest run, and these runs. Raises NotDrawn where there is none."""
     found = alike(runs, dataset)
     label = DATASETS[dataset].label
+    how = HOW_TO_GET if dataset == "shapeset" else HOW_TO_GET_MORE
     if not found:
-        raise NotDrawn(f"needs runs on {label}; {HOW_TO_GET if dataset == 'shapeset' else HOW_TO_GET_MORE}")
+        raise NotDrawn(f"needs runs on {label}; {how}")
     by_method = {run.method: best(matching(found, method=run.method)) for run in found}
-    shown = sorted((run for run in by_method.values() if run), key=lambda run: ORDER.index(run["activation"]))
+    shown = sorted(  # one that diverged before its first evaluation has no curve
+        (run for run in by_method.values() if run and len(run.history)), key=lambda run: ORDER.index(run["activation"])
+    )
+    if not shown:
+        raise NotDrawn(f"needs runs on {label} that did not diverge at once; {how}")
     lines = []
     for run in shown:
         name = run.method + (" (diverged)" if run["status"] == "diverged" else "")

@@ -213,6 +213,21 @@ def test_errors_of_every_method(tmp_path):
     assert "pre-trained" in drawn.caption
 
 
+def test_diverged_at_once(tmp_path):
+    """No evaluation, no histogram: there is nothing to draw, and that is said."""
+    rows = [asdict(ProbeRow(0, "activation", layer, float("nan"), float("nan"))) for layer in range(1, 6)]
+    for activation in ("tanh", "softsign"):
+        record = a_record(activation, activation=activation, initializer="standard", hidden="30-30-30-30-30",
+                          status="diverged")  # fmt: skip
+        Store(tmp_path).write_run(record, a_provenance(), [], rows)
+    runs = gather([tmp_path])
+    with pytest.raises(NotDrawn, match="needs runs on Shapeset that did not diverge at once"):
+        page(11, runs)
+    with pytest.raises(NotDrawn, match="needs a run of Tanh that did not diverge"):
+        page(4, runs)
+    assert np.isnan(page(3, runs).panels[0].std).all()
+
+
 def test_one_of_two_data_sets(tmp_path):
     store(tmp_path, "a", dataset="cifar10")
     drawn = page(12, gather([tmp_path]))
@@ -318,7 +333,8 @@ def test_what_is_not_there_is_not_drawn(runs, tmp_path, monkeypatch):
 
 
 def test_same_colour_for_the_same_method():
-    assert len({drawing.COLORS[name] for name in ACTIVATIONS}) == len(ACTIVATIONS)
+    assert set(drawing.COLORS) <= set(ACTIVATIONS)
+    assert len({drawing.OTHER_COLOR, *drawing.COLORS.values()}) == len(drawing.COLORS) + 1
     assert len({str(drawing.dashes(name)) for name in INITIALIZERS}) == len(INITIALIZERS)
     assert drawing.dashes("standard") == "-"
 
