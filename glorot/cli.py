@@ -269,7 +269,8 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
 
 @cli.command(epilog=epilog("glorot report quickstart\n"
                            "glorot report results/lecture --value valid_error --format csv\n"
-                           "glorot report table1 lecture --paper"))  # fmt: skip
+                           "glorot report table1 lecture --paper\n"
+                           "glorot report figures --figures"))  # fmt: skip
 @click.argument("sweeps", nargs=-1, metavar="[NAME|DIR|SWEEP.yaml]...")
 @output_option
 @click.option("--format", "form", type=click.Choice(("markdown", "csv")), default="markdown",
@@ -277,31 +278,41 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
 @click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
 @click.option("--paper", is_flag=True, help="One table of all these sweeps, beside the paper's Table 1.")
 @click.option("--scorecard", is_flag=True, help="Judge the paper's claims by these runs instead.")
+@click.option("--figures", is_flag=True, help="Draw the paper's figures as well, of all these sweeps together.")
+@data_option
 def report(
-    sweeps: tuple[str, ...], output: Path, form: str, value: str | None, paper: bool, scorecard: bool
+    sweeps: tuple[str, ...], output: Path, form: str, value: str | None, paper: bool, scorecard: bool, figures: bool,
+    data: Path | None,
 ) -> int:  # fmt: skip
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
-    table.md and table.csv beside the results it reads; with --paper, paper.md and paper.csv there if one sweep
-    is named, else in OUTPUT. With --scorecard: every claim of the paper that can be measured, its number, ours and the
-    verdict, from the runs of all these sweeps together and from networks before training, likewise as scorecard.md.
+    table.md and table.csv beside the results it reads. What is made of several sweeps together goes to OUTPUT: with
+    --paper, paper.md and paper.csv; with --figures, PNG, SVG and a contact sheet in figures/; with --scorecard,
+    scorecard.md: every claim of the paper that can be measured, its number, ours and the verdict.
     """
+    if scorecard and (value or form != "markdown" or paper or figures):
+        raise click.UsageError("--scorecard is a report of its own; give it without other options")
+    if paper and value not in (None, "test_error"):
+        raise click.UsageError("--paper shows test errors; leave --value out")
+    if scorecard:
+        return _scorecard(sweeps, output)
+    places = [place for name in sweeps or [str(output)] for place in _places(name, output)]
+    code = _tables(places, output, form, "test_error" if paper else value, paper)
+    if figures:
+        _draw([folder for folder, _ in places], output, data)
+    return code
+
+
+def _tables(places: list[tuple[Path, Path | None]], output: Path, form: str, value: str | None, paper: bool) -> int:
+    """Print and write the table of each sweep; or, beside the paper's, one of all."""
     from glorot.paper import paper_table
     from glorot.report import stored_table
 
-    if scorecard:
-        if value or form != "markdown":
-            raise click.UsageError("--scorecard is markdown of its own: --value and --format do not go with it")
-        return _scorecard(sweeps, output)
-
-    if paper and value not in (None, "test_error"):
-        raise click.UsageError("--paper shows test errors; leave --value out")
-    places = [place for name in sweeps or [str(output)] for place in _places(name, output)]
     code, tables = OK, []
     for number, (folder, file) in enumerate(places):
         try:
-            table = stored_table(folder, file, "test_error" if paper else value)
+            table = stored_table(folder, file, value)
         except ResultsError as error:
             if len(places) == 1:
                 raise
@@ -315,9 +326,14 @@ def report(
             show(("\n" if number and form == "markdown" else "") + text)
     if paper:
         together = paper_table(tables)
-        together.write(places[0][0] if sweeps and len(places) == 1 else output)
+        together.write(_together([folder for folder, _ in places], output))
         show(together.markdown() if form == "markdown" else together.csv())
     return code
+
+
+def _together(folders: list[Path], output: Path) -> Path:
+    """Where what is made of these sweeps goes: beside the results of one, or above those of several."""
+    return folders[0] if len(folders) == 1 else output
 
 
 def _scorecard(sweeps: tuple[str, ...], output: Path) -> int:
@@ -331,10 +347,24 @@ def _scorecard(sweeps: tuple[str, ...], output: Path) -> int:
     say(f"{len(runs)} stored runs; and two networks before training, which takes seconds")
     text = scorecard.markdown(scorecard.judge(scorecard.evidence(runs)))
     show(text)
-    place = folders[0] if sweeps and len(folders) == 1 else output
+    place = _together(folders, output)
     scorecard.write(place, text)
     say(f"written: {place / scorecard.FILE}")
     return OK
+
+
+def _draw(folders: list[Path], output: Path, data: Path | None) -> None:
+    """Figures 1-12 of the runs in these folders, and what there are no runs for."""
+    from glorot.datasets import data_folder
+    from glorot.figures import draw_all
+    from glorot.study import gather
+
+    target = _together(folders, output) / "figures"
+    files, notes = draw_all(gather(folders), target, data_folder(data))
+    for note in notes:
+        say(note)
+    count = sum(file.suffix == ".svg" for file in files)
+    say(f"{count} figures drawn in {target}, all of them on contact-sheet.png")
 
 
 def _places(name: str, output: Path) -> list[tuple[Path, Path | None]]:

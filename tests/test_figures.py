@@ -1,0 +1,412 @@
+"""Figures: the numbers they draw are the stored ones; every one is drawn, in the same bytes each time."""
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from naive import LOSSES as NAIVE_LOSSES
+from naive import one_hot
+from PIL import Image
+from test_results import a_provenance, a_record
+
+from glorot import cli, drawing, figures
+from glorot.activations import ACTIVATIONS
+from glorot.datasets import Examples, FiniteDataset
+from glorot.errors import DataError
+from glorot.figures import FIGURES, NotDrawn
+from glorot.initializers import INITIALIZERS
+from glorot.probes import BINS, ProbeRow
+from glorot.results import Store
+from glorot.study import gather
+
+QUANTITIES = ("activation", "gradient", "weight_gradient")
+MOMENTS = (0, 50, 100)
+NOWHERE = Path("no data")
+
+
+def a_row(quantity, layer, update, salt=0.0):
+    """A row with numbers that say where they are from, and a histogram that leans with its layer."""
+    number = QUANTITIES.index(quantity) + layer / 10 + update / 1e4 + salt
+    counts = tuple((layer + 1) * bin % (7 + layer) for bin in range(BINS))
+    high = 1.0 if quantity == "activation" else 4 * number
+    return ProbeRow(update, quantity, layer, number, number / 2, -number, 0.9 * number, None, -high, high, counts)
+
+
+def some_probes(depth, salt=0.0):
+    rows = [
+        a_row(quantity, layer, update, salt)
+        for update in MOMENTS
+        for quantity in QUANTITIES
+        for layer in range(1, depth + 1 + (quantity != "activation"))  # the last layer's are the logits
+    ]
+    rows += [ProbeRow(update, "jacobian", layer, 0.8, 0.1) for update in MOMENTS for layer in range(2, depth + 1)]
+    return [asdict(row) for row in rows]
+
+
+def store(
+    folder, run_id, activation="tanh", initializer="standard", hidden=(30,) * 5, probed=True, salt=0.0, **changes
+):
+    """Write one finished run; its test error falls from 90 % to 40 % + salt."""
+    updates = changes.get("updates", 100)
+    record = a_record(
+        run_id, activation=activation, initializer=initializer, depth=len(hidden), hidden="-".join(map(str, hidden)),
+        method=f"{activation} {initializer}", **changes,
+    )  # fmt: skip
+    history = [
+        {"update": update, "examples": 10 * update, "train_loss": 1.0, "valid_loss": 1.0, "valid_error": 50.0,
+         "test_loss": 1.0, "test_error": 90 - (50 - salt) * update / updates}
+        for update in (0, updates // 2, updates)
+    ]  # fmt: skip
+    Store(folder).write_run(record, a_provenance(), history, some_probes(len(hidden), salt) if probed else ())
+
+
+def everything(folder):
+    """Runs for all twelve figures."""
+    store(folder, "s4", "sigmoid", hidden=(30,) * 4)
+    store(folder, "s5", "sigmoid", salt=0.01)
+    for number, activation in enumerate(("tanh", "softsign")):
+        for initializer in ("standard", "normalized"):
+            store(folder, f"{activation}-{initializer}", activation, initializer, salt=0.1 * (number + 1))
+    for dataset in ("mnist", "cifar10"):
+        for initializer in ("standard", "normalized"):
+            store(folder, f"{dataset}-{initializer}", "tanh", initializer, probed=False, dataset=dataset)
+    return gather([folder])
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return everything(tmp_path / "stored")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Networks for figures 6-8 that take no time."""
+    monkeypatch.setattr(figures, "DEFAULT_WIDTH", 20)
+    monkeypatch.setattr(figures, "SURFACE_POINTS", 7)
+    figures.first_look.cache_clear()
+    yield
+    figures.first_look.cache_clear()
+
+
+def page(number, runs, data=NOWHERE):
+    return FIGURES[number].page(runs, data)
+
+
+# What is drawn. ------------------------------------------------------------------------------------
+
+
+def expected(quantity, depth, column, salt=0.0):
+    return [[getattr(a_row(quantity, layer, at, salt), column) for at in MOMENTS] for layer in range(1, depth + 1)]
+
+
+@pytest.mark.parametrize(
+    ("number", "quantity", "panels"),
+    [
+        (2, "activation", [("Sigmoid, 4 hidden layers", 4, 0.0), ("Sigmoid, 5 hidden layers", 5, 0.01)]),
+        (3, "activation", [("Tanh", 5, 0.1), ("Softsign", 5, 0.2)]),
+        (9, "weight_gradient", [("Tanh", 5, 0.1), ("Tanh N", 5, 0.1)]),
+        (10, "activation", [("Tanh N", 5, 0.1)]),
+    ],
+)
+def test_moments_are_the_stored_ones(runs, number, quantity, panels):
+    """Of the hidden layers: the logits have weight gradients, too, and are no line."""
+    drawn = page(number, runs)
+    assert [panel.title for panel in drawn.panels] == [title for title, _, _ in panels]
+    assert drawn.caption.startswith("hidden layers ")
+    assert drawn.caption.endswith(" x 30; 100 updates of 10 examples; learning rate 0.03")
+    for panel, (_, depth, salt) in zip(drawn.panels, panels, strict=True):
+        assert panel.updates.tolist() == list(MOMENTS)
+        for column in ("mean", "std", "p2", "p98"):
+            assert getattr(panel, column).tolist() == expected(quantity, depth, column, salt)
+
+
+def test_histograms_at_the_end(runs):
+    tanh, softsign = page(4, runs).panels
+    assert (tanh.title, softsign.title) == ("Tanh", "Softsign")
+    counts = np.array([a_row("activation", layer, 100).counts for layer in range(1, 6)])
+    np.testing.assert_allclose(tanh.densities, counts / counts.sum(1, keepdims=True) * BINS / 2)
+    assert tanh.edges.shape == (5, BINS + 1)
+    assert (tanh.edges[0, 0], tanh.edges[0, -1]) == (-1, 1)
+
+
+def test_end_bins_of_gradients_are_not_drawn(runs):
+    """They hold all that lies outside; the rest keeps its share of the area."""
+    run = figures.probed(runs, "Sigmoid", 4)
+    panel = figures.histograms(run.probes, "gradient", "x", 50)
+    assert panel.edges.shape == (4, BINS - 1)
+    for layer, (edges, density) in enumerate(zip(panel.edges, panel.densities, strict=True), 1):
+        row = a_row("gradient", layer, 50)
+        share = 1 - (row.counts[0] + row.counts[-1]) / sum(row.counts)
+        assert (density * np.diff(edges)).sum() == pytest.approx(share)
+        assert edges[0] == pytest.approx(row.low + (row.high - row.low) / BINS)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "quadratic"])
+def test_surfaces_are_the_costs(loss, small):
+    """Against the oracle, at some points; the weights that stay are drawn again."""
+    surface = page(5, []).panels[["cross_entropy", "quadratic"].index(loss)]
+    n, classes = figures.SURFACE_UNITS, figures.SURFACE_CLASSES
+    draws = figures.generator(figures.SURFACE_SEED, "weights")
+    x = draws.standard_normal(n)
+    hidden, output = (draws.uniform(-1, 1, (units, n)) / np.sqrt(n) for units in (n, classes))
+    target = int(draws.integers(classes))
+    for i, j in [(0, 0), (1, 5), (6, 2), (6, 6)]:
+        hidden[0, 0], output[target, 0] = surface.w1[j], surface.w2[i]
+        logits = (output @ np.tanh(hidden @ x))[None]
+        value = NAIVE_LOSSES[loss][0](logits, one_hot(np.array([target]), classes))
+        assert surface.cost[i, j] == pytest.approx(float(np.sum(value)), rel=1e-5)
+
+
+def test_quadratic_surface_has_the_plateaus():
+    """Far from the minimum, where a step should be long, its slope is next to nothing; cross-entropy's is not."""
+
+    def slope_at_the_worst(surface):
+        scaled = surface.cost / surface.cost.max()
+        along_w2 = np.abs(np.gradient(scaled, surface.w2, axis=0))
+        return along_w2[scaled > 0.9].mean()
+
+    cross_entropy, quadratic = map(slope_at_the_worst, page(5, []).panels)
+    assert quadratic < cross_entropy / 4
+
+
+def test_initialization_shows_the_papers_effects():
+    """At the paper's size: activations and gradients fade with standard and stay level with normalized weights."""
+
+    def spread(number):
+        """Standard deviation of each layer by its histogram, (panels, layers)."""
+        found = []
+        for panel in page(number, []).panels:
+            middles, areas = (panel.edges[:, 1:] + panel.edges[:, :-1]) / 2, panel.densities * np.diff(panel.edges)
+            found.append(np.sqrt((areas * middles**2).sum(1) / areas.sum(1)))
+        return found
+
+    standard, normalized = spread(6)
+    assert (standard[1:] < 0.75 * standard[:-1]).all()
+    assert (normalized[1:] > 0.8 * normalized[:-1]).all()
+    standard, normalized = spread(7)
+    assert (standard[:-1] < 0.75 * standard[1:]).all()
+    assert (normalized[:-1] > 0.7 * normalized[1:]).all()
+    for weights in spread(8):
+        assert weights.max() < 1.6 * weights.min()
+
+
+def test_errors_of_every_method(tmp_path):
+    """Its longest run; of other costs and of layers of several sizes none, and a diverged one if there is no other."""
+    store(tmp_path, "short", updates=100)
+    store(tmp_path, "long", updates=200, salt=3)
+    store(tmp_path, "longer-but-diverged", updates=400, status="diverged")
+    store(tmp_path, "quadratic", updates=900, loss="quadratic")
+    store(tmp_path, "growing", updates=900, hidden=(10, 20, 30))
+    store(tmp_path, "mnist", "relu", updates=900, dataset="mnist")
+    store(tmp_path, "sigmoid", "sigmoid", "normalized", hidden=(30,) * 4, status="diverged")
+    drawn = page(11, gather([tmp_path]))
+    (panel,) = drawn.panels
+    assert [curve.label for curve in panel.curves] == ["Sigmoid N (diverged)", "Tanh"]
+    tanh = panel.curves[1]
+    assert (tanh.activation, tanh.initializer) == ("tanh", "standard")
+    assert tanh.updates.tolist() == [0, 100, 200]
+    assert tanh.errors.tolist() == [90, 66.5, 43]
+    assert panel.chance == pytest.approx(83.33, abs=0.01)
+    assert "4 x 30 or 5 x 30; 100 or 200 updates" in drawn.caption
+    assert "pre-trained" in drawn.caption
+
+
+def test_diverged_at_once(tmp_path):
+    """No evaluation, no histogram: there is nothing to draw, and that is said."""
+    rows = [asdict(ProbeRow(0, "activation", layer, float("nan"), float("nan"))) for layer in range(1, 6)]
+    for activation in ("tanh", "softsign"):
+        record = a_record(activation, activation=activation, initializer="standard", hidden="30-30-30-30-30",
+                          status="diverged")  # fmt: skip
+        Store(tmp_path).write_run(record, a_provenance(), [], rows)
+    runs = gather([tmp_path])
+    with pytest.raises(NotDrawn, match="needs runs on Shapeset that did not diverge at once"):
+        page(11, runs)
+    with pytest.raises(NotDrawn, match="needs a run of Tanh that did not diverge"):
+        page(4, runs)
+    assert np.isnan(page(3, runs).panels[0].std).all()
+
+
+def test_one_of_two_data_sets(tmp_path):
+    store(tmp_path, "a", dataset="cifar10")
+    drawn = page(12, gather([tmp_path]))
+    assert [panel.title for panel in drawn.panels] == ["CIFAR-10"]
+    assert drawn.notes == ["needs runs on MNIST; glorot run figures"]
+
+
+def test_images(monkeypatch):
+    shapeset = page(1, [])
+    assert [panel.pixels.shape for panel in shapeset.panels] == [(32, 32, 32)]
+    assert shapeset.notes[0].startswith("without ImageNet: data set small_imagenet is not there")
+    pixels = np.arange(40 * 37 * 37, dtype=np.uint8).reshape(40, -1)
+    photographs = Examples(pixels, np.zeros(40, np.uint8))
+    fake = FiniteDataset("fake", 10, photographs, photographs, photographs)
+    real = figures.load
+    monkeypatch.setattr(figures, "load", lambda name, data: fake if name == "small_imagenet" else real(name, data))
+    both = page(1, [])
+    assert np.array_equal(both.panels[1].pixels.reshape(32, -1), pixels[:32])
+    assert ["not for publication" in note for note in both.notes] == [True]
+    assert both.caption == "Shapeset: 32 x 32 pixels; ImageNet: 37 x 37 pixels"
+
+
+# Which runs. ---------------------------------------------------------------------------------------
+
+
+def test_probed_run_of_five_layers_first(tmp_path):
+    store(tmp_path, "deep", updates=100)
+    store(tmp_path, "shallow", hidden=(30, 30), updates=900)
+    store(tmp_path, "blind", updates=900, probed=False)
+    assert figures.probed(gather([tmp_path]), "Tanh").run_id == "deep"
+    assert figures.probed(gather([tmp_path]), "Tanh", 2).run_id == "shallow"
+    assert figures.probed(gather([tmp_path]), "Tanh", 4) is None
+    assert figures.probed(gather([tmp_path]), "Tanh N") is None
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (2, "needs a probed run of Sigmoid with 4 hidden layers on Shapeset; glorot run figures"),
+        (3, "needs probed runs on Shapeset of Tanh and Softsign; glorot run figures"),
+        (4, "needs probed runs on Shapeset of Tanh and Softsign; glorot run figures"),
+        (9, "needs probed runs on Shapeset of Tanh and Tanh N; glorot run figures"),
+        (10, "needs probed runs on Shapeset of Tanh N; glorot run figures"),
+        (11, "needs runs on Shapeset; glorot run figures"),
+        (12, "needs runs on MNIST or CIFAR-10; glorot run figures"),
+    ],
+)
+def test_no_runs(number, reason):
+    with pytest.raises(NotDrawn, match=reason.replace("(", r"\(")):
+        page(number, [])
+
+
+def test_sigmoid_of_four_layers_alone(tmp_path):
+    store(tmp_path, "s4", "sigmoid", hidden=(30,) * 4)
+    drawn = page(2, gather([tmp_path]))
+    assert len(drawn.panels) == 1
+    assert drawn.notes == ["without the network of 5 hidden layers, of which there is no probed run"]
+
+
+# Files. --------------------------------------------------------------------------------------------
+
+
+def test_all_are_drawn(runs, tmp_path, small):
+    files, notes = figures.draw_all(runs, tmp_path, NOWHERE)
+    names = [f"figure-{number:02}.{form}" for number in range(1, 13) for form in ("png", "svg")]
+    assert [file.name for file in files] == [*names, "contact-sheet.png"]
+    assert [note.partition(":")[0] for note in notes] == ["figure 1"]
+    for file in files:
+        if file.suffix == ".svg":
+            assert ElementTree.parse(file).getroot().tag.endswith("svg")
+            continue
+        with Image.open(file) as picture:
+            assert picture.format == "PNG"
+            assert picture.width == (1680 if file == files[-1] else round(drawing.WIDTH * drawing.DPI))
+            assert len(picture.convert("RGB").getcolors(1 << 24)) > 30
+        assert 5_000 < file.stat().st_size < 1_000_000
+
+
+def test_equal_data_give_equal_bytes(runs, tmp_path, small, monkeypatch):
+    """One figure of each way to draw."""
+    some = {number: FIGURES[number] for number in (1, 2, 3, 5, 7, 9, 11)}
+    monkeypatch.setattr(figures, "FIGURES", some)
+    monkeypatch.setattr(drawing, "DPI", 40)
+    first, second = (figures.draw_all(runs, tmp_path / name, NOWHERE)[0] for name in "ab")
+    assert len(first) == 2 * len(some) + 1
+    for file, other in zip(first, second, strict=True):
+        assert file.read_bytes() == other.read_bytes(), file.name
+
+
+def test_what_is_not_there_is_not_drawn(runs, tmp_path, monkeypatch):
+    """Not even if it was before."""
+    monkeypatch.setattr(figures, "FIGURES", {number: FIGURES[number] for number in (1, 10, 12)})
+    folder = tmp_path / "drawn"
+    figures.draw_all(runs, folder, NOWHERE)
+    assert len(list(folder.iterdir())) == 7
+    files, notes = figures.draw_all([], folder, NOWHERE)
+    assert {file.name for file in files} == {"figure-01.png", "figure-01.svg", "contact-sheet.png"}
+    assert set(folder.iterdir()) == set(files)
+    assert notes[1:] == [
+        "figure 10: not drawn: needs probed runs on Shapeset of Tanh N; glorot run figures (or figures-quick)",
+        "figure 12: not drawn: needs runs on MNIST or CIFAR-10; glorot run figures",
+    ]
+
+
+def test_same_colour_for_the_same_method():
+    assert set(drawing.COLORS) <= set(ACTIVATIONS)
+    assert len({drawing.OTHER_COLOR, *drawing.COLORS.values()}) == len(drawing.COLORS) + 1
+    assert len({str(drawing.dashes(name)) for name in INITIALIZERS}) == len(INITIALIZERS)
+    assert drawing.dashes("standard") == "-"
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_same_colour_for_the_same_layer(runs, number):
+    """Whatever the depth of its network; every layer of the deepest one is in the legend."""
+    drawn = FIGURES[number].draw(page(number, runs), "x")
+    colors = [[line.get_color() for line in axes.lines] for axes in drawn.axes]
+    layers = [drawing.layer_color(layer, 5) for layer in range(1, 6)]
+    assert set(colors[1]) == set(layers)
+    assert set(colors[0]) == set(layers[:4] if number == 2 else layers)
+    (legend,) = drawn.legends
+    assert [text.get_text() for text in legend.get_texts()][:5] == [f"layer {layer}" for layer in range(1, 6)]
+
+
+@pytest.mark.parametrize(("last", "unit"), [(100, 1000), (drawing.LONG, drawing.EPOCH)])
+def test_time_is_in_epochs_where_it_is_long(tmp_path, last, unit):
+    store(tmp_path, "a", updates=last)
+    drawn = FIGURES[11].draw(page(11, gather([tmp_path])), "x")
+    (axes,) = drawn.axes
+    assert axes.get_xlabel() == ("thousands of updates" if unit == 1000 else "epochs of 20,000 updates")
+    assert max(axes.lines[-1].get_xdata()) == last / unit
+
+
+SWEEP = """\
+name: tiny
+base: {dataset: shapeset, activation: tanh, depth: 2, width: 20, learning_rate: 0.1, updates: 20, evaluate_every: 10,
+       valid_examples: 50, test_examples: 300, probes: {every: 10}}
+grid: {initializer: [standard, normalized]}
+"""
+
+
+def test_report_figures(glorot, tmp_path, monkeypatch):
+    """Through real processes, of two sweeps together. Figures 6-8 show what a run's own probes see at update 0."""
+    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    (tmp_path / "more.yaml").write_text(SWEEP.replace("name: tiny", "name: more").replace("tanh", "softsign"))
+    for name in ("tiny", "more"):
+        assert glorot("run", f"{name}.yaml", "-q").returncode == 0
+    ended = glorot("report", "--figures")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("## more")
+    assert ended.stderr.splitlines()[-1] == "10 figures drawn in results/figures, all of them on contact-sheet.png"
+    assert "figure 2: not drawn: needs a probed run of Sigmoid with 4 hidden layers on Shapeset; glo" in ended.stderr
+    folder = tmp_path / "results" / "figures"
+    assert {int(file.stem[-2:]) for file in folder.glob("*.svg")} == {1, *range(3, 12)}
+    monkeypatch.setattr(figures, "DEFAULT_DEPTH", 2)
+    monkeypatch.setattr(figures, "DEFAULT_WIDTH", 20)
+    for run in gather([tmp_path / "results" / "tiny"]):
+        ours = figures.first_look.__wrapped__(run["initializer"])
+        stored = run.probes[run.probes["update"] == 0].drop(columns=["counts"]).reset_index(drop=True)
+        assert ours.drop(columns=["counts"]).astype(stored.dtypes).equals(stored)
+        assert [row or () for row in ours["counts"]] == list(run.probes["counts"][: len(ours)])
+
+
+def test_figures_of_one_sweep_lie_beside_its_tables(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(figures, "draw_all", lambda runs, folder, data: asked.append(folder) or ([Path("x.svg")], []))
+    store(tmp_path / "a", "one")
+    cli._draw([tmp_path / "a"], tmp_path, None)
+    cli._draw([tmp_path / "a", tmp_path / "a"], tmp_path, None)
+    assert asked == [tmp_path / "a" / "figures", tmp_path / "figures"]
+
+
+def test_nothing_to_draw_at_all(tmp_path, monkeypatch):
+    """Every picture's data set is torn, and there are no runs: all is said, and no sheet is drawn."""
+
+    def torn(name, data):
+        raise DataError("torn")
+
+    monkeypatch.setattr(figures, "load", torn)
+    monkeypatch.setattr(figures, "FIGURES", {number: FIGURES[number] for number in (1, 10)})
+    files, notes = figures.draw_all([], tmp_path, NOWHERE)
+    assert files == list(tmp_path.iterdir()) == []
+    assert notes[0] == "figure 1: not drawn: without Shapeset: torn; without ImageNet: torn"
