@@ -287,9 +287,9 @@ def report(
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
-    table.md and table.csv beside the results it reads. What is made of several sweeps together goes to OUTPUT: with
-    --paper, paper.md and paper.csv; with --figures, PNG, SVG and a contact sheet in figures/; with --scorecard,
-    scorecard.md: every claim of the paper that can be measured, its number, ours and the verdict.
+    table.md and table.csv beside the results it reads. What is made of all of them together goes there if
+    one is named, else to OUTPUT: with --paper, paper.md and paper.csv; with --figures, PNG, SVG and a contact sheet in
+    figures/; with --scorecard, scorecard.md: every claim of the paper that can be measured, its number, ours, verdict.
     """
     if scorecard and (value or form != "markdown" or paper or figures):
         raise click.UsageError("--scorecard is a report of its own; give it without other options")
@@ -298,14 +298,15 @@ def report(
     if scorecard:
         return _scorecard(sweeps, output)
     places = [place for name in sweeps or [str(output)] for place in _places(name, output)]
-    code = _tables(places, output, form, "test_error" if paper else value, paper)
+    together = places[0][0] if sweeps and len(places) == 1 else output
+    code = _tables(places, form, "test_error" if paper else value, together if paper else None)
     if figures:
-        _draw([folder for folder, _ in places], output, data)
+        _draw([folder for folder, _ in places], together, data)
     return code
 
 
-def _tables(places: list[tuple[Path, Path | None]], output: Path, form: str, value: str | None, paper: bool) -> int:
-    """Print and write the table of each sweep; or, beside the paper's, one of all."""
+def _tables(places: list[tuple[Path, Path | None]], form: str, value: str | None, paper: Path | None) -> int:
+    """Print and write the table of each sweep. paper: write there, beside the paper's, one of all instead."""
     from glorot.paper import paper_table
     from glorot.report import stored_table
 
@@ -326,14 +327,9 @@ def _tables(places: list[tuple[Path, Path | None]], output: Path, form: str, val
             show(("\n" if number and form == "markdown" else "") + text)
     if paper:
         together = paper_table(tables)
-        together.write(_together([folder for folder, _ in places], output))
+        together.write(paper)
         show(together.markdown() if form == "markdown" else together.csv())
     return code
-
-
-def _together(folders: list[Path], output: Path) -> Path:
-    """Where what is made of these sweeps goes: beside the results of one, or above those of several."""
-    return folders[0] if len(folders) == 1 else output
 
 
 def _scorecard(sweeps: tuple[str, ...], output: Path) -> int:
@@ -347,19 +343,19 @@ def _scorecard(sweeps: tuple[str, ...], output: Path) -> int:
     say(f"{len(runs)} stored runs; and two networks before training, which takes seconds")
     text = scorecard.markdown(scorecard.judge(scorecard.evidence(runs)))
     show(text)
-    place = _together(folders, output)
+    place = folders[0] if sweeps and len(folders) == 1 else output
     scorecard.write(place, text)
     say(f"written: {place / scorecard.FILE}")
     return OK
 
 
-def _draw(folders: list[Path], output: Path, data: Path | None) -> None:
-    """Figures 1-12 of the runs in these folders, and what there are no runs for."""
+def _draw(folders: list[Path], place: Path, data: Path | None) -> None:
+    """Figures 1-12 of the runs in these folders, in figures/ there, and what there are no runs for."""
     from glorot.datasets import data_folder
     from glorot.figures import draw_all
     from glorot.study import gather
 
-    target = _together(folders, output) / "figures"
+    target = place / "figures"
     files, notes = draw_all(gather(folders), target, data_folder(data))
     for note in notes:
         say(note)

@@ -470,7 +470,7 @@ def test_command(tmp_path, glorot):
     assert (tmp_path / "results" / "scorecard.md").read_text() == one.stdout
     wrong = glorot("report", "made-up", "--scorecard", "--format", "csv")
     assert wrong.returncode == 2
-    assert "--value and --format do not go with it" in wrong.stderr
+    assert "give it without other options" in wrong.stderr
     missing = glorot("report", "maid-up", "--scorecard")
     assert missing.returncode == 2
     assert "did you mean made-up" in missing.stderr
