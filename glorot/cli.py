@@ -175,9 +175,12 @@ def run(
         loaded = with_data(
             config.load(resolve(sweep), overrides), lambda one: pinned(one, folder, not dry_run, bar.progressed)
         )
-    plan = runner.make_plan(loaded, output, choose_device(device), only, rerun, retry_failed)
+    chosen = choose_device(device)
+    plan = runner.make_plan(loaded, output, chosen.kind, only, rerun, retry_failed)
     if not quiet:
-        say(f"{describe(plan.sweep, plan.selected)}; {_opening(plan)}, on {plan.device}")
+        say(f"{describe(plan.sweep, plan.selected)}; {_opening(plan)}, on {chosen.label}")
+        if chosen.note:
+            say(chosen.note)
     if dry_run:
         _list_runs(plan, folder)
         return OK

@@ -350,7 +350,7 @@ def test_diverged_run_is_a_result(tiny, glorot):
         (["run", "tiny.yaml", "--only", "activation=tnah"], "found \"tnah\"; did you mean tanh?"),
         (["run", "tiny.yaml", "--only", "activatoin=tanh"], "did you mean activation?"),
         (["run", "tiny.yaml", "--only", "tanh"], "--only tanh: expected KEY=VALUE, found no '='"),
-        (["run", "tiny.yaml", "--device", "cuda"], "device cuda is not available"),
+        (["run", "tiny.yaml", "--device", "cuda"], "device cuda: expected the NVIDIA driver"),
         (["run", "tiny.yaml", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["run", "tiny.yaml", "-j", "0"], "0 is not in the range x>=1"),
         (["run", "tiny.yaml", "-o", "tiny.yaml"], "'tiny.yaml' is a file"),

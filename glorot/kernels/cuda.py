@@ -7,21 +7,25 @@ The same seed on the same device gives the same bits. The simulator (NUMBA_ENABL
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import cuda
+from numba.core import config
 
 from glorot.datasets import Examples
 from glorot.errors import DeviceError
 from glorot.kernels.cuda_steps import (
     ABOVE, FAN_IN, FAN_OUT, MOST_EXAMPLES, PARTS_ABOVE, SHARED_BYTES, SIGNATURES, SIMULATED, STRIDE_OUT, THREADS,
-    TILE_COLUMNS, TILE_ROWS, W_STRIDE, W, compiled,
+    TILE_COLUMNS, TILE_ROWS, W_STRIDE, Compiled, W, compiled,
 )  # fmt: skip
 from glorot.network import Layer
 
 EVALUATION_CHUNK = 6 if SIMULATED else 1280  # examples that pass the network together
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # the last layer is small
+
 MOST_BLOCKS, STEPWISE_BLOCKS = 65535, 128
 
 
@@ -98,40 +102,40 @@ def _trouble(error: Exception) -> str:
     return f"the GPU cannot go on: {text}; check it with nvidia-smi, or use --device cpu"
 
 
-class Whole(NamedTuple):
-    """A kernel whose grid is launched as one, so that its blocks can wait for each other. blocks: at most."""
-
-    kernel: Any
-    blocks: int
-
-    def launch(self, blocks: int, *arguments: Any) -> None:
-        self.kernel[blocks, THREADS, 0, SHARED_BYTES](*arguments)
-
-
-def resident(kernel: Any) -> Whole | None:
-    """The kernel, ready for launches as one grid; None where the device has no such launches."""
+def resident_blocks(kernel: Any) -> int:
+    """How many blocks of run_updates can run at a time, and so wait for each other; 0 where they cannot."""
     if SIMULATED:
-        return Whole(kernel, 1)
+        return 1
     if not cuda.get_current_device().COOPERATIVE_LAUNCH:
-        return None
+        return 0
     kernel.compile(SIGNATURES["run_updates"])
     (one,) = kernel.overloads.values()
-    one.cooperative = True  # the launch's attribute; our own barrier needs no library for it
-    blocks = one.max_cooperative_grid_blocks(THREADS, SHARED_BYTES)
-    return Whole(kernel, blocks) if blocks else None
+    one.cooperative = True  # asks for such a launch; the barrier is our own and needs no library
+    return one.max_cooperative_grid_blocks(THREADS, SHARED_BYTES)
 
 
-class Room:
-    """The arrays on the device that a pass of up to n examples needs."""
+class Queue:
+    """A stream of the device: copies and launches in their order, apart from those of other queues."""
 
-    def __init__(self, layout: Layout, n: int):
-        self.layers = cuda.to_device(layout.layers)
-        self.a, self.delta = (cuda.to_device(np.zeros(layout.n_activations, np.float32)) for _ in range(2))
-        self.partial = cuda.device_array(2 * layout.n_partial, np.float32)
-        self.example_losses = cuda.device_array(n, np.float32)
+    def __init__(self) -> None:
+        self.stream = cuda.stream()
+
+    def put(self, array: np.ndarray) -> Any:
+        """A copy on the device."""
+        return cuda.to_device(np.ascontiguousarray(array), stream=self.stream)
+
+    def get(self, array: Any) -> np.ndarray:
+        """A copy on the host, when all before is done."""
+        host = array.copy_to_host(stream=self.stream)
+        self.stream.synchronize()
+        return host
+
+    def launch(self, kernel: Any, blocks: int, *arguments: Any) -> None:
+        kernel[blocks, THREADS, self.stream, SHARED_BYTES](*arguments)
 
 
-class Staged(NamedTuple):
+@dataclass(frozen=True)
+class Staged:
     """Examples on the device. pixels: flat."""
 
     pixels: Any
@@ -141,10 +145,52 @@ class Staged(NamedTuple):
         return self.labels.shape[0]
 
 
+class Passes:
+    """Passes of up to n examples forward and backward, step by step, and the arrays on the device that they need."""
+
+    def __init__(self, queue: Queue, layout: "Layout", kernels: Compiled, weights: Any, n: int):
+        self.queue, self.layout, self.kernels, self.weights = queue, layout, kernels, weights
+        self.layers = queue.put(layout.layers)
+        self.a, self.delta = (queue.put(np.zeros(layout.n_activations, np.float32)) for _ in range(2))
+        self.partial = cuda.device_array(2 * layout.n_partial, np.float32, stream=queue.stream)
+        self.example_losses = queue.put(np.zeros(n, np.float32))
+
+    def forward(self, staged: Staged, losses: Any, u: int, n: int) -> None:
+        """a of every layer, losses and the delta of the logits of examples u * n, ...; their mean loss to losses[u]."""
+        blocks = self.layout.blocks
+        for l in range(len(self.layout.layers)):
+            self.queue.launch(
+                self.kernels.forward_step, blocks, self.layers, l, self.weights, self.a, self.partial, staged.pixels,
+                losses, u, n,
+            )  # fmt: skip
+        self.queue.launch(
+            self.kernels.loss_step, 1, self.layers, self.a, self.delta, self.partial, staged.labels,
+            self.example_losses, losses, u, n,
+        )  # fmt: skip
+
+    def backward(self, staged: Staged, losses: Any, u: int, n: int, step: np.float32 | None) -> None:
+        """delta of every layer; W -= step * gradient, unless there is no step."""
+        in_passing = step is not None and n <= self.layout.T
+        for l in range(len(self.layout.layers) - 1, -1, -1):
+            shared = (self.layers, l, self.weights, self.a, self.delta, self.partial, staged.pixels, losses, u, n)
+            size = np.float32(0) if step is None else step
+            self.queue.launch(self.kernels.backward_step, self.layout.blocks, *shared, size, in_passing)
+            if step is not None and not in_passing:
+                self.queue.launch(self.kernels.update_step, self.layout.blocks, *shared, size)
+
+    def run_updates(self, staged: Staged, losses: Any, n: int, step: np.float32) -> None:
+        """As many updates as losses has room for, in one launch."""
+        counter = self.queue.put(np.zeros(1, np.int64))
+        self.queue.launch(
+            self.kernels.run_updates, self.layout.blocks, self.layers, self.weights, self.a, self.delta, self.partial,
+            staged.pixels, staged.labels, self.example_losses, losses, counter, n, step,
+        )  # fmt: skip
+
+
 class CudaKernels:
     """One network on an NVIDIA GPU: runs segments of updates, evaluates, probes, copies parameters in and out.
 
-    Raises DeviceError where the GPU cannot, or cannot any more: out of memory, a lost device.
+    Every method raises DeviceError where the GPU cannot, or cannot any more: out of memory, a lost device.
     """
 
     device = "cuda"
@@ -159,22 +205,21 @@ class CudaKernels:
         threads: int = 1,
         blocks: int | None = None,
     ):
-        """sizes: from input to output. activation, loss: keys of the registries. threads: of the host, not used.
+        """sizes: from input to output. activation, loss: keys of the registries. threads: of the host, for examples.
 
-        blocks: of a grid whose steps are launches of their own, instead of one launch for many updates.
+        blocks: of grids that are launched step by step; else one launch makes many updates, where the device can.
         """
         with device_errors():
-            self.sizes, self.batch_size, self.threads = sizes, batch_size, threads
-            self._kernels = compiled(activation, loss, tile_of(batch_size))
-            self._whole = None if blocks else resident(self._kernels.run_updates)
-            self._layout = Layout(sizes, batch_size, self._whole.blocks if self._whole else blocks or STEPWISE_BLOCKS)
-            self._chunk = EVALUATION_CHUNK
-            self._evaluation = Layout(sizes, self._chunk, 0)
-            self._evaluation_kernels = compiled(activation, loss, tile_of(self._chunk))
-            self._weights = cuda.to_device(np.zeros(self._layout.n_weights, np.float32))
-            self._room = Room(self._layout, batch_size)
-            self._evaluation_room: Room | None = None
-            self._step = np.float32(learning_rate / batch_size)
+            self.batch_size, self.threads, self._step = batch_size, threads, np.float32(learning_rate / batch_size)
+            self._queue, self._staging = Queue(), Queue()
+            kernels = compiled(activation, loss, tile_of(batch_size))
+            resident = 0 if blocks else resident_blocks(kernels.run_updates)
+            self._in_one_launch = resident > 0
+            self._layout = Layout(sizes, batch_size, resident or blocks or STEPWISE_BLOCKS)
+            self._weights = self._queue.put(np.zeros(self._layout.n_weights, np.float32))
+            self._training = Passes(self._queue, self._layout, kernels, self._weights, batch_size)
+            self._evaluation: Passes | None = None
+            self._what = activation, loss, sizes
 
     def _rows(self, weights: np.ndarray) -> Iterator[np.ndarray]:
         """Each layer's (fan_out, stride) part of the flat weights, biases in column fan_in, as a view."""
@@ -186,7 +231,7 @@ class CudaKernels:
     def parameters(self) -> list[Layer]:
         """A copy of the parameters, on the host."""
         with device_errors():
-            rows = self._rows(self._weights.copy_to_host())
+            rows = self._rows(self._queue.get(self._weights))
         fan_ins = self._layout.layers[:, FAN_IN]
         return [Layer(w[:, :k].copy(), w[:, k].copy()) for w, k in zip(rows, fan_ins, strict=True)]
 
@@ -196,13 +241,15 @@ class CudaKernels:
         for w, (fan_in, *_), layer in zip(self._rows(weights), self._layout.layers, layers, strict=True):
             w[:, :fan_in], w[:, fan_in] = layer
         with device_errors():
-            self._weights.copy_to_device(weights)
+            self._weights.copy_to_device(weights, stream=self._queue.stream)
+            self._queue.stream.synchronize()
 
     def stage(self, examples: Examples) -> Staged:
         """Copy examples to the device: for train, from any thread, also while it runs."""
         with device_errors():
-            pixels = np.ascontiguousarray(examples.pixels).reshape(-1)
-            return Staged(cuda.to_device(pixels), cuda.to_device(np.ascontiguousarray(examples.labels)))
+            staged = Staged(self._staging.put(examples.pixels.reshape(-1)), self._staging.put(examples.labels))
+            self._staging.stream.synchronize()
+        return staged
 
     def train(self, examples: Examples | Staged) -> np.ndarray:
         """SGD updates on consecutive minibatches: theta -= learning_rate * mean gradient.
@@ -210,83 +257,58 @@ class CudaKernels:
         examples: a multiple of batch_size of them. Returns the (updates,) float64 mean losses of the minibatches,
         each before its update; where one is not finite it is the last, and its update was not made.
         """
-        if not len(examples):
+        updates = len(examples) // self.batch_size
+        if not updates:
             return np.empty(0)
         staged = examples if isinstance(examples, Staged) else self.stage(examples)
         with device_errors():
-            updates = len(staged) // self.batch_size
-            losses = cuda.to_device(np.full(updates, np.nan))
-            if self._whole:
-                room, counter = self._room, cuda.to_device(np.zeros(1, np.int64))
-                self._whole.launch(
-                    self._layout.blocks, room.layers, self._weights, room.a, room.delta, room.partial, staged.pixels,
-                    staged.labels, room.example_losses, losses, counter, self.batch_size, self._step,
-                )  # fmt: skip
+            losses = self._queue.put(np.full(updates, np.nan))
+            if self._in_one_launch:
+                self._training.run_updates(staged, losses, self.batch_size, self._step)
             else:
                 for u in range(updates):
-                    self._update(staged, losses, u)
-            made = losses.copy_to_host()
+                    self._training.forward(staged, losses, u, self.batch_size)
+                    self._training.backward(staged, losses, u, self.batch_size, self._step)
+            made = self._queue.get(losses)
         diverged = np.flatnonzero(~np.isfinite(made))
         return made[: diverged[0] + 1] if len(diverged) else made
 
-    def _update(self, staged: Staged, losses: Any, u: int) -> None:
-        """One update, every step a launch."""
-        n, fused = self.batch_size, self.batch_size <= self._layout.T
-        self._forward(self._kernels, self._layout, self._room, staged, losses, u, n)
-        self._backward(self._kernels, self._layout, self._room, staged, losses, u, n, fused)
-
-    def _forward(self, kernels, layout, room, staged, losses, u, n):
-        for l in range(len(layout.layers)):
-            kernels.forward_step[layout.blocks, THREADS, 0, SHARED_BYTES](
-                room.layers, l, self._weights, room.a, room.partial, staged.pixels, losses, u, n
-            )
-        kernels.loss_step[1, THREADS, 0, SHARED_BYTES](
-            room.layers, room.a, room.delta, room.partial, staged.labels, room.example_losses, losses, u, n
-        )
-
-    def _backward(self, kernels, layout, room, staged, losses, u, n, learn, update=True):
-        for l in range(len(layout.layers) - 1, -1, -1):
-            shared = (room.layers, l, self._weights, room.a, room.delta, room.partial, staged.pixels, losses, u, n)
-            kernels.backward_step[layout.blocks, THREADS, 0, SHARED_BYTES](*shared, self._step, learn)
-            if update and not learn:
-                kernels.update_step[layout.blocks, THREADS, 0, SHARED_BYTES](*shared, self._step)
-
-    def _pass(self, examples: Examples) -> Iterator[tuple[slice, Room, Staged, Any]]:
-        """Take examples forward, chunk by chunk: their places, the room with the chunk's a and losses, the chunk."""
-        layout = self._evaluation
-        if self._evaluation_room is None:
-            self._evaluation_room = Room(layout, self._chunk)
-        for start in range(0, len(examples), self._chunk):
-            places = slice(start, min(start + self._chunk, len(examples)))
-            staged = self.stage(Examples(examples.pixels[places], examples.labels[places]))
-            loss = cuda.to_device(np.zeros(1))
-            self._forward(self._evaluation_kernels, layout, self._evaluation_room, staged, loss, 0, len(staged))
-            yield places, self._evaluation_room, staged, loss
+    def _forward(self, examples: Examples) -> Iterator[tuple[slice, Passes, Staged, Any]]:
+        """Take examples forward, chunk by chunk: their places, the passes, the chunk on the device, its mean loss."""
+        activation, loss, sizes = self._what
+        if self._evaluation is None:  # sums in an order that does not depend on the other examples
+            layout, kernels = Layout(sizes, EVALUATION_CHUNK, 0), compiled(activation, loss, tile_of(EVALUATION_CHUNK))
+            self._evaluation = Passes(self._queue, layout, kernels, self._weights, EVALUATION_CHUNK)
+        for start in range(0, len(examples), EVALUATION_CHUNK):
+            places = slice(start, min(start + EVALUATION_CHUNK, len(examples)))
+            staged, mean = self.stage(Examples(examples.pixels[places], examples.labels[places])), np.zeros(1)
+            mean_loss = self._queue.put(mean)
+            self._evaluation.forward(staged, mean_loss, 0, len(staged))
+            yield places, self._evaluation, staged, mean_loss
 
     def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""
         losses, predictions = np.empty(len(examples), np.float32), np.empty(len(examples), np.uint8)
         with device_errors():
-            for places, room, staged, _ in self._pass(examples):
-                predicted = cuda.device_array(len(staged), np.uint8)
-                self._evaluation_kernels.predict[-(-len(staged) // THREADS), THREADS](room.layers, room.a, predicted)
-                losses[places] = room.example_losses.copy_to_host()[: len(staged)]
-                predictions[places] = predicted.copy_to_host()
+            for places, passes, staged, _ in self._forward(examples):
+                predicted = self._queue.put(np.zeros(len(staged), np.uint8))
+                blocks = -(-len(staged) // THREADS)
+                self._queue.launch(passes.kernels.predict, blocks, passes.layers, passes.a, predicted)
+                losses[places] = self._queue.get(passes.example_losses)[: len(staged)]
+                predictions[places] = self._queue.get(predicted)
         return losses, predictions
 
     def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Activations of each hidden layer, (n, units) each, and deltas dC/dz of each hidden layer and the logits,
-        where C is the loss of that one example. float32; no update is made."""
-        n, layers = len(examples), self._evaluation.layers
-        units = layers[:, FAN_OUT]
-        activations, deltas = ([np.empty((n, k), np.float32) for k in units] for _ in range(2))
+        """Activations a (n, units) of each hidden layer, and deltas dC/dz (n, units) of each hidden layer and of the
+        logits, float32; C is the loss of the one example. Changes nothing."""
+        layers = self._layout.layers
+        activations, deltas = ([np.empty((len(examples), k), np.float32) for k in layers[:, FAN_OUT]] for _ in range(2))
         with device_errors():
-            for places, room, staged, _ in self._pass(examples):
-                finite, some = cuda.to_device(np.zeros(1)), len(staged)
-                self._backward(
-                    self._evaluation_kernels, self._evaluation, room, staged, finite, 0, some, False, update=False
-                )
-                for found, flat in ((activations, room.a.copy_to_host()), (deltas, room.delta.copy_to_host())):
-                    for l, (first, stride) in enumerate(layers[:, [ABOVE, STRIDE_OUT]]):
-                        found[l][places] = flat[first : first + some * stride].reshape(some, stride)[:, : units[l]]
+            for places, passes, staged, _ in self._forward(examples):
+                n, finite = len(staged), self._queue.put(np.zeros(1))
+                passes.backward(staged, finite, 0, n, None)
+                for found, flat in ((activations, self._queue.get(passes.a)), (deltas, self._queue.get(passes.delta))):
+                    for values, layer in zip(found, passes.layout.layers, strict=True):
+                        rows = flat[layer[ABOVE] : layer[ABOVE] + n * layer[STRIDE_OUT]].reshape(n, layer[STRIDE_OUT])
+                        values[places] = rows[:, : layer[FAN_OUT]]
         return activations[:-1], deltas

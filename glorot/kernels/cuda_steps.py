@@ -1,7 +1,7 @@
 """The GPU's kernels: the steps of an update, on tiles of the weights in the shared memory of blocks of threads.
 
-Layer l computes z = W a with W: (fan_out, fan_in + 1), the bias in the last column. W is cut into tiles of about 91 x 91
-weights; a block takes a tile into its shared memory, first forward, then backward::
+Layer l computes z = W a with W: (fan_out, fan_in + 1), the bias in the last column. W is cut into tiles of about 91 x
+91 weights; a block takes a tile into its shared memory, first forward, then backward::
 
                  columns: units below (and the bias)
                +-------+-------+-------+   forward:   a -> partial z      backward:   the same tile
@@ -47,14 +47,14 @@ TILE_ROWS = PER_LANE * LANES
 TILE_COLUMNS = TILE_ROWS - 3  # an odd number, so that a column of the tile lies in different banks
 PAD = -(-MOST_EXAMPLES // 4) * 4  # floats of a unit: a value an example, read four at a time
 
-# Columns of ``layers``. Tiles: (TILES_OUT, TILES_IN) of (ROWS, COLUMNS). W begins at W, a row every W_STRIDE; a and delta
-# below at BELOW, an example every STRIDE_IN; above likewise. SPAN_IN tiles of a row are summed up by one block forward,
+# Columns of ``layers``. Tiles: (TILES_OUT, TILES_IN) of (ROWS, COLUMNS). W begins at W, a row every W_STRIDE; a and
+# delta below at BELOW, an example every STRIDE_IN; above likewise. SPAN_IN tiles of a row are summed up by one block forward,
 # SPAN_OUT of a column backward; PARTS_BELOW partial sums make z below, PARTS_ABOVE delta above.
 (FAN_IN, FAN_OUT, W, W_STRIDE, BELOW, ABOVE, STRIDE_IN, STRIDE_OUT, TILES_OUT, TILES_IN, ROWS, COLUMNS,
  SPAN_IN, SPAN_OUT, PARTS_BELOW, PARTS_ABOVE) = range(16)  # fmt: skip
 LAYER = 16
 
-# The shared memory of a block: two rows of ``layers`` (int64), then float32: a tile of W, values of its columns and rows.
+# The shared memory of a block: two rows of ``layers`` (int64), then a tile of W, values of its columns, of its rows.
 TILE_AT = 2 * 2 * LAYER
 BELOW_AT = TILE_AT + TILE_ROWS * TILE_COLUMNS + 4  # lanes behind the last column read on
 ABOVE_AT = BELOW_AT + TILE_ROWS * PAD
