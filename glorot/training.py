@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Kernels(Protocol):
 
     parameters: list[Layer]
 
-    def train(self, examples: Examples) -> np.ndarray: ...
+    def train(self, examples: Any) -> np.ndarray: ...  # Examples, or what `stage` of a GPU's kernels made of them
 
     def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]: ...
 

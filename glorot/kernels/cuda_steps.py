@@ -48,8 +48,8 @@ TILE_COLUMNS = TILE_ROWS - 3  # an odd number, so that a column of the tile lies
 PAD = -(-MOST_EXAMPLES // 4) * 4  # floats of a unit: a value an example, read four at a time
 
 # Columns of ``layers``. Tiles: (TILES_OUT, TILES_IN) of (ROWS, COLUMNS). W begins at W, a row every W_STRIDE; a and
-# delta below at BELOW, an example every STRIDE_IN; above likewise. SPAN_IN tiles of a row are summed up by one block forward,
-# SPAN_OUT of a column backward; PARTS_BELOW partial sums make z below, PARTS_ABOVE delta above.
+# delta below at BELOW, an example every STRIDE_IN; above likewise. SPAN_IN tiles of a row are summed up by one block,
+# backward SPAN_OUT of a column; PARTS_BELOW partial sums make z below, PARTS_ABOVE delta above.
 (FAN_IN, FAN_OUT, W, W_STRIDE, BELOW, ABOVE, STRIDE_IN, STRIDE_OUT, TILES_OUT, TILES_IN, ROWS, COLUMNS,
  SPAN_IN, SPAN_OUT, PARTS_BELOW, PARTS_ABOVE) = range(16)  # fmt: skip
 LAYER = 16
