@@ -18,8 +18,22 @@ from numba.core import config
 from glorot.datasets import Examples
 from glorot.errors import DeviceError
 from glorot.kernels.cuda_steps import (
-    ABOVE, FAN_IN, FAN_OUT, MOST_EXAMPLES, PARTS_ABOVE, SHARED_BYTES, SIGNATURES, SIMULATED, STRIDE_OUT, THREADS,
-    TILE_COLUMNS, TILE_ROWS, W_STRIDE, Compiled, W, compiled,
+    ABOVE,
+    FAN_IN,
+    FAN_OUT,
+    MOST_EXAMPLES,
+    PARTS_ABOVE,
+    SHARED_BYTES,
+    SIGNATURES,
+    SIMULATED,
+    STRIDE_OUT,
+    THREADS,
+    TILE_COLUMNS,
+    TILE_ROWS,
+    W_STRIDE,
+    Compiled,
+    W,
+    compiled,
 )  # fmt: skip
 from glorot.network import Layer
 

@@ -59,6 +59,7 @@ TILE_AT = 2 * 2 * LAYER
 BELOW_AT = TILE_AT + TILE_ROWS * TILE_COLUMNS + 4  # lanes behind the last column read on
 ABOVE_AT = BELOW_AT + TILE_ROWS * PAD
 SHARED_FLOATS = ABOVE_AT + TILE_ROWS * PAD
+ALIGNMENT = None if SIMULATED else 16  # bytes; for four floats in one load
 SHARED_BYTES = 4 * SHARED_FLOATS  # less than the 48 KB that every GPU gives without being asked
 
 _INT, _FLOATS, _BYTES, _LOSSES = types.int64, types.float32[::1], types.uint8[::1], types.float64[::1]
@@ -501,7 +502,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
         example_losses: (n,) float32. losses: (updates,) float64, NaN at first. counter: (1,) int64, 0 at first.
         step: learning rate / n. Stops before an update whose loss is not finite.
         """
-        room, rows = cuda.shared.array(0, types.float32), cuda.shared.array(0, types.int64)
+        room, rows = cuda.shared.array(0, types.float32, alignment=ALIGNMENT), cuda.shared.array(0, types.int64)
         tile, below, above = room[TILE_AT:BELOW_AT], room[BELOW_AT:ABOVE_AT], room[ABOVE_AT:SHARED_FLOATS]
         depth, passed, turn, fused, fetched = layers.shape[0], 0, 0, n <= T, False
         load_layer(layers, 0, rows[:LAYER])
@@ -544,7 +545,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
 
     @cuda.jit
     def forward_step(layers, l, weights, a, partial, pixels, losses, u, n):
-        room, rows = cuda.shared.array(0, types.float32), cuda.shared.array(0, types.int64)
+        room, rows = cuda.shared.array(0, types.float32, alignment=ALIGNMENT), cuda.shared.array(0, types.int64)
         layer, tile, below = rows[:LAYER], room[TILE_AT:BELOW_AT], room[BELOW_AT:ABOVE_AT]
         load_layer(layers, l, layer)
         if u == 0 or math.isfinite(losses[u - 1]):
@@ -562,7 +563,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
 
     @cuda.jit
     def backward_step(layers, l, weights, a, delta, partial, pixels, losses, u, n, step, learn):
-        room, rows = cuda.shared.array(0, types.float32), cuda.shared.array(0, types.int64)
+        room, rows = cuda.shared.array(0, types.float32, alignment=ALIGNMENT), cuda.shared.array(0, types.int64)
         layer, tile, below, above = rows[:LAYER], room[TILE_AT:BELOW_AT], room[BELOW_AT:ABOVE_AT], room[ABOVE_AT:]
         load_layer(layers, l, layer)
         last = l + 1 == layers.shape[0]
@@ -571,7 +572,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
 
     @cuda.jit
     def update_step(layers, l, weights, a, delta, partial, pixels, losses, u, n, step):
-        room, rows = cuda.shared.array(0, types.float32), cuda.shared.array(0, types.int64)
+        room, rows = cuda.shared.array(0, types.float32, alignment=ALIGNMENT), cuda.shared.array(0, types.int64)
         layer, tile, below, above = rows[:LAYER], room[TILE_AT:BELOW_AT], room[BELOW_AT:ABOVE_AT], room[ABOVE_AT:]
         load_layer(layers, l, layer)
         if math.isfinite(losses[u]):
