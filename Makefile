@@ -1,18 +1,28 @@
 # make quickstart   train three networks, print the table
 # make test         run the tests
+# make gpu-test     on a machine with an NVIDIA GPU: the tests that need one, and the speed of its kernels beside
+#                   PyTorch's, as a table in $(GPU_TABLE); choose the driver's CUDA with: make CUDA=cuda12 gpu-test
 # Both set up what they need, in .venv. Choose another Python with: make PYTHON=python3.12 test
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+CUDA ?= cuda13
+GPU_TABLE ?= docs/gpu.md
 
-.PHONY: quickstart test lint format clean
+.PHONY: quickstart test gpu-test lint format clean
 
 quickstart: $(VENV)/glorot
 	$(BIN)/glorot run experiments/quickstart.yaml
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest
+
+gpu-test: $(VENV)/$(CUDA)
+	$(BIN)/python -m pytest -m gpu tests
+	$(BIN)/python -c 'import sys; from glorot.bench import gpu_table; print(gpu_table(), end="", file=open(sys.argv[1], "w"))' $(GPU_TABLE)
+	cat $(GPU_TABLE)
+	$(BIN)/glorot bench --device cuda --peer torch
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -39,6 +49,10 @@ $(VENV)/glorot: pyproject.toml | $(BIN)/python
 $(VENV)/test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/glorot
+
+$(VENV)/$(CUDA): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,$(CUDA)]' torch
+	@touch $@ $(VENV)/glorot $(VENV)/test
 
 $(VENV)/dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'

@@ -24,6 +24,7 @@ from glorot.peers import torch_peer
 from glorot.sweep import Run
 
 if TYPE_CHECKING:
+    from glorot.kernels.cuda_floor import GpuFloor
     from glorot.training import Kernels
 
 ROUND_SECONDS = 0.25  # how long each contestant runs in a round
@@ -40,6 +41,7 @@ class Setting:
     threads: int = 1
     n_inputs: int = 1024
     n_classes: int = 9
+    device: str = "cpu"
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -55,13 +57,16 @@ class Setting:
         products = 2 * self.batch_size * self.weights
         return products, 2 * products - 2 * self.batch_size * self.sizes[0] * self.sizes[1]
 
-    def floor_seconds(self, floor: Floor) -> float:
+    def floor_seconds(self, floor: "Floor | GpuFloor") -> float:
         """The least time of an update: each weight is read forward, read and written backward, and no faster than
-        the arithmetic goes."""
+        the arithmetic goes; on a GPU there is a barrier behind each layer, forward and backward."""
         forward, backward = self.flops
         n_bytes = 4 * self.weights
-        return max(n_bytes / floor.read, forward / floor.flops) + max(
-            2 * n_bytes / floor.read_write, backward / floor.flops
+        waiting = 2 * (len(self.sizes) - 1) * getattr(floor, "barrier", 0.0)
+        return (
+            waiting
+            + max(n_bytes / floor.read, forward / floor.flops)
+            + max(2 * n_bytes / floor.read_write, backward / floor.flops)
         )
 
 
@@ -107,10 +112,10 @@ def make_examples(setting: Setting, n: int) -> Examples:
 
 
 def our_kernels(setting: Setting) -> "Kernels":
-    """A network of this setting on the CPU, at the paper's normalized initialization."""
-    kernels.prepare("cpu")
+    """A network of this setting, at the paper's normalized initialization."""
+    kernels.prepare(setting.device)
     network = kernels.create(
-        "cpu", setting.sizes, setting.activation, "cross_entropy", setting.batch_size, 0.01, setting.threads
+        setting.device, setting.sizes, setting.activation, "cross_entropy", setting.batch_size, 0.01, setting.threads
     )
     network.parameters = initial_parameters(setting.sizes, "normalized", 0)
     return network
@@ -119,12 +124,15 @@ def our_kernels(setting: Setting) -> "Kernels":
 def updates(setting: Setting, peer: str | None = None, rounds: int = 11) -> Contest:
     """Seconds an update, ours and the peer's."""
     network = our_kernels(setting)
-    batches = 64
+    batches = 64 if setting.device == "cpu" else 1000
     examples = make_examples(setting, batches * setting.batch_size)
+    stage = getattr(network, "stage", None)
+    staged = stage(examples) if stage else None  # as PyTorch has them: on the device
 
     def ours(n: int) -> None:
         while n > 0:
-            network.train(examples.first(min(n, batches) * setting.batch_size))
+            whole = staged is not None and n >= batches
+            network.train(staged if whole else examples.first(min(n, batches) * setting.batch_size))
             n -= batches
 
     contestants = {"glorot": ours}
@@ -148,8 +156,12 @@ def evaluation(setting: Setting, peer: str | None = None, rounds: int = 5, n: in
     return contest(contestants, rounds, unit=n)
 
 
-def floor(setting: Setting) -> Floor:
+def floor(setting: Setting) -> "Floor | GpuFloor":
     """This machine's rates at the setting's number of weights."""
+    if setting.device == "cuda":
+        from glorot.kernels import cuda_floor
+
+        return cuda_floor.measure(4 * setting.weights)
     return measure(4 * setting.weights, setting.threads)
 
 
@@ -163,7 +175,7 @@ def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict
     looks = evaluation(setting, peer, max(3, rounds // 3))
     measured = {
         "setting": asdict(setting),
-        "processor": cpu_target()[0],
+        "processor": kernels.hardware(setting.device) or cpu_target()[0],
         "ms_per_update": 1e3 * seconds,
         "updates_per_second": 1 / seconds,
         "gflops": sum(setting.flops) / seconds / 1e9,
@@ -173,6 +185,7 @@ def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict
             "read_write_gb_per_second": rates.read_write / 1e9,
             "gflops": rates.flops / 1e9,
             "ms_per_update": 1e3 * setting.floor_seconds(rates),
+            "barrier_us": 1e6 * getattr(rates, "barrier", 0.0),
         },
         "share_of_floor": setting.floor_seconds(rates) / seconds,
         "us_per_evaluated_example": 1e6 * looks.median("glorot"),
@@ -202,7 +215,8 @@ def text(measured: dict) -> str:
         f"  weight traffic  {measured['weight_gb_per_second']:8.1f} GB/s",
         f"  floor           {rates['ms_per_update']:8.3f} ms   (this machine reads "
         f"{rates['read_gb_per_second']:.0f} GB/s, reads and writes {rates['read_write_gb_per_second']:.0f} GB/s, "
-        f"computes {rates['gflops']:.0f} GFLOP/s)",
+        f"computes {rates['gflops']:.0f} GFLOP/s"
+        + (f", a barrier takes {rates['barrier_us']:.2f} us)" if rates["barrier_us"] else ")"),
         f"  share of floor  {100 * measured['share_of_floor']:8.1f} %",
         f"  an evaluation   {measured['us_per_evaluated_example']:8.2f} us an example",
     ]
@@ -258,6 +272,29 @@ def estimate_text(estimate: dict) -> str:
         f"{estimate['updates']:,} updates, {estimate['jobs']} runs at a time with {estimate['threads']} thread(s) "
         f"each: about {length} on this machine ({estimate['networks_timed']} kinds of network timed)\n"
     )
+
+
+GPU_SETTINGS = [(width, batch_size) for width in (100, 1000, 2000) for batch_size in (1, 10, 128)]
+
+
+def gpu_table(rounds: int = 11) -> str:
+    """Markdown: our kernels on the GPU and PyTorch's, eager and as a replayed CUDA graph, in turns, for some shapes."""
+    measured = [results(Setting((width,) * 5, n, device="cuda"), "torch", rounds) for width, n in GPU_SETTINGS]
+    lines = [
+        f"{measured[0]['processor']}. Networks of 1024 inputs, 5 hidden layers, 9 classes; ratios: how many times as "
+        f"long as ours PyTorch takes, median of {rounds} rounds in turns (`make gpu-test`).",
+        "",
+        "| width | minibatch | us an update | share of the floor | eager | CUDA graph | evaluation |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for (width, n), one in zip(GPU_SETTINGS, measured, strict=True):
+        eager, graph = one["peers"].values()
+        (looks,) = one["evaluation_peers"].values()
+        lines.append(
+            f"| {width} | {n} | {1e3 * one['ms_per_update']:.1f} | {100 * one['share_of_floor']:.0f} % | "
+            f"{eager['ratio']:.1f} | {graph['ratio']:.1f} | {looks['ratio']:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 BATCH_SIZES = (1, 2, 5, 10, 20, 32, 64, 128)

@@ -82,7 +82,7 @@ def run_cell(
     return Outcome(
         _result(trained),
         [asdict(row) for row in trained.history],
-        provenance(started, time.perf_counter() - clock, threads),
+        provenance(started, time.perf_counter() - clock, threads, device),
         probes=[asdict(row) for row in trained.probes],
         correct=trained.correct,
     )
@@ -130,13 +130,13 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def provenance(started: datetime, seconds: float | None, threads: int | None) -> dict[str, Any]:
+def provenance(started: datetime, seconds: float | None, threads: int | None, device: str = "cpu") -> dict[str, Any]:
     """When, where and with what: all that may differ between two equal runs."""
     return {
         "started": started.isoformat(timespec="seconds"),
         "seconds": None if seconds is None else round(seconds, 3),
         "threads": threads,
-        "hardware": _hardware(),
+        "hardware": kernels.hardware(device) or _hardware(),
         "glorot": glorot.__version__,
         "python": platform.python_version(),
         "numpy": metadata.version("numpy"),

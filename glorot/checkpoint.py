@@ -35,7 +35,8 @@ PACKAGE = Path(__file__).resolve().parent
 DECIDING = (
     "activations.py", "elementary.py", "initializers.py", "losses.py", "network.py", "probes.py", "randomness.py",
     "training.py", "datasets/__init__.py", "datasets/cifar10.py", "datasets/folder.py", "datasets/images.py",
-    "datasets/mnist.py", "datasets/shapeset.py", "datasets/small_imagenet.py", "kernels/cpu.py", "kernels/simd.py",
+    "datasets/mnist.py", "datasets/shapeset.py", "datasets/small_imagenet.py", "kernels/cpu.py",
+    "kernels/cuda.py", "kernels/cuda_steps.py", "kernels/simd.py", "stream.py",
 )  # fmt: skip
 
 
@@ -43,9 +44,8 @@ DECIDING = (
 def code() -> str:
     """A digest of the sources that decide results."""
     digest = hashlib.sha256()
-    for name in (*DECIDING, "kernels/cuda.py"):
-        if (PACKAGE / name).is_file():
-            digest.update((PACKAGE / name).read_bytes())
+    for name in DECIDING:
+        digest.update((PACKAGE / name).read_bytes())
     return digest.hexdigest()
 
 

@@ -198,10 +198,13 @@ def run(
         loaded = with_data(
             config.load(resolve(sweep), overrides), lambda one: pinned(one, folder, not dry_run, bar.progressed)
         )
-    plan = runner.make_plan(loaded, output, choose_device(device), only, rerun, retry_failed)
+    chosen = choose_device(device)
+    plan = runner.make_plan(loaded, output, chosen.kind, only, rerun, retry_failed)
     if not quiet:
         what = describe_stages(plan.sweep, plan.short, expand(plan.sweep, plan.device, only))
-        say(f"{what}; {_opening(plan)}, on {plan.device}")
+        say(f"{what}; {_opening(plan)}, on {chosen.label}")
+        if chosen.note:
+            say(chosen.note)
     if dry_run:
         _list_runs(plan, folder)
         return OK
@@ -543,16 +546,18 @@ def list_() -> None:
               help="Of the hidden layers.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(1), default=11, show_default=True, help="Turns of each contestant.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs of SWEEP at a time.  [default: one a core]")
+@click.option("--device", type=click.Choice(DEVICES[1:]), default="cpu", show_default=True,
+              help="Where our network and its peer run.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @click.option("--roofline", type=file_type, metavar="FILE.png|svg",
               help="Draw the speed of minibatches of 1 to 128 under this machine's limits.")  # fmt: skip
 def bench(
     sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, activation: str,
-    rounds: int, jobs: int | None, as_json: bool, roofline: Path | None,
+    rounds: int, jobs: int | None, device: str, as_json: bool, roofline: Path | None,
 ) -> None:  # fmt: skip
     """Measure how fast the kernels are.
 
-    Prints the time of an update of the paper's network (or another one) on the CPU, against the floor that
+    Prints the time of an update of the paper's network (or another one), against the floor that
     this machine's memory and arithmetic set, and against PyTorch in the same run. With SWEEP: how long its
     runs would take.
     """
@@ -561,9 +566,13 @@ def bench(
     from glorot import bench as measure
     from glorot import config, runner
     from glorot.catalogue import resolve
+    from glorot.kernels import choose_device
     from glorot.search import describe_stages, flat, short_runs, workload
     from glorot.sweep import expand
 
+    kind = choose_device(device).kind
+    if kind != "cpu" and (sweep or roofline):
+        raise click.UsageError("SWEEP and --roofline are for the CPU; leave out --device")
     if sweep:
         loaded = config.load(resolve(sweep))
         grid = expand(loaded)
@@ -576,7 +585,7 @@ def bench(
             what = describe_stages(loaded, flat(short_runs(loaded, grid)), grid)
             show(f"{what}\n{measure.estimate_text(estimate)}")
         return
-    setting = measure.Setting((width,) * depth, batch_size, activation, threads)
+    setting = measure.Setting((width,) * depth, batch_size, activation, threads, device=kind)
     if roofline:
         measure.draw_roofline(setting, roofline, peer, rounds)
         say(f"drawn: {roofline}")

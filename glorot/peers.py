@@ -24,6 +24,8 @@ def torch_peer(setting: Setting) -> TorchPeer:
             "--peer torch: expected PyTorch to be installed, found none; try: pip install torch"
         ) from None
     torch.set_num_threads(setting.threads)
+    if setting.device == "cuda" and not torch.cuda.is_available():
+        raise GlorotError("--peer torch: expected PyTorch built for CUDA, found one that sees no GPU")
     return TorchPeer(setting, torch)
 
 
@@ -52,13 +54,13 @@ class TorchPeer:
                 linear.weight.copy_(torch.from_numpy(layer.W))
                 linear.bias.zero_()
             modules += [linear] if l == len(self.layers) - 1 else [linear, self.activation[0]()]
-        return torch.nn.Sequential(*modules)
+        return torch.nn.Sequential(*modules).to(self.setting.device)
 
     def _batches(self, examples: Examples):
         """Minibatches as PyTorch has them ready: float32 in [0, 1], int64 labels."""
         n = self.setting.batch_size
-        x = self.torch.from_numpy(examples.pixels.astype(np.float32) / 255).split(n)
-        return x, self.torch.from_numpy(examples.labels.astype(np.int64)).split(n)
+        x, y = examples.pixels.astype(np.float32) / 255, examples.labels.astype(np.int64)
+        return tuple(self.torch.from_numpy(part).to(self.setting.device).split(n) for part in (x, y))
 
     def updates(self, examples: Examples) -> dict[str, Callable[[int], None]]:
         torch = self.torch
@@ -72,7 +74,11 @@ class TorchPeer:
                 optimizer.zero_grad()
                 cross_entropy(network(x[i % len(x)]), y[i % len(x)]).backward()
                 optimizer.step()
+            if self.setting.device == "cuda":
+                torch.cuda.synchronize()
 
+        if self.setting.device == "cuda":
+            return {"nn.Sequential": sequential, "CUDA graph": self._graph(x, y)}
         weights = [torch.from_numpy(layer.W.T.copy()) for layer in self.layers]  # (fan_in, fan_out)
         biases = [torch.zeros(layer.W.shape[0]) for layer in self.layers]
         _, value, slope = self.activation
@@ -94,13 +100,46 @@ class TorchPeer:
 
         return {"nn.Sequential": sequential, "addmm_ by hand": by_hand}
 
+    def _graph(self, x, y) -> Callable[[int], None]:
+        """The same updates as `sequential`, recorded once and replayed: the least that launches can cost PyTorch."""
+        torch, network = self.torch, self._sequential()
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+        cross_entropy = torch.nn.functional.cross_entropy
+        images, labels = x[0].clone(), y[0].clone()
+
+        def update() -> None:
+            optimizer.zero_grad(set_to_none=False)
+            cross_entropy(network(images), labels).backward()
+            optimizer.step()
+
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                update()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            update()
+
+        def replay(n: int) -> None:
+            for i in range(n):
+                images.copy_(x[i % len(x)])
+                labels.copy_(y[i % len(y)])
+                graph.replay()
+            torch.cuda.synchronize()
+
+        return replay
+
     def evaluation(self, examples: Examples) -> dict[str, Callable[[int], None]]:
         torch, network = self.torch, self._sequential()
-        x = torch.from_numpy(examples.pixels.astype(np.float32) / 255)
+        x = torch.from_numpy(examples.pixels.astype(np.float32) / 255).to(self.setting.device)
 
         @torch.no_grad()
         def forward(count: int) -> None:
             for _ in range(count // len(examples)):
                 network(x)
+            if self.setting.device == "cuda":
+                torch.cuda.synchronize()
 
         return {"nn.Sequential": forward}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from glorot import datasets, search
+from glorot import datasets, kernels, search
 from glorot.cell import Outcome
 from glorot.checkpoint import Checkpoints
 from glorot.config import Sweep, dump
@@ -159,7 +159,7 @@ def run_plan(
         plan.store.write_sweep(dump(plan.sweep, plan.store.folder), [settings_of(run) for run in plan.runs])
         with signals_noted() as noted:  # over both stages of a search: none is lost between them
             while plan.to_do:
-                at_once, threads = share_cores(len(plan.to_do), jobs)
+                at_once, threads = share_cores(len(plan.to_do), jobs, len(kernels.gpus(plan.device)))
                 tasks = Tasks(data_folder, checkpoint_folder, plan.rerun, threads)
                 execute(plan.to_do, plan.store, tasks, at_once, observer, fail_fast, noted)
                 statuses = plan.store.statuses() if fail_fast else {}
@@ -210,9 +210,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def share_cores(runs: int, jobs: int | None) -> tuple[int, int]:
-    """(jobs, threads a job) for so many runs: single-threaded runs side by side, unless there are too few."""
-    jobs = max(1, min(jobs or cores(), runs))
+def share_cores(runs: int, jobs: int | None, gpus: int = 0) -> tuple[int, int]:
+    """(jobs, threads a job) for so many runs: single-threaded runs side by side, unless there are too few.
+
+    gpus: where the runs need one each, how many there are.
+    """
+    jobs = max(1, min(jobs or cores(), runs, gpus or runs))
     return jobs, max(1, cores() // jobs)
 
 
@@ -227,7 +230,8 @@ def execute(
 ) -> None:
     """Run all, `jobs` at a time, and store each outcome. signals: those that came, where the caller notes them.
 
-    Ends early by Stopped (a signal), or a GlorotError where results cannot be written. What has finished is stored
+    Ends early by Stopped (a signal), or a GlorotError where results cannot be written or a device is gone. What has
+    finished is stored
     by then, the state of what was under way is saved, and no worker is left.
     """
     waiting = deque(runs)
@@ -240,7 +244,10 @@ def execute(
                 while waiting and sum(worker.run is not None for worker in workers) < jobs:
                     worker = next((worker for worker in workers if not worker.run), None)
                     if worker is None:
-                        worker = Worker()
+                        taken = {one.gpu for one in workers}
+                        worker = Worker(
+                            next((gpu for gpu in kernels.gpus(waiting[0].device) if gpu not in taken), None)
+                        )
                         workers.append(worker)
                     run = waiting.popleft()
                     worker.start(run, tasks)

@@ -18,7 +18,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from glorot.cell import Outcome, failure, now, run_cell
-from glorot.errors import GlorotError
+from glorot.errors import DeviceError, GlorotError
+from glorot.kernels import devices
 from glorot.sweep import Run
 from glorot.training import HistoryRow
 
@@ -73,15 +74,16 @@ def signals_noted() -> Iterator[list[int]]:
 
 
 class Worker:
-    """A spawned process and the cell it is at."""
+    """A spawned process and the cell it is at. gpu: index of the only GPU it may use; None where it needs none."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: int | None = None) -> None:
+        self.gpu = gpu
         context = multiprocessing.get_context("spawn")
         self.run: Run | None = None
         self.started = now()
         self.training = False  # whether the cell has begun, and so has a state to save
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs,), daemon=True)
+        self.process = context.Process(target=_work, args=(theirs, gpu), daemon=True)
         with _one_blas_thread(), _deaf_to_interrupts():
             self.process.start()
         theirs.close()  # so that a dead worker is an end of file here
@@ -92,15 +94,17 @@ class Worker:
             self.connection.send((run, tasks))
 
     def receive(self) -> Message:
-        """Its next message; a failed outcome where it died."""
+        """Its next message; a failed outcome where it died. Raises the DeviceError that it met."""
         try:
             message = self.connection.recv()
             self.training = True
         except (EOFError, OSError):
             self.process.join()
             message = failure(_how_it_ended(self.process.exitcode), self.started)
-        if isinstance(message, Outcome):
+        if isinstance(message, Outcome | DeviceError):
             self.run = None
+        if isinstance(message, DeviceError):
+            raise message
         return message
 
     def ask_to_stop(self) -> None:
@@ -178,8 +182,10 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(connection: Connection) -> None:
+def _work(connection: Connection, gpu: int | None) -> None:
     """A worker's life: receive a cell, report progress, send the outcome, until it is stopped or the parent is gone."""
+    if gpu is not None:
+        devices.use_only(gpu)
     for signum in (signal.SIGINT, signal.SIGTERM):  # both may reach the whole group; the parent decides
         signal.signal(signum, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -189,7 +195,7 @@ def _work(connection: Connection) -> None:
             connection.send(_outcome(run, tasks, connection))
 
 
-def _outcome(run: Run, tasks: Tasks, connection: Connection) -> Outcome:
+def _outcome(run: Run, tasks: Tasks, connection: Connection) -> Outcome | DeviceError:
     started = now()
 
     def report(update: int, row: HistoryRow) -> None:
@@ -207,6 +213,8 @@ def _outcome(run: Run, tasks: Tasks, connection: Connection) -> Outcome:
             tasks.afresh,
             report,
         )
+    except DeviceError as error:  # no fault of this cell; the next one would fare no better
+        return error
     except GlorotError as error:
         return failure("; ".join(str(error).splitlines()), started)
     except Exception as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from naive import LOSSES as NAIVE_LOSSES
 from naive import one_hot
 from PIL import Image
@@ -390,13 +391,16 @@ def test_report_figures(glorot, tmp_path, monkeypatch):
         assert [row or () for row in ours["counts"]] == list(run.probes["counts"][: len(ours)])
 
 
-def test_figures_of_one_sweep_lie_beside_its_tables(tmp_path, monkeypatch):
+def test_figures_of_one_named_sweep_lie_beside_its_tables(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(figures, "draw_all", lambda runs, folder, data: asked.append(folder) or ([Path("x.svg")], []))
     store(tmp_path / "a", "one")
-    cli._draw([tmp_path / "a"], tmp_path, None)
-    cli._draw([tmp_path / "a", tmp_path / "a"], tmp_path, None)
-    assert asked == [tmp_path / "a" / "figures", tmp_path / "figures"]
+    store(tmp_path / "b", "two")
+    runner = CliRunner()
+    for names in (["a"], ["a", "b"], []):
+        result = runner.invoke(cli.cli, ["report", *names, "--output", str(tmp_path), "--figures"])
+        assert result.exit_code == 0, result.output
+    assert asked == [tmp_path / "a" / "figures", tmp_path / "figures", tmp_path / "figures"]
 
 
 def test_nothing_to_draw_at_all(tmp_path, monkeypatch):

@@ -11,10 +11,20 @@ from hypothesis import strategies as st
 from glorot import kernels
 from glorot.activations import ACTIVATIONS
 from glorot.datasets import Examples
+from glorot.kernels import devices
 from glorot.losses import LOSSES
 from glorot.network import Layer
 
-BACKENDS = ["cpu"]  # "cuda" joins here, with a mark that skips it where there is no device
+# A GPU joins where there is one. Where numba.cuda simulates it (tests/test_cuda.py starts such a process), it is alone,
+# and only the tests that are marked `simulated` are run: every GPU thread is a Python thread there.
+BACKENDS = (
+    ["cuda"]
+    if devices.simulated()
+    else [
+        "cpu",
+        *([pytest.param("cuda", marks=pytest.mark.gpu)] if kernels.choose_device("auto").kind == "cuda" else []),
+    ]
+)
 
 # float32 has 2**-24 = 6e-8 of relative rounding error. A sum of n products in 16 lanes is at most n/16 + 5 roundings
 # deep, 255 for the widest layer here; they hardly ever agree in sign, so that after ten layers the error is some tens
@@ -111,6 +121,7 @@ def near_a_corner(layers, examples, activation):
 # Against the oracle. ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.simulated
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradient_is_the_numerical_one(network, activation, loss):
@@ -129,6 +140,19 @@ def test_gradient_is_the_numerical_one(network, activation, loss):
         np.testing.assert_allclose(oracle[1], db, rtol=0, atol=1e-8)
         assert np.abs(dW).max() > 1e-3
         assert np.abs(db).max() > 1e-3
+
+
+@pytest.mark.simulated
+@pytest.mark.parametrize(
+    ("sizes", "batch_size"),
+    [((1, 1, 2), 1), ((13, 25, 14, 3), 3), ((20, 12, 5), 2), ((8, 9, 37, 9, 4), 1), ((10, 13, 5), 7)],
+)
+def test_small_shapes(network, sizes, batch_size):
+    """One tile of weights and several, one tile of examples and several, one left over."""
+    layers, examples = random_layers(sizes), random_examples(batch_size, sizes[0], sizes[-1])
+    made = network(layers, "softsign", "cross_entropy", batch_size, 0.5)
+    check_evaluation(made, layers, examples, "softsign", "cross_entropy")
+    check_step(made, layers, examples, "softsign", "cross_entropy", 0.5)
 
 
 @st.composite
@@ -274,6 +298,7 @@ def test_parameters_carry_the_whole_state(network, sizes):
     assert bits_of(other.parameters) == bits_of(made.parameters)
 
 
+@pytest.mark.simulated
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
 def test_a_diverged_network_can_be_set_anew(network, activation):
     """A finite loss, infinite deltas behind it: they meet the padding, and nothing of that may stay."""
@@ -306,6 +331,7 @@ def test_an_examples_result_does_not_depend_on_its_neighbours(network, sizes):
     assert bits(*shuffled) == bits(losses[order], predictions[order])
 
 
+@pytest.mark.simulated
 def test_minibatch_loss_is_the_mean_of_its_examples(network):
     layers, examples = random_layers((13, 14, 5)), random_examples(11, 13, 5)
     made = network(layers, batch_size=11)
@@ -313,6 +339,7 @@ def test_minibatch_loss_is_the_mean_of_its_examples(network):
     assert made.train(examples)[0] == pytest.approx(np.float64(losses).mean(), rel=1e-6)
 
 
+@pytest.mark.simulated
 def test_a_unit_without_weights_learns_by_its_bias_alone(network):
     """Black images: the first layer's weights stay as they are, bit for bit, its biases do not."""
     layers = random_layers((9, 8, 4))
@@ -362,6 +389,7 @@ def test_same_bits_in_pieces(network, loss, threads):
 # Divergence. ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.simulated
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("loss", ["cross_entropy", "sigmoid_cross_entropy"])
 def test_a_diverging_run_says_where_and_makes_no_further_update(network, loss, threads):

@@ -149,7 +149,7 @@ def test_wrong_data_is_refused(status, tmp_path, monkeypatch):
 # Workers. ------------------------------------------------------------------------------------------
 
 
-def fake_work(connection):
+def fake_work(connection, gpu):
     """In place of a worker's life: each seed has its own fate. Runs in a spawned process."""
     while True:
         try:

@@ -1,8 +1,9 @@
 """The devices networks run on, behind one small interface (``training.Kernels``). Only this module knows which."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from glorot.errors import DeviceError
+from glorot.kernels import devices
 
 if TYPE_CHECKING:
     from glorot.training import Kernels
@@ -10,17 +11,42 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda")
 
 
-def choose_device(requested: str) -> str:
-    """The kind of device to use, "cpu" or "cuda", for one of DEVICES. Raises DeviceError where it is not there."""
-    if requested == "cuda":
-        raise DeviceError(
-            "device cuda is not available: this version of glorot runs on the CPU only; use --device cpu or auto"
-        )
-    return "cpu"
+class Choice(NamedTuple):
+    """kind: "cpu" or "cuda". label: for people. note: why it is not another one; empty if nobody would ask."""
+
+    kind: str
+    label: str
+    note: str = ""
+
+
+def choose_device(requested: str) -> Choice:
+    """The device to use for one of DEVICES. Raises DeviceError where it is not there."""
+    if requested == "cpu" or (requested == "auto" and (devices.simulated() or not devices.has_driver())):
+        return Choice("cpu", "cpu")
+    try:
+        found = devices.find_gpus()
+    except DeviceError as error:
+        if requested == "cuda":
+            raise
+        return Choice("cpu", "cpu", f"not on the GPU: {error}")
+    several = f"{len(found)} GPUs: " if len(found) > 1 else ""
+    return Choice("cuda", f"cuda ({several}{'; '.join(dict.fromkeys(map(str, found)))})")
+
+
+def gpus(device: str) -> list[int]:
+    """The indices of the GPUs that runs on this device share, one run each; none for the CPU. Raises DeviceError."""
+    return [gpu.index for gpu in devices.find_gpus()] if device == "cuda" else []
+
+
+def hardware(device: str) -> str | None:
+    """Name and driver of the GPU this process uses; None for the CPU."""
+    return str(devices.find_gpus()[0]) if device == "cuda" else None
 
 
 def prepare(device: str) -> None:
     """Compile the device's kernels, or load them from the cache."""
+    if device == "cuda":  # they are compiled for the network
+        return
     from glorot.kernels import cpu
 
     cpu.prepare()
@@ -35,7 +61,12 @@ def create(
     learning_rate: float,
     threads: int,
 ) -> "Kernels":
-    """One network on a device. Its parameters are zeros until they are set."""
+    """One network on a device. Its parameters are zeros until they are set. Raises DeviceError."""
+    if device == "cuda":
+        devices.find_gpus()
+        from glorot.kernels.cuda import CudaKernels
+
+        return CudaKernels(sizes, activation, loss, batch_size, learning_rate, threads)
     from glorot.kernels.cpu import CpuKernels
 
     return CpuKernels(sizes, activation, loss, batch_size, learning_rate, threads)

@@ -1,0 +1,328 @@
+"""The CPU's twin on an NVIDIA GPU, through numba.cuda: where a network lies on the device, and what is launched when.
+
+``cuda_steps`` has the kernels and a picture of what they do. `CudaKernels.train` launches one grid for a whole segment
+of updates; where a device has no launches whose blocks can wait for each other, every step of an update is a launch.
+The same seed on the same device gives the same bits. The simulator (NUMBA_ENABLE_CUDASIM=1) runs all of this.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numba import cuda
+from numba.core import config
+
+from glorot.datasets import Examples
+from glorot.errors import DeviceError
+from glorot.kernels.cuda_steps import (
+    ABOVE,
+    FAN_IN,
+    FAN_OUT,
+    MOST_EXAMPLES,
+    PARTS_ABOVE,
+    SHARED_BYTES,
+    SIGNATURES,
+    SIMULATED,
+    STRIDE_OUT,
+    THREADS,
+    TILE_COLUMNS,
+    TILE_ROWS,
+    W_STRIDE,
+    Compiled,
+    W,
+    compiled,
+)  # fmt: skip
+from glorot.network import Layer
+
+EVALUATION_CHUNK = 6 if SIMULATED else 1280  # examples that pass the network together
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # the last layer is small
+
+MOST_BLOCKS, STEPWISE_BLOCKS = 65535, 128
+
+
+def _padded(n: int) -> int:
+    return -(-n // 32) * 32
+
+
+def tile_of(n: int) -> int:
+    """Examples of a tile, for minibatches of n: few tiles, and even ones."""
+    return -(-n // -(-n // MOST_EXAMPLES))
+
+
+class Layout:
+    """Where everything lies in the flat arrays, and how it is cut, for minibatches of n examples and so many blocks.
+
+    layers: the table of the kernels. T: examples of a tile. blocks: how many can be of use. For blocks = 0 the
+    grid may have any number of blocks, and the order of sums depends on nothing but the sizes.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], n: int, blocks: int):
+        self.T = tile_of(n)
+        batches = -(-n // self.T)
+        table = np.zeros((len(sizes) - 1, 16), np.int64)
+        self.n_weights = self.n_activations = self.n_partial = items = 0
+        above = parts_below = 0
+        for l, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+            down, across = -(-fan_out // TILE_ROWS), -(-(fan_in + 1) // TILE_COLUMNS)
+            span_in, span_out = _span(across, down * batches, blocks), _span(down, across * batches, blocks)
+            parts = -(-across // span_in), -(-down // span_out)
+            stride, stride_above = _padded(fan_in + 1), _padded(fan_out)
+            table[l] = (
+                fan_in, fan_out, self.n_weights, stride, above, self.n_activations, _padded(fan_in), stride_above,
+                down, across, -(-fan_out // down), -(-(fan_in + 1) // across), span_in, span_out, parts_below, 0,
+            )  # fmt: skip
+            above = self.n_activations
+            self.n_weights += fan_out * stride
+            self.n_activations += n * stride_above
+            self.n_partial = max(self.n_partial, n * parts[0] * stride_above, n * parts[1] * _padded(fan_in) * (l > 0))
+            items = max(items, batches * down * parts[0], batches * across * parts[1])
+            if l > 0:
+                table[l - 1, PARTS_ABOVE] = parts[1]
+            parts_below = parts[0]  # of the layer below, for the next one
+        self.layers, self.blocks = table, min(items, blocks or MOST_BLOCKS)
+
+
+def _span(tiles: int, others: int, blocks: int) -> int:
+    """How many tiles one block sums up: the fewest with which there is a block for every item; else all."""
+    for span in range(1, tiles):
+        if others * -(-tiles // span) <= blocks:
+            return span
+    return tiles
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """What the driver has to say, as a DeviceError."""
+    try:
+        yield
+    except MemoryError as error:
+        raise DeviceError(_trouble(error)) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] == "cuda" or type(error).__module__.startswith(
+            "numba.cuda.cudadrv"
+        ):
+            raise DeviceError(_trouble(error)) from error
+        raise
+
+
+def _trouble(error: Exception) -> str:
+    """One line on what happened and what to do."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, MemoryError) or "OUT_OF_MEMORY" in text:
+        return f"the GPU has not enough memory for this network and minibatch; use --device cpu, or fewer -j ({text})"
+    return f"the GPU cannot go on: {text}; check it with nvidia-smi, or use --device cpu"
+
+
+def resident_blocks(kernel: Any) -> int:
+    """How many blocks of run_updates can run at a time, and so wait for each other; 0 where they cannot."""
+    if SIMULATED:
+        return 1
+    if not cuda.get_current_device().COOPERATIVE_LAUNCH:
+        return 0
+    kernel.compile(SIGNATURES["run_updates"])
+    (one,) = kernel.overloads.values()
+    one.cooperative = True  # asks for such a launch; the barrier is our own and needs no library
+    return one.max_cooperative_grid_blocks(THREADS, SHARED_BYTES)
+
+
+class Queue:
+    """A stream of the device: copies and launches in their order, apart from those of other queues."""
+
+    def __init__(self) -> None:
+        self.stream = cuda.stream()
+
+    def put(self, array: np.ndarray) -> Any:
+        """A copy on the device."""
+        return cuda.to_device(np.ascontiguousarray(array), stream=self.stream)
+
+    def get(self, array: Any) -> np.ndarray:
+        """A copy on the host, when all before is done."""
+        host = array.copy_to_host(stream=self.stream)
+        self.stream.synchronize()
+        return host
+
+    def launch(self, kernel: Any, blocks: int, *arguments: Any) -> None:
+        kernel[blocks, THREADS, self.stream, SHARED_BYTES](*arguments)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Examples on the device. pixels: flat."""
+
+    pixels: Any
+    labels: Any
+
+    def __len__(self) -> int:
+        return self.labels.shape[0]
+
+
+class Passes:
+    """Passes of up to n examples forward and backward, step by step, and the arrays on the device that they need."""
+
+    def __init__(self, queue: Queue, layout: "Layout", kernels: Compiled, weights: Any, n: int):
+        self.queue, self.layout, self.kernels, self.weights = queue, layout, kernels, weights
+        self.layers = queue.put(layout.layers)
+        self.a, self.delta = (queue.put(np.zeros(layout.n_activations, np.float32)) for _ in range(2))
+        self.partial = cuda.device_array(2 * layout.n_partial, np.float32, stream=queue.stream)
+        self.example_losses = queue.put(np.zeros(n, np.float32))
+
+    def forward(self, staged: Staged, losses: Any, u: int, n: int) -> None:
+        """a of every layer, losses and the delta of the logits of examples u * n, ...; their mean loss to losses[u]."""
+        blocks = self.layout.blocks
+        for l in range(len(self.layout.layers)):
+            self.queue.launch(
+                self.kernels.forward_step, blocks, self.layers, l, self.weights, self.a, self.partial, staged.pixels,
+                losses, u, n,
+            )  # fmt: skip
+        self.queue.launch(
+            self.kernels.loss_step, 1, self.layers, self.a, self.delta, self.partial, staged.labels,
+            self.example_losses, losses, u, n,
+        )  # fmt: skip
+
+    def backward(self, staged: Staged, losses: Any, u: int, n: int, step: np.float32 | None) -> None:
+        """delta of every layer; W -= step * gradient, unless there is no step."""
+        in_passing = step is not None and n <= self.layout.T
+        for l in range(len(self.layout.layers) - 1, -1, -1):
+            shared = (self.layers, l, self.weights, self.a, self.delta, self.partial, staged.pixels, losses, u, n)
+            size = np.float32(0) if step is None else step
+            self.queue.launch(self.kernels.backward_step, self.layout.blocks, *shared, size, in_passing)
+            if step is not None and not in_passing:
+                self.queue.launch(self.kernels.update_step, self.layout.blocks, *shared, size)
+
+    def run_updates(self, staged: Staged, losses: Any, n: int, step: np.float32) -> None:
+        """As many updates as losses has room for, in one launch."""
+        counter = self.queue.put(np.zeros(1, np.int64))
+        self.queue.launch(
+            self.kernels.run_updates, self.layout.blocks, self.layers, self.weights, self.a, self.delta, self.partial,
+            staged.pixels, staged.labels, self.example_losses, losses, counter, n, step,
+        )  # fmt: skip
+
+
+class CudaKernels:
+    """One network on an NVIDIA GPU: runs segments of updates, evaluates, probes, copies parameters in and out.
+
+    Every method raises DeviceError where the GPU cannot, or cannot any more: out of memory, a lost device.
+    """
+
+    device = "cuda"
+
+    def __init__(
+        self,
+        sizes: tuple[int, ...],
+        activation: str,
+        loss: str,
+        batch_size: int,
+        learning_rate: float,
+        threads: int = 1,
+        blocks: int | None = None,
+    ):
+        """sizes: from input to output. activation, loss: keys of the registries. threads: of the host, for examples.
+
+        blocks: of grids that are launched step by step; else one launch makes many updates, where the device can.
+        """
+        with device_errors():
+            self.batch_size, self.threads, self._step = batch_size, threads, np.float32(learning_rate / batch_size)
+            self._queue, self._staging = Queue(), Queue()
+            kernels = compiled(activation, loss, tile_of(batch_size))
+            resident = 0 if blocks else resident_blocks(kernels.run_updates)
+            self._in_one_launch = resident > 0
+            self._layout = Layout(sizes, batch_size, resident or blocks or STEPWISE_BLOCKS)
+            self._weights = self._queue.put(np.zeros(self._layout.n_weights, np.float32))
+            self._training = Passes(self._queue, self._layout, kernels, self._weights, batch_size)
+            self._evaluation: Passes | None = None
+            self._what = activation, loss, sizes
+
+    def _rows(self, weights: np.ndarray) -> Iterator[np.ndarray]:
+        """Each layer's (fan_out, stride) part of the flat weights, biases in column fan_in, as a view."""
+        for layer in self._layout.layers:
+            flat = weights[layer[W] : layer[W] + layer[FAN_OUT] * layer[W_STRIDE]]
+            yield flat.reshape(layer[FAN_OUT], layer[W_STRIDE])
+
+    @property
+    def parameters(self) -> list[Layer]:
+        """A copy of the parameters, on the host."""
+        with device_errors():
+            rows = self._rows(self._queue.get(self._weights))
+        fan_ins = self._layout.layers[:, FAN_IN]
+        return [Layer(w[:, :k].copy(), w[:, k].copy()) for w, k in zip(rows, fan_ins, strict=True)]
+
+    @parameters.setter
+    def parameters(self, layers: list[Layer]) -> None:
+        weights = np.zeros(self._layout.n_weights, np.float32)
+        for w, (fan_in, *_), layer in zip(self._rows(weights), self._layout.layers, layers, strict=True):
+            w[:, :fan_in], w[:, fan_in] = layer
+        with device_errors():
+            self._weights.copy_to_device(weights, stream=self._queue.stream)
+            self._queue.stream.synchronize()
+
+    def stage(self, examples: Examples) -> Staged:
+        """Copy examples to the device: for train, from any thread, also while it runs."""
+        with device_errors():
+            staged = Staged(self._staging.put(examples.pixels.reshape(-1)), self._staging.put(examples.labels))
+            self._staging.stream.synchronize()
+        return staged
+
+    def train(self, examples: Examples | Staged) -> np.ndarray:
+        """SGD updates on consecutive minibatches: theta -= learning_rate * mean gradient.
+
+        examples: a multiple of batch_size of them. Returns the (updates,) float64 mean losses of the minibatches,
+        each before its update; where one is not finite it is the last, and its update was not made.
+        """
+        updates = len(examples) // self.batch_size
+        if not updates:
+            return np.empty(0)
+        staged = examples if isinstance(examples, Staged) else self.stage(examples)
+        with device_errors():
+            losses = self._queue.put(np.full(updates, np.nan))
+            if self._in_one_launch:
+                self._training.run_updates(staged, losses, self.batch_size, self._step)
+            else:
+                for u in range(updates):
+                    self._training.forward(staged, losses, u, self.batch_size)
+                    self._training.backward(staged, losses, u, self.batch_size, self._step)
+            made = self._queue.get(losses)
+        diverged = np.flatnonzero(~np.isfinite(made))
+        return made[: diverged[0] + 1] if len(diverged) else made
+
+    def _forward(self, examples: Examples) -> Iterator[tuple[slice, Passes, Staged, Any]]:
+        """Take examples forward, chunk by chunk: their places, the passes, the chunk on the device, its mean loss."""
+        activation, loss, sizes = self._what
+        if self._evaluation is None:  # sums in an order that does not depend on the other examples
+            layout, kernels = Layout(sizes, EVALUATION_CHUNK, 0), compiled(activation, loss, tile_of(EVALUATION_CHUNK))
+            self._evaluation = Passes(self._queue, layout, kernels, self._weights, EVALUATION_CHUNK)
+        for start in range(0, len(examples), EVALUATION_CHUNK):
+            places = slice(start, min(start + EVALUATION_CHUNK, len(examples)))
+            staged, mean = self.stage(Examples(examples.pixels[places], examples.labels[places])), np.zeros(1)
+            mean_loss = self._queue.put(mean)
+            self._evaluation.forward(staged, mean_loss, 0, len(staged))
+            yield places, self._evaluation, staged, mean_loss
+
+    def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+        """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""
+        losses, predictions = np.empty(len(examples), np.float32), np.empty(len(examples), np.uint8)
+        with device_errors():
+            for places, passes, staged, _ in self._forward(examples):
+                predicted = self._queue.put(np.zeros(len(staged), np.uint8))
+                blocks = -(-len(staged) // THREADS)
+                self._queue.launch(passes.kernels.predict, blocks, passes.layers, passes.a, predicted)
+                losses[places] = self._queue.get(passes.example_losses)[: len(staged)]
+                predictions[places] = self._queue.get(predicted)
+        return losses, predictions
+
+    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Activations a (n, units) of each hidden layer, and deltas dC/dz (n, units) of each hidden layer and of the
+        logits, float32; C is the loss of the one example. Changes nothing."""
+        layers = self._layout.layers
+        activations, deltas = ([np.empty((len(examples), k), np.float32) for k in layers[:, FAN_OUT]] for _ in range(2))
+        with device_errors():
+            for places, passes, staged, _ in self._forward(examples):
+                n, finite = len(staged), self._queue.put(np.zeros(1))
+                passes.backward(staged, finite, 0, n, None)
+                for found, flat in ((activations, self._queue.get(passes.a)), (deltas, self._queue.get(passes.delta))):
+                    for values, layer in zip(found, passes.layout.layers, strict=True):
+                        rows = flat[layer[ABOVE] : layer[ABOVE] + n * layer[STRIDE_OUT]].reshape(n, layer[STRIDE_OUT])
+                        values[places] = rows[:, : layer[FAN_OUT]]
+        return activations[:-1], deltas

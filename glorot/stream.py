@@ -1,0 +1,53 @@
+"""The training examples of a run, segment by segment: made when asked for, or ahead of time for a GPU.
+
+While a GPU trains on one segment, the next one is made by all of the run's cores and copied to the GPU.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from glorot.datasets import Dataset, Examples, FiniteDataset
+
+LEAST_SHARE = 256  # examples worth a thread of their own
+
+
+class Stream:
+    """Examples start .. start+count-1 of a seed's stream, for any device: a function of (seed, start, count) alone.
+
+    stage: copies examples to the device; None where the kernels take them as they are. threads: that make examples.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int, stage: Callable[[Examples], Any] | None = None, threads: int = 1):
+        self.dataset, self.seed, self.stage = dataset, seed, stage
+        self.threads = 1 if isinstance(dataset, FiniteDataset) else threads  # nothing to compute
+        self._makers, self._ahead = ThreadPoolExecutor(self.threads), ThreadPoolExecutor(1)
+        self._under_way: tuple[tuple[int, int], Future] | None = None
+
+    def take(self, start: int, count: int) -> Any:
+        """These examples, staged if they are to be."""
+        under_way, self._under_way = self._under_way, None
+        if under_way and under_way[0] == (start, count):
+            return under_way[1].result()
+        return self._make(start, count)
+
+    def prepare(self, start: int, count: int) -> None:
+        """Begin to make these, which are asked for next; nothing to do where they need no staging."""
+        if self.stage and count > 0:
+            self._under_way = (start, count), self._ahead.submit(self._make, start, count)
+
+    def _make(self, start: int, count: int) -> Any:
+        if not self.stage:
+            return self.dataset.train(self.seed, start, count)
+        shares = max(1, min(self.threads, count // LEAST_SHARE))
+        ends = [start + count * i // shares for i in range(shares + 1)]
+        parts = list(
+            self._makers.map(lambda i: self.dataset.train(self.seed, ends[i], ends[i + 1] - ends[i]), range(shares))
+        )
+        if len(parts) == 1:
+            return self.stage(parts[0])
+        return self.stage(
+            Examples(np.concatenate([part.pixels for part in parts]), np.concatenate([part.labels for part in parts]))
+        )

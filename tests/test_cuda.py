@@ -1,0 +1,280 @@
+"""The GPU's kernels: without a GPU on numba.cuda's simulator and through the compiler, with one as they are meant.
+
+The tests marked `simulated`, here and in test_kernels.py, run in a process of their own, where the simulator is on.
+"""
+
+import csv
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import naive
+import numpy as np
+import pytest
+from PIL import Image
+from test_kernels import assert_close, bits, bits_of, part, random_examples, random_layers
+
+from glorot import kernels
+from glorot.kernels import devices
+
+TESTS = Path(__file__).parent
+SIMULATOR = {"NUMBA_ENABLE_CUDASIM": "1"}
+
+needs_numba_cuda = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None, reason="needs numba-cuda: pip install 'glorot[cuda-compiler]'"
+)
+simulated = [
+    pytest.mark.simulated,
+    pytest.mark.skipif(not devices.simulated(), reason="runs in the simulator's process"),
+]
+gpu = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(kernels.choose_device("auto").kind != "cuda", reason="needs an NVIDIA GPU and numba-cuda"),
+]
+
+
+def marked(marks):
+    def mark(test):
+        for one in marks:
+            test = one(test)
+        return test
+
+    return mark
+
+
+def on_cuda(layers, batch_size, blocks=None, learning_rate=0.5, activation="tanh"):
+    from glorot.kernels.cuda import CudaKernels
+
+    sizes = (layers[0].W.shape[1], *(len(layer.b) for layer in layers))
+    made = CudaKernels(sizes, activation, "cross_entropy", batch_size, learning_rate, blocks=blocks)
+    made.parameters = layers
+    return made
+
+
+def on_cpu(layers, batch_size, learning_rate=0.5, activation="tanh"):
+    sizes = (layers[0].W.shape[1], *(len(layer.b) for layer in layers))
+    kernels.prepare("cpu")
+    made = kernels.create("cpu", sizes, activation, "cross_entropy", batch_size, learning_rate, 1)
+    made.parameters = layers
+    return made
+
+
+# On the simulator. ------------------------------------------------------------------------------------------------
+
+
+@needs_numba_cuda
+@pytest.mark.slow
+@pytest.mark.skipif(devices.simulated(), reason="it starts the simulator's process")
+def test_the_simulated_ones_pass():
+    """Kernels (a few shapes, every activation and loss), steps of several blocks, probes, a loss curve."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-m", "simulated", "test_kernels.py", "test_cuda.py"],
+        cwd=TESTS, env=os.environ | SIMULATOR, capture_output=True, encoding="utf-8", timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-5000:]
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed
+    assert int(passed[1]) >= 36, done.stdout[-1000:]
+
+
+@marked(simulated)
+@pytest.mark.parametrize(("sizes", "batch_size"), [((10, 14, 5), 3), ((4, 13, 3), 4)])
+def test_steps_of_several_blocks(sizes, batch_size):
+    """One launch a step and several blocks, each with some of the tiles; with one block: the bits of one launch."""
+    layers, examples = random_layers(sizes), random_examples(2 * batch_size, sizes[0], sizes[-1])
+    whole, one, several = (on_cuda(layers, batch_size, blocks) for blocks in (None, 1, 3))
+    losses = whole.train(examples)
+    assert bits(one.train(examples)) == bits(losses)
+    assert bits_of(one.parameters) == bits_of(whole.parameters)
+    cpu = on_cpu(layers, batch_size)
+    wanted = cpu.train(examples)
+    np.testing.assert_allclose(several.train(examples), wanted, rtol=1e-5)
+    for found, layer in zip(several.parameters, cpu.parameters, strict=True):
+        assert_close(found.W, layer.W)
+        assert_close(found.b, layer.b)
+
+
+@marked(simulated)
+def test_an_example_is_evaluated_alike_in_any_company():
+    layers, examples = random_layers((10, 25, 5)), random_examples(10, 10, 5)
+    made = on_cuda(layers, 2)
+    losses, predictions = made.evaluate(examples)
+    for start, stop in ((0, 1), (2, 6), (5, 10)):
+        assert bits(*made.evaluate(part(examples, start, stop))) == bits(losses[start:stop], predictions[start:stop])
+    assert [len(found) for found in made.evaluate(part(examples, 0, 0))] == [0, 0]
+
+
+@marked(simulated)
+def test_a_staged_segment_is_the_same():
+    layers, examples = random_layers((6, 13, 4)), random_examples(6, 6, 4)
+    made, other = on_cuda(layers, 2), on_cuda(layers, 2)
+    assert bits(made.train(made.stage(examples))) == bits(other.train(examples))
+    assert bits_of(made.parameters) == bits_of(other.parameters)
+
+
+def check_probe(made, layers, examples, activation):
+    """Against the oracle: activations and, example by example, deltas. Parameters stay."""
+    activations, deltas = made.probe(examples)
+    assert bits_of(made.parameters) == bits_of(layers)
+    zs, inputs = naive.forward(layers, examples.pixels, activation)
+    for found, wanted in zip(activations, inputs[1:], strict=True):
+        assert found.dtype == np.float32
+        assert_close(found, wanted)
+    delta = naive.LOSSES["cross_entropy"][1](zs[-1], naive.one_hot(examples.labels, zs[-1].shape[1]))
+    for l in reversed(range(len(layers))):
+        assert_close(deltas[l], delta)
+        if l > 0:
+            delta = delta @ np.float64(layers[l].W) * naive.ACTIVATIONS[activation][1](zs[l - 1])
+
+
+@marked(simulated)
+def test_probe():
+    layers, examples = random_layers((10, 14, 9, 4)), random_examples(8, 10, 4)
+    check_probe(on_cuda(layers, 2, activation="softsign"), layers, examples, "softsign")
+
+
+def check_loss_curve(sizes, batch_size, updates, learning_rate, tolerance):
+    """Within so much of the CPU's, and the same bits again."""
+    layers, examples = random_layers(sizes), random_examples(updates * batch_size, sizes[0], sizes[-1])
+    curves = [on_cuda(layers, batch_size, learning_rate=learning_rate).train(examples) for _ in range(2)]
+    assert bits(curves[0]) == bits(curves[1])
+    wanted = on_cpu(layers, batch_size, learning_rate).train(examples)
+    np.testing.assert_allclose(curves[0], wanted, rtol=tolerance)
+    assert wanted[-1] != pytest.approx(wanted[0], rel=1e-2)
+
+
+@marked(simulated)
+def test_loss_curve_of_a_few_updates():
+    check_loss_curve((6, 13, 4), 3, 6, 0.3, 1e-5)
+
+
+@needs_numba_cuda
+@pytest.mark.slow
+@pytest.mark.skipif(devices.simulated(), reason="it starts a simulator's process")
+def test_a_sweep_on_the_simulator(glorot, tmp_path):
+    """From the command line to the stored rows, checkpoint included."""
+    random = np.random.default_rng(0)
+    for name in ("dark", "light"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(40):
+            pixels = random.integers(0, 128, (4, 4), np.uint8) + np.uint8(127 * (name == "light"))
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    (tmp_path / "tiny.yaml").write_text(
+        "name: tiny\nbase: {dataset: {folder: photos, size: [4, 4]}, hidden: [3], batch_size: 2, updates: 4, "
+        "evaluate_every: 2, valid_examples: 2, test_examples: 3, learning_rate: 0.1}\ngrid: {activation: [tanh]}\n"
+    )
+    done = glorot("run", "tiny.yaml", "--device", "cuda", **SIMULATOR)
+    assert done.returncode == 0, done.stderr
+    assert "on cuda (CUDA simulator, driver none)" in done.stderr
+    on_cpu = glorot("run", "tiny.yaml", "--device", "auto", **SIMULATOR)
+    assert "on cpu" in on_cpu.stderr
+    with open(tmp_path / "results" / "tiny" / "runs.csv", newline="") as file:
+        errors = {row["device"]: row["test_error"] for row in csv.DictReader(file)}
+    assert errors.keys() == {"cpu", "cuda"}
+    assert errors["cpu"] == errors["cuda"] != ""
+    assert "CUDA simulator" in (tmp_path / "results" / "tiny" / "provenance.csv").read_text()
+
+
+# Through the compiler. ----------------------------------------------------------------------------------------------
+
+
+def ptx_of(name, T, capability, monkeypatch):
+    """A kernel's PTX, made with no device; skips where there is no compiler."""
+    pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install 'glorot[cuda-compiler]'")
+    from numba import cuda
+    from numba.cuda import dispatcher
+
+    from glorot.kernels import cuda_steps
+
+    # Functions on the device are compiled for the current device; here for the one asked for.
+    monkeypatch.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=capability))
+    cuda_steps.compiled.cache_clear()
+    kernel = getattr(cuda_steps.compiled("tanh", "cross_entropy", T), name)
+    try:
+        return cuda.compile_ptx(kernel.py_func, cuda_steps.SIGNATURES[name], cc=capability)[0]
+    except Exception as error:
+        if "NvvmSupportError" in type(error).__name__ or "libNVVM" in str(error):
+            pytest.skip(f"needs NVIDIA's compiler: pip install 'glorot[cuda-compiler]' ({error})")
+        raise
+    finally:
+        cuda_steps.compiled.cache_clear()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(devices.simulated(), reason="the simulator compiles nothing")
+@pytest.mark.parametrize("capability", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"])
+@pytest.mark.parametrize(
+    ("name", "T"),
+    [("run_updates", 10), ("forward_step", 10), ("loss_step", 10), ("backward_step", 7),
+     ("update_step", 10), ("predict", 10)],
+)  # fmt: skip
+def test_kernels_compile_without_spills(name, T, capability, monkeypatch, tmp_path):
+    """To PTX, and from there, where ptxas is, to machine code: nothing spilled, room for a block of all threads."""
+    from glorot.kernels.cuda_steps import SHARED_BYTES, THREADS
+
+    ptx = ptx_of(name, T, capability, monkeypatch)
+    assert ".visible .entry" in ptx
+    assert f".target sm_{capability[0]}{capability[1]}" in ptx
+    assert "atom.global.add.f" not in ptx  # sums of floats have an order
+    assert SHARED_BYTES < 48 * 1024
+    if name in ("run_updates", "forward_step", "backward_step", "update_step"):
+        assert "ld.shared.v4.f32" in ptx or T == 1
+        assert ptx.count("fma.rn.f32") > 3 * T
+    ptxas = shutil.which("ptxas")
+    if ptxas is None:
+        pytest.skip("PTX is fine; needs ptxas (of the CUDA toolkit) to count registers and spills")
+    source = tmp_path / "kernel.ptx"
+    source.write_text(ptx)
+    target = f"-arch=sm_{capability[0]}{capability[1]}"
+    done = subprocess.run(
+        [ptxas, "-v", target, source, "-o", tmp_path / "kernel.cubin"], capture_output=True, encoding="utf-8"
+    )
+    if "Unsupported .version" in done.stderr:
+        pytest.skip("PTX is fine; ptxas is older than the compiler")
+    assert done.returncode == 0, done.stderr
+    stack, stores, loads = map(
+        int, re.search(r"(\d+) bytes stack frame, (\d+) .* stores, (\d+) .* loads", done.stderr).groups()
+    )
+    registers = int(re.search(r"Used (\d+) registers", done.stderr)[1])
+    print(f"{name}, tiles of {T} examples, {target[6:]}: {registers} registers, {len(ptx):,} bytes of PTX")
+    assert (stack, stores, loads) == (0, 0, 0)
+    assert registers * THREADS <= 65536
+
+
+# On a GPU. ----------------------------------------------------------------------------------------------------------
+
+
+@marked(gpu)
+@pytest.mark.parametrize(("width", "batch_size"), [(100, 1), (1000, 10), (1000, 128), (2000, 10)])
+def test_one_update_agrees_with_the_cpu(width, batch_size):
+    sizes = (1024, *(width,) * 5, 9)
+    layers, examples = random_layers(sizes), random_examples(batch_size, sizes[0], sizes[-1])
+    cuda, cpu = on_cuda(layers, batch_size, learning_rate=0.01), on_cpu(layers, batch_size, 0.01)
+    np.testing.assert_allclose(cuda.train(examples), cpu.train(examples), rtol=1e-5)
+    for found, wanted in zip(cuda.parameters, cpu.parameters, strict=True):
+        assert_close(found.W, wanted.W)
+        assert_close(found.b, wanted.b)
+
+
+@marked(gpu)
+@pytest.mark.parametrize("batch_size", [1, 10, 32])
+def test_loss_curve_of_1000_updates(batch_size):
+    check_loss_curve((1024, 300, 300, 300, 300, 300, 9), batch_size, 1000, 0.01, 1e-3)
+
+
+@marked(gpu)
+def test_one_launch_and_many_agree():
+    layers, examples = random_layers((1024, 500, 500, 9)), random_examples(50 * 10, 1024, 9)
+    whole, stepwise = on_cuda(layers, 10, learning_rate=0.01), on_cuda(layers, 10, 128, 0.01)
+    np.testing.assert_allclose(whole.train(examples), stepwise.train(examples), rtol=1e-4)
+
+
+@marked(gpu)
+def test_probe_on_the_gpu():
+    layers, examples = random_layers((1024, 300, 200, 9)), random_examples(3000, 1024, 9)
+    check_probe(on_cuda(layers, 10), layers, examples, "tanh")
