@@ -429,7 +429,7 @@ def test_a_sweep_from_images_to_the_table(sweep_file, sources, glorot, tmp_path)
         rf"- ImageNet \(stand-in\): {total} images \(\d+ of Tiny-ImageNet, \d+ of the folder flowers\); ", table
     )
     assert re.search(r"- photos: \d+ images in 3 classes, 6 x 6 grey\n", table)
-    assert "- Examples tested: up to 10,000\n" in table
+    assert "- Examples tested: 12, 30, 10,000\n" in table
     runs = results.Store(tmp_path / "results" / "mine").read_runs()
     assert [bool(re.search("SHA-256 [0-9a-f]{16}", text)) for text in runs["data"]] == [True, True, False]
     assert list(runs["status"]) == ["done"] * 3
