@@ -16,7 +16,7 @@ quickstart: $(VENV)/glorot
 	$(BIN)/glorot run experiments/quickstart.yaml
 
 test: $(VENV)/test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 gpu-test: $(VENV)/$(CUDA)
 	$(BIN)/python -m pytest -m gpu tests

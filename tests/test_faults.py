@@ -59,12 +59,13 @@ def undisturbed(tiny, glorot, whole) -> dict[str, bytes]:
 def test_a_fault_at_every_write_point(tiny, glorot, whole, name):
     """Exit 2 and a message; what was stored before is whole; the same command then completes it to the same bytes."""
     wanted, faults = undisturbed(tiny, glorot, whole), 0
-    for at in range(1, 40):
+    every = 1 if os.environ.get("GLOROT_SLOW") else 2  # odd ones of one function, even ones of the other
+    for at in range(1 + (every == 2 and name == "fsync"), 40, every):
         output = f"{name}{at}/results"
         ended = glorot("run", "tiny.yaml", "-o", output, "-j1", FAULT_AT=f"{name}:{at}", PYTHONPATH=str(tiny))
         folder = tiny / output / "tiny"
         if ended.returncode == 0 and stored(folder) == wanted and "cannot" not in ended.stderr:
-            if at > 9:  # beyond the last write: sweep.yaml, 3 files a run, 2 tables
+            if at > 10:  # beyond the last write: sweep.yaml, 3 files a run, 2 tables
                 break
             continue  # that write was of the progress, on which nothing depends
         faults += 1
@@ -75,7 +76,7 @@ def test_a_fault_at_every_write_point(tiny, glorot, whole, name):
         mended = glorot("run", "tiny.yaml", "-o", output, "-j1")
         assert mended.returncode == 0, mended.stderr
         assert stored(folder) == wanted
-    assert faults >= 8
+    assert faults >= 8 // every
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
