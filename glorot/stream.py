@@ -1,8 +1,10 @@
 """The training examples of a run, segment by segment: made when asked for, or ahead of time for a GPU.
 
-While a GPU trains on one segment, the next one is made by all of the run's cores and copied to the GPU.
+While a GPU trains on one segment, the next one is made by all of the run's cores and copied to the GPU. A finite data
+set is on the GPU as a whole, and only the order of its examples is copied.
 """
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from glorot.datasets import Dataset, Examples, FiniteDataset
+from glorot.errors import DeviceError
 
 LEAST_SHARE = 256  # examples worth a thread of their own
 
@@ -17,11 +20,23 @@ LEAST_SHARE = 256  # examples worth a thread of their own
 class Stream:
     """Examples start .. start+count-1 of a seed's stream, for any device: a function of (seed, start, count) alone.
 
-    stage: copies examples to the device; None where the kernels take them as they are. threads: that make examples.
+    stage: copies examples to the device; None where the kernels take them as they are. keep: copies a whole data set
+    there and returns what picks examples of it by their numbers. threads: that make examples.
     """
 
-    def __init__(self, dataset: Dataset, seed: int, stage: Callable[[Examples], Any] | None = None, threads: int = 1):
+    def __init__(
+        self,
+        dataset: Dataset,
+        seed: int,
+        stage: Callable[[Examples], Any] | None = None,
+        keep: Callable[[Examples], Callable[[np.ndarray], Any]] | None = None,
+        threads: int = 1,
+    ):
         self.dataset, self.seed, self.stage = dataset, seed, stage
+        self._pick = None
+        if keep and isinstance(dataset, FiniteDataset):
+            with contextlib.suppress(DeviceError):  # not enough memory for all of it: a segment at a time
+                self._pick = keep(dataset.examples)
         self.threads = 1 if isinstance(dataset, FiniteDataset) else threads  # nothing to compute
         self._makers, self._ahead = ThreadPoolExecutor(self.threads), ThreadPoolExecutor(1)
         self._under_way: tuple[tuple[int, int], Future] | None = None
@@ -41,6 +56,8 @@ class Stream:
     def _make(self, start: int, count: int) -> Any:
         if not self.stage:
             return self.dataset.train(self.seed, start, count)
+        if self._pick and isinstance(self.dataset, FiniteDataset):
+            return self._pick(self.dataset.order(self.seed, start, count))
         shares = max(1, min(self.threads, count // LEAST_SHARE))
         ends = [start + count * i // shares for i in range(shares + 1)]
         parts = list(

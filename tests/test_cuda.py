@@ -20,7 +20,10 @@ from PIL import Image
 from test_kernels import assert_close, bits, bits_of, part, random_examples, random_layers
 
 from glorot import kernels
+from glorot.datasets import Examples, FiniteDataset
+from glorot.errors import DeviceError
 from glorot.kernels import devices
+from glorot.stream import Stream
 
 TESTS = Path(__file__).parent
 SIMULATOR = {"NUMBA_ENABLE_CUDASIM": "1"}
@@ -117,6 +120,33 @@ def test_a_staged_segment_is_the_same():
     assert bits_of(made.parameters) == bits_of(other.parameters)
 
 
+@marked(simulated)
+def test_a_finite_data_set_stays_on_the_device():
+    """What is picked of it there trains as what is picked of it on the host."""
+    layers, examples = random_layers((6, 13, 4)), random_examples(7, 6, 4)
+    dataset = FiniteDataset("some", 4, examples, examples, examples)
+    made, other = on_cuda(layers, 2), on_cuda(layers, 2)
+    stream = Stream(dataset, 3, made.stage, made.keep)
+    for start, count in ((0, 4), (4, 6)):
+        found, wanted = stream.take(start, count), dataset.train(3, start, count)
+        assert bits(found.pixels.copy_to_host(), found.labels.copy_to_host()) == bits(
+            wanted.pixels.reshape(-1), wanted.labels
+        )
+        assert bits(made.train(found)) == bits(other.train(wanted))
+    assert bits_of(made.parameters) == bits_of(other.parameters)
+
+
+def test_a_data_set_too_large_for_the_device_comes_in_segments():
+    def keep(examples):
+        raise DeviceError("no room")
+
+    examples = Examples(np.arange(12, dtype=np.uint8).reshape(6, 2), np.zeros(6, np.uint8))
+    dataset = FiniteDataset("some", 1, examples, examples, examples)
+    staged = Stream(dataset, 3, lambda examples: ("staged", examples), keep).take(2, 3)
+    assert staged[0] == "staged"
+    assert staged[1].pixels.tobytes() == dataset.train(3, 2, 3).pixels.tobytes()
+
+
 def check_probe(made, layers, examples, activation):
     """Against the oracle: activations and, example by example, deltas. Parameters stay."""
     activations, deltas = made.probe(examples)
@@ -211,7 +241,7 @@ def ptx_of(name, T, capability, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "T"),
     [("run_updates", 10), ("forward_step", 10), ("loss_step", 10), ("backward_step", 7),
-     ("update_step", 10), ("predict", 10)],
+     ("update_step", 10), ("predict", 10), ("gather", 10)],
 )  # fmt: skip
 def test_kernels_compile_without_spills(name, T, capability, monkeypatch, tmp_path):
     """To PTX, and from there, where ptxas is, to machine code: nothing spilled, room for a block of all threads."""

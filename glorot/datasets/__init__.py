@@ -86,6 +86,11 @@ class FiniteDataset:
 
     def train(self, seed: int, start: int, count: int) -> Examples:
         """Examples start .. start+count-1 of the seed's stream: pixels (count, n_inputs), labels (count,)."""
+        index = self.order(seed, start, count)
+        return Examples(self.examples.pixels[index], self.examples.labels[index])
+
+    def order(self, seed: int, start: int, count: int) -> np.ndarray:
+        """Which of the examples these are: (count,) int64."""
         index = np.empty(count, np.int64)
         filled = 0
         while filled < count:
@@ -93,7 +98,7 @@ class FiniteDataset:
             part = self._order(seed, epoch)[position : position + count - filled]
             index[filled : filled + len(part)] = part
             filled += len(part)
-        return Examples(self.examples.pixels[index], self.examples.labels[index])
+        return index
 
 
 def limited(dataset: Dataset, count: int) -> FiniteDataset:

@@ -5,7 +5,7 @@ of updates; where a device has no launches whose blocks can wait for each other,
 The same seed on the same device gives the same bits. The simulator (NUMBA_ENABLE_CUDASIM=1) runs all of this.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -264,6 +264,29 @@ class CudaKernels:
             staged = Staged(self._staging.put(examples.pixels.reshape(-1)), self._staging.put(examples.labels))
             self._staging.stream.synchronize()
         return staged
+
+    def keep(self, examples: Examples) -> Callable[[np.ndarray], Staged]:
+        """Copy a whole data set to the device, to stay. Returns what picks examples of it by their numbers, (n,) int64:
+        for train, from any thread, also while it runs."""
+        with device_errors():
+            pixels, labels = self._staging.put(examples.pixels.reshape(-1)), self._staging.put(examples.labels)
+            self._staging.stream.synchronize()
+        n_inputs, gather = examples.pixels.shape[1], self._training.kernels.gather
+
+        def pick(order: np.ndarray) -> Staged:
+            with device_errors():
+                stream = self._staging.stream
+                some = Staged(
+                    cuda.device_array(len(order) * n_inputs, np.uint8, stream=stream),
+                    cuda.device_array(len(order), np.uint8, stream=stream),
+                )
+                numbers = self._staging.put(order.astype(np.int64))
+                blocks = 1 if SIMULATED else STEPWISE_BLOCKS
+                self._staging.launch(gather, blocks, pixels, labels, numbers, some.pixels, some.labels)
+                stream.synchronize()
+            return some
+
+        return pick
 
     def train(self, examples: Examples | Staged) -> np.ndarray:
         """SGD updates on consecutive minibatches: theta -= learning_rate * mean gradient.

@@ -73,6 +73,7 @@ SIGNATURES = {
     "backward_step": (*_UPDATE, types.boolean),
     "update_step": _UPDATE,
     "predict": (_LAYERS, _FLOATS, _BYTES),
+    "gather": (_BYTES, _BYTES, types.int64[::1], _BYTES, _BYTES),
 }  # fmt: skip
 
 
@@ -199,6 +200,7 @@ class Compiled(NamedTuple):
     backward_step: Any
     update_step: Any
     predict: Any
+    gather: Any
 
 
 @lru_cache
@@ -589,4 +591,13 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
                     best = k
             predictions[e] = best
 
-    return Compiled(run_updates, forward_step, loss_step, backward_step, update_step, predict)
+    @cuda.jit
+    def gather(pixels, labels, order, some_pixels, some_labels):
+        """Examples order[0], order[1], ... of a data set, one behind the other. pixels: flat, (n * n_inputs,)."""
+        n_inputs = len(pixels) // len(labels)
+        for i in range(cuda.grid(1), len(some_pixels), cuda.gridsize(1)):
+            some_pixels[i] = pixels[order[i // n_inputs] * n_inputs + i % n_inputs]
+        for e in range(cuda.grid(1), len(order), cuda.gridsize(1)):
+            some_labels[e] = labels[order[e]]
+
+    return Compiled(run_updates, forward_step, loss_step, backward_step, update_step, predict, gather)
