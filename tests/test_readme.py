@@ -8,7 +8,9 @@ import pytest
 
 from glorot import config
 from glorot.cli import cli
+from glorot.report import stored_table
 from glorot.settings import FIELDS
+from glorot.study import gather
 from glorot.sweep import expand
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,3 +56,16 @@ def test_the_quickstart_s_table_is_what_it_prints():
     block = re.search(r"<!-- quickstart -->\n(.*?)\n<!-- /quickstart -->", README, re.DOTALL)[1]
     told = "\n".join(line.removeprefix(">").removeprefix(" ") for line in block.splitlines())
     assert told == stored.read_text().rstrip()
+
+
+def test_committed_results_are_of_the_shipped_sweep_and_give_the_committed_table():
+    """They were made by commands, and the same commands make of them what is there."""
+    folder = ROOT / "results" / "figures-quick"
+    shipped = [run.run_id for run in expand(config.load(ROOT / "experiments" / "figures-quick.yaml"))]
+    assert [run.run_id for run in gather([folder])] == shipped
+    table = stored_table(folder)
+    assert table.markdown() == (folder / "table.md").read_text()
+    assert table.csv() == (folder / "table.csv").read_text()
+    scorecard = (folder / "scorecard.md").read_text()
+    counted = re.search(r"(\d+) held, (\d+) not held, (\d+) not measured", scorecard)
+    assert counted[0] in (ROOT / "results" / "README.md").read_text()
