@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import glorot
-from glorot.kernels import compiler
+from glorot.activations import ACTIVATIONS
+from glorot.kernels import compiler, cpu
 
 # Prints tanh(1) as the compiled kernels compute it: one unit of weight 1 before logits (a, 0).
 PROGRAM = """
@@ -108,3 +109,29 @@ def test_what_is_not_in_the_digest_is_not_compiled():
 
     with pytest.raises(RuntimeError, match=r"not in compiler\.COMPILED"):
         compiler.jit(function)
+
+
+def compiled_below(dispatcher, found):
+    """Every compiled function that this one, and what it calls, has in its closure."""
+    if id(dispatcher) not in found:
+        found[id(dispatcher)] = dispatcher.py_func
+        for cell in dispatcher.py_func.__closure__ or ():
+            if hasattr(cell.cell_contents, "py_func"):
+                compiled_below(cell.cell_contents, found)
+    return found
+
+
+def test_no_two_functions_made_in_functions_share_a_name():
+    """The linker would take them for one, where kernels come from the cache that were compiled in different processes:
+    ReLU networks then ran as others, silently."""
+    found = {}
+    for choice in (cpu.activate, cpu.times_slope, cpu.loss_and_delta):
+        compiled_below(choice, found)
+    names = {}
+    for function in found.values():
+        names.setdefault((function.__module__, function.__qualname__), set()).add(function.__code__)
+        assert "<locals>" not in function.__qualname__
+    assert len(names) > 3 * len(ACTIVATIONS)
+    assert [name for name, codes in names.items() if len(codes) > 1] == []
+    made = [function for function in found.values() if function.__module__ == cpu.__name__]
+    assert len({function.__qualname__ for function in made}) == len(made)

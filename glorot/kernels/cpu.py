@@ -75,8 +75,20 @@ update_row, update_first_row = update_tile(1, with_delta=True), update_tile(1, w
 # One function an activation and a loss, and the choice among them by number. ----------------------------
 
 
-def _activate(value):
-    @numba.njit(error_model="numpy")
+# Numba's cache keeps each kernel as an object file of its own, with what it calls in it, and the linker takes functions
+# of equal names for the same one. So a function made in a function needs a name of its own: `named` gives it one.
+
+
+def named(name):
+    def compile_as(function):
+        function.__qualname__ = name
+        return numba.njit(error_model="numpy")(function)
+
+    return compile_as
+
+
+def _activate(name, value):
+    @named(f"activate_{name}")
     def activate(z, start, stop):
         """a = f(z) in place, columns start..stop-1. z: (examples, units)."""
         for e in range(len(z)):
@@ -87,8 +99,8 @@ def _activate(value):
     return activate
 
 
-def _times_slope(slope):
-    @numba.njit(error_model="numpy")
+def _times_slope(name, slope):
+    @named(f"times_slope_{name}")
     def times_slope(delta, a, start, stop):
         """delta *= f'(z), which slope gives from a = f(z), columns start..stop-1. delta, a: (examples, units)."""
         for e in range(len(a)):
@@ -99,10 +111,10 @@ def _times_slope(slope):
     return times_slope
 
 
-def _loss_and_delta(loss):
+def _loss_and_delta(name, loss):
     normalizer, value, output_delta = (numba.njit(f) for f in (loss.normalizer, loss.value, loss.delta))
 
-    @numba.njit(error_model="numpy")
+    @named(f"loss_and_delta_{name}")
     def loss_and_delta(logits, label, delta):
         """Loss of one example; writes dC/dlogits to delta. logits, delta: (n_classes,)."""
         shared = normalizer(logits)
@@ -116,19 +128,19 @@ def _loss_and_delta(loss):
     return loss_and_delta
 
 
-def _choice(functions):
+def _choice(name, functions):
     """One compiled function choose(number, *arguments) that calls functions[number](*arguments)."""
     first = functions[0]
     if len(functions) == 1:
 
-        @numba.njit(error_model="numpy")
+        @named(f"{name}_last")
         def last(number, *arguments):
             return first(*arguments)
 
         return last
-    others = _choice(functions[1:])
+    others = _choice(name, functions[1:])
 
-    @numba.njit(error_model="numpy")
+    @named(f"{name}_last_but_{len(functions) - 1}")
     def choose(number, *arguments):
         if number == 0:
             return first(*arguments)
@@ -137,9 +149,9 @@ def _choice(functions):
     return choose
 
 
-activate = _choice([_activate(numba.njit(activation.value)) for activation in ACTIVATIONS.values()])
-times_slope = _choice([_times_slope(numba.njit(activation.slope)) for activation in ACTIVATIONS.values()])
-loss_and_delta = _choice([_loss_and_delta(loss) for loss in LOSSES.values()])
+activate = _choice("activate", [_activate(name, numba.njit(f.value)) for name, f in ACTIVATIONS.items()])
+times_slope = _choice("times_slope", [_times_slope(name, numba.njit(f.slope)) for name, f in ACTIVATIONS.items()])
+loss_and_delta = _choice("loss_and_delta", [_loss_and_delta(name, loss) for name, loss in LOSSES.items()])
 
 
 # Views of the flat arrays. ----------------------------------------------------------------------------------
