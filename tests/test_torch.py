@@ -90,10 +90,10 @@ def test_200_updates_give_the_same_losses_and_predictions(data, activation, loss
         torch.set_num_threads(threads)
 
     # ReLU's slope jumps: where z is 0 but for rounding, the two go apart, sooner or later by the processor.
-    tolerance = 2e-3 if activation == "relu" else 1e-4
+    tolerance, margin = (2e-3, 1e-2) if activation == "relu" else (1e-4, 1e-4)
     np.testing.assert_allclose(losses, wanted, rtol=tolerance)
     assert not np.array_equal(ours.parameters[0].W, layers[0].W), "nothing was learnt"
     best = logits.topk(2).values.double()
-    clear = (best[:, 0] - best[:, 1] > tolerance).numpy()
+    clear = (best[:, 0] - best[:, 1] > margin).numpy()
     assert clear.mean() > 0.9
     np.testing.assert_array_equal(predictions[clear], logits.argmax(dim=1).numpy()[clear])

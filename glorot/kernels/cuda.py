@@ -5,8 +5,9 @@ of updates; where a device has no launches whose blocks can wait for each other,
 The same seed on the same device gives the same bits. The simulator (NUMBA_ENABLE_CUDASIM=1) runs all of this.
 """
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -128,6 +129,10 @@ def resident_blocks(kernel: Any) -> int:
     return one.max_cooperative_grid_blocks(THREADS, SHARED_BYTES)
 
 
+# The simulator's launches return when they are done, and it takes one at a time.
+ONE_AT_A_TIME = threading.Lock() if SIMULATED else nullcontext()
+
+
 class Queue:
     """A stream of the device: copies and launches in their order, apart from those of other queues."""
 
@@ -145,7 +150,8 @@ class Queue:
         return host
 
     def launch(self, kernel: Any, blocks: int, *arguments: Any) -> None:
-        kernel[blocks, THREADS, self.stream, SHARED_BYTES](*arguments)
+        with ONE_AT_A_TIME:
+            kernel[blocks, THREADS, self.stream, SHARED_BYTES](*arguments)
 
 
 @dataclass(frozen=True)
