@@ -9,58 +9,35 @@ Runs are matched by their settings, and compared in one of two ways:
   with tens of thousands of examples a difference too small to matter is significant, and with few examples a large
   one is chance. One run against one: two-proportion z-test on the test examples. That test knows nothing of how
   much a run depends on its seed, so where both sides have several seeds, Welch's t-test over them takes its place.
-
-Speed is compared as a ratio: the time of an update to that of a loop of the same reading, writing and arithmetic, in
-the same process and taking turns, so that another machine, or a busy one, changes both.
 """
 
-import math
-import re
 import statistics
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glorot import results
-from glorot.errors import GlorotError, ResultsError
-from glorot.results import OUTCOME_COLUMNS, RUN_COLUMNS, SETTINGS_COLUMNS, Store, write_text
+from glorot.errors import ResultsError
+from glorot.results import Store, write_text
+from glorot.rows import (
+    OUTCOME_COLUMNS,
+    RUN_COLUMNS,
+    SETTINGS_COLUMNS,
+    cells_of,
+    csv_text,
+    frame_of,
+    read_rows,
+    records_of,
+)
 from glorot.statistics import MOST_EXAMPLES, SIGNIFICANT, two_proportions, welch
+from glorot.verdicts import NONE, Verdict, beyond, check_baseline, checked_factor
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from glorot.bench import Setting
-
 FACTOR = 1.05  # of a test error
-# Of a ratio of times. Its median varies by 3 % on an idle machine, 15 % on a busy one, 30 % between processors.
-SPEED_FACTOR = 1.5
-
-KINDS = ("worse", "changed", "missing", "better", "new", "same")  # what needs attention comes first
-BAD = ("worse", "changed", "missing")
-NONE = "\N{EN DASH}"
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one cell.
-
-    kind: one of KINDS. cell: its name. baseline, found: both numbers as text; NONE where there is none. why: how
-    that was decided.
-    """
-
-    kind: str
-    cell: str
-    baseline: str
-    found: str
-    why: str
-
-    @property
-    def line(self) -> str:
-        return f"{self.kind:8}{self.cell}: {self.baseline} -> {self.found} ({self.why})"
 
 
 # Fresh results, and baselines. ---------------------------------------------------------------------
@@ -121,7 +98,7 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
 
 def _tested(store: Store, runs: "pd.DataFrame") -> dict[tuple, int]:
     read = store.read_correct
-    found = {_test_set(row): read(row["run_id"]) for row in _rows(runs) if row["status"] == "done"}
+    found = {_test_set(row): read(row["run_id"]) for row in records_of(runs) if row["status"] == "done"}
     return {key: len(correct) for key, correct in found.items() if correct is not None}
 
 
@@ -132,11 +109,11 @@ def _test_set(row: Row) -> tuple:
 
 def read_baseline(path: Path) -> "pd.DataFrame":
     """A baseline as results.Store.read_runs gives runs.csv. Raises ResultsError: not there, torn, empty, foreign."""
-    _check_there(path, "glorot check SWEEP")
-    frame = results._frame(results._read(path, RUN_COLUMNS), RUN_COLUMNS)
+    check_baseline(path, "glorot check SWEEP")
+    frame = frame_of(read_rows(path, RUN_COLUMNS), RUN_COLUMNS)
     if frame.empty:
         raise ResultsError(f"{path}: expected a baseline of at least one run, found none; make it anew with --update")
-    for row in _rows(frame):
+    for row in records_of(frame):
         if not _measured(row):
             raise ResultsError(
                 f"{path}: expected run {row['run_id']} to be done with a test error, or diverged; found "
@@ -147,7 +124,7 @@ def read_baseline(path: Path) -> "pd.DataFrame":
 
 def write_baseline(path: Path, fresh: Fresh) -> None:
     """Make the fresh results the baseline. Raises ResultsError where a run has none; the old one is then intact."""
-    rows = _rows(fresh.runs)
+    rows = records_of(fresh.runs)
     without = [f"{row['run_id']} ({row['method']}, {row['dataset']}) failed" for row in rows if not _measured(row)]
     without += [f"{run_id} was not run" for run_id in fresh.not_run]
     if without:
@@ -156,26 +133,8 @@ def write_baseline(path: Path, fresh: Fresh) -> None:
             f"{path} is left as it is: expected a result of every run of sweep {fresh.sweep}; {shown}; finish the "
             "sweep first: glorot run SWEEP"
         )
-    cells = [results._cells(row, RUN_COLUMNS) for row in rows]
-    write_text(path, results._csv(cells, [str(column) for column in fresh.runs.columns]))
-
-
-def _check_there(path: Path, command: str) -> None:
-    if not path.is_file():
-        raise ResultsError(
-            f"there is no baseline: expected the file {path}; name it with --baseline, or make it with "
-            f"`{command} --update`"
-        )
-
-
-def _rows(frame: "pd.DataFrame") -> list[Row]:
-    """A frame's rows as plain Python values; None for what is missing."""
-    import pandas as pd
-
-    return [
-        {str(column): None if pd.isna(value) else value for column, value in row.items()}
-        for row in frame.to_dict("records")
-    ]
+    cells = [cells_of(row, RUN_COLUMNS) for row in rows]
+    write_text(path, csv_text(cells, [str(column) for column in fresh.runs.columns]))
 
 
 def _measured(row: Row) -> bool:
@@ -220,7 +179,7 @@ def compare(
 
     A cell is one run; but where runs are compared statistically, those that differ in their seed alone are one.
     """
-    factor = _checked(factor, FACTOR)
+    factor = checked_factor(factor, FACTOR)
     old, new = _by_settings(baseline, "the baseline"), _by_settings(runs, "the results")
     cells: dict[tuple, list[_Pair]] = {}
     for key in dict.fromkeys([*old, *new]):
@@ -231,17 +190,10 @@ def compare(
     return [_verdict(pairs, columns, factor, tested or {}) for pairs in cells.values()]
 
 
-def _checked(factor: float | None, default: float) -> float:
-    factor = default if factor is None else factor
-    if not 1 <= factor < math.inf:  # nothing would ever be beyond NaN
-        raise GlorotError(f"expected a factor of at least 1, found {factor:g}")
-    return factor
-
-
 def _by_settings(frame: "pd.DataFrame", what: str) -> dict[tuple, Row]:
     """Rows by all settings that decide, but not by device or version."""
     rows: dict[tuple, Row] = {}
-    for row in _rows(frame):
+    for row in records_of(frame):
         key = tuple((column, row[column]) for column in SETTINGS_COLUMNS if column != "device")
         if key in rows:
             raise ResultsError(
@@ -333,15 +285,10 @@ def _statistical(
     else:
         p = two_proportions(*_mistakes(old, tested), *_mistakes(new, tested))
         how = "two-proportion test"
-    beyond = _beyond(means[0], means[1], factor)
+    far = beyond(means[0], means[1], factor)
     if p < SIGNIFICANT:
-        return beyond or fewer, f"{how}, p = {p:.2g}" + ("" if beyond else f", within the factor {factor:g}")
-    return fewer, f"{how}, p = {p:.2g}" + (f": beyond the factor {factor:g}, not significant" if beyond else "")
-
-
-def _beyond(old: float, new: float, factor: float) -> str | None:
-    """Whether a number, of which less is better, is worse or better by more than the factor."""
-    return "worse" if new > old * factor else "better" if new * factor < old else None
+        return far or fewer, f"{how}, p = {p:.2g}" + ("" if far else f", within the factor {factor:g}")
+    return fewer, f"{how}, p = {p:.2g}" + (f": beyond the factor {factor:g}, not significant" if far else "")
 
 
 def _mistakes(rows: Sequence[Row], tested: Mapping[tuple, int]) -> tuple[int, int]:
@@ -349,213 +296,3 @@ def _mistakes(rows: Sequence[Row], tested: Mapping[tuple, int]) -> tuple[int, in
     counts = [tested.get(_test_set(row), min(row["test_examples"], MOST_EXAMPLES)) for row in rows]
     wrong = [round(row["test_error"] * n / 100) for row, n in zip(rows, counts, strict=True)]
     return sum(wrong), sum(counts)
-
-
-# Speed. --------------------------------------------------------------------------------------------
-
-SPEED_COLUMNS: dict[str, type] = {
-    "activation": str, "hidden": str, "batch_size": int, "threads": int,
-    "ratio": float, "milliseconds": float, "hardware": str,
-}  # fmt: skip
-TIMED = ("activation", "hidden", "batch_size", "threads")  # what tells the settings apart
-BATCHES = 64  # minibatches that are timed together
-
-
-@dataclass(frozen=True)
-class Speed:
-    """How long an update takes: in milliseconds, and round by round as a multiple of the reference loop."""
-
-    setting: "Setting"
-    milliseconds: float
-    ratios: list[float] = field(repr=False)
-
-    @property
-    def ratio(self) -> float:
-        return statistics.median(self.ratios)
-
-    @property
-    def key(self) -> tuple:
-        fields = {**asdict(self.setting), "hidden": "-".join(map(str, self.setting.hidden))}
-        return tuple(fields[column] for column in TIMED)
-
-
-def speed_settings() -> "list[Setting]":
-    """What is timed: the paper's network, the quickstart's, one of the gate's size, and large minibatches."""
-    from glorot.bench import Setting
-
-    return [
-        Setting(),
-        Setting(hidden=(300,) * 5),
-        Setting(hidden=(70, 50), activation="sigmoid"),
-        Setting(hidden=(300,) * 5, batch_size=100, activation="softsign"),
-    ]
-
-
-def measure_speed(setting: "Setting", rounds: int = 15) -> Speed:
-    """Time updates of a network, and the reference loop, in turns."""
-    from glorot import bench
-
-    network = bench.our_kernels(setting)
-    examples = bench.make_examples(setting, BATCHES * setting.batch_size)
-
-    def ours(n: int) -> None:
-        for _ in range(n // BATCHES):
-            network.train(examples)
-
-    timed = bench.contest({"ours": ours, "reference": _reference(setting)}, rounds, unit=BATCHES)
-    ratios = [a / b for a, b in zip(timed.seconds["ours"], timed.seconds["reference"], strict=True)]
-    return Speed(setting, 1e3 * timed.median("ours"), ratios)
-
-
-def _reference(setting: "Setting") -> Callable[[int], None]:
-    """What an update cannot do without, one after the other: read the weights, read and write them, multiply."""
-    import numpy as np
-
-    from glorot.kernels import floor
-    from glorot.kernels.simd import LANES
-
-    group = 8 * LANES
-    weights = np.ones(-(-setting.weights // group) * group, np.float32)
-    rounds = sum(setting.flops) // (2 * LANES * floor.ACCUMULATORS)
-
-    def work(n: int) -> None:
-        floor.read(weights, 0, len(weights), n)
-        floor.read_and_write(weights, 0, len(weights), np.float32(1), n)
-        floor.multiply_add(n * rounds)
-
-    return work
-
-
-def read_speed_baseline(path: Path) -> list[Row]:
-    """Raises ResultsError: not there, torn, empty, foreign."""
-    _check_there(path, "glorot check --bench")
-    rows = _rows(results._frame(results._read(path, SPEED_COLUMNS), SPEED_COLUMNS))
-    if not rows or not all(row["ratio"] and 0 < row["ratio"] < math.inf for row in rows):
-        raise ResultsError(f"{path}: expected rows with ratios above 0, found others; make it anew with --update")
-    return rows
-
-
-def write_speed_baseline(path: Path, speeds: Sequence[Speed]) -> None:
-    """Make these the baseline. Milliseconds and hardware are for people; nothing is compared with them."""
-    from glorot.cell import now, provenance
-
-    hardware = provenance(now(), None, None)["hardware"]
-    rows = [
-        dict(zip(SPEED_COLUMNS, (*one.key, round(one.ratio, 3), round(one.milliseconds, 4), hardware), strict=True))
-        for one in speeds
-    ]
-    cells = [results._cells(row, SPEED_COLUMNS) for row in rows]
-    write_text(path, results._csv(cells, list(SPEED_COLUMNS)))
-
-
-def compare_speed(speeds: Sequence[Speed], baseline: Sequence[Row], factor: float | None = None) -> list[Verdict]:
-    """A verdict for each setting: worse (or better) only if the median ratio is beyond the factor and a sign test
-    over the rounds says that it is no chance."""
-    factor = _checked(factor, SPEED_FACTOR)
-    old = {tuple(row[column] for column in TIMED): row for row in baseline}
-    new = {one.key: one for one in speeds}
-    return [_speed_verdict(key, old.get(key), new.get(key), factor) for key in dict.fromkeys([*old, *new])]
-
-
-def _speed_verdict(key: tuple, old: Row | None, new: Speed | None, factor: float) -> Verdict:
-    activation, hidden, batch_size, threads = key
-    name = f"{activation}, {hidden}, minibatch {batch_size}, {threads} thread{'s' if threads > 1 else ''}"
-    before = f"{old['ratio']:.2f}" if old else NONE
-    if new is None:
-        return Verdict("missing", name, before, NONE, "not measured")
-    now, timed = f"{new.ratio:.2f} x reference", f"{new.milliseconds:.3f} ms an update"
-    if old is None:
-        return Verdict("new", name, before, now, f"{timed}; not in the baseline")
-    slower = sum(ratio > old["ratio"] for ratio in new.ratios)
-    p = sign_test(slower, len(new.ratios))
-    kind = _beyond(old["ratio"], new.ratio, factor) if p < SIGNIFICANT else None
-    return Verdict(kind or "same", name, before, now, f"{timed}, slower in {slower} of {len(new.ratios)} rounds")
-
-
-def sign_test(k: int, n: int) -> float:
-    """Two-sided p-value of k of n signs, each as likely as not."""
-    tail = sum(math.comb(n, i) for i in range(max(k, n - k), n + 1))
-    return min(1.0, 2 * tail / 2**n)
-
-
-# What is told. -------------------------------------------------------------------------------------
-
-
-def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """0: well; 1: something is worse, changed or missing; 2: nothing was measured on both sides."""
-    if not _anything_measured(verdicts):
-        return 2
-    return 1 if any(verdict.kind in BAD for verdict in verdicts) else 0
-
-
-def _anything_measured(verdicts: Iterable[Verdict]) -> bool:
-    return any(verdict.kind not in ("missing", "new") for verdict in verdicts)
-
-
-def lines(verdicts: Iterable[Verdict]) -> str:
-    """A line a cell."""
-    return "".join(f"{verdict.line}\n" for verdict in verdicts)
-
-
-def closing(verdicts: Sequence[Verdict]) -> str:
-    """The counts, and what to do about what changed."""
-    counts = Counter(verdict.kind for verdict in verdicts)
-    parts = ", ".join(f"{counts[kind]} {kind}" for kind in reversed(KINDS) if counts[kind])
-    text = f"{len(verdicts)} {'cell' if len(verdicts) == 1 else 'cells'}: {parts or 'none'}"
-    if not _anything_measured(verdicts):
-        return f"{text}; nothing was measured that is in the baseline"
-    if counts["changed"]:
-        text += (
-            "; the same bits were promised, so a change that is meant raises RESULTS_VERSION in glorot/sweep.py: "
-            "then run the sweep again, and check it with --update"
-        )
-    return text
-
-
-def summary(title: str, verdicts: Sequence[Verdict]) -> str:
-    """Markdown: the closing line, and a table with what needs attention first."""
-    outcome = {0: "passed", 1: "failed", 2: "measured nothing"}[exit_code(verdicts)]
-    text = [f"## {_escaped(title)}: {outcome}", "", closing(verdicts), ""]
-    text += ["| verdict | cell | baseline | now | |", "|:--|:--|--:|--:|:--|"]
-    for verdict in sorted(verdicts, key=lambda verdict: KINDS.index(verdict.kind)):
-        kind = f"**{verdict.kind}**" if verdict.kind in BAD else verdict.kind
-        cells = [kind, *map(_escaped, (verdict.cell, verdict.baseline, verdict.found, verdict.why))]
-        text.append(f"| {' | '.join(cells)} |")
-    return "\n".join(text) + "\n"
-
-
-def _escaped(text: str) -> str:
-    """Text that stays in its cell of a markdown table and is no markup."""
-    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", " ".join(text.split()))
-
-
-def junit(title: str, verdicts: Sequence[Verdict]) -> str:
-    """JUnit XML: a test case a cell. If nothing was measured, one more that is an error."""
-    from xml.etree import ElementTree as xml
-
-    cases = [(verdict.cell, *_junit_result(verdict)) for verdict in verdicts]
-    if not _anything_measured(verdicts):
-        cases.append(("anything measured", "error", closing(verdicts)))
-    tags = Counter(tag for _, tag, _ in cases)
-    counts = {"tests": len(cases), "failures": tags["failure"], "errors": tags["error"], "skipped": tags["skipped"]}
-    attributes = {key: str(count) for key, count in counts.items()}
-    suites = xml.Element("testsuites", attributes)
-    suite = xml.SubElement(suites, "testsuite", {"name": _legal(title), **attributes})
-    for name, tag, message in cases:
-        case = xml.SubElement(suite, "testcase", classname=_legal(title), name=_legal(name))
-        if tag == "system-out":
-            xml.SubElement(case, tag).text = _legal(message)
-        else:
-            xml.SubElement(case, tag, message=_legal(message))
-    xml.indent(suites)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring(suites, encoding="unicode") + "\n"
-
-
-def _junit_result(verdict: Verdict) -> tuple[str, str]:
-    tag = "failure" if verdict.kind in BAD else "skipped" if verdict.kind == "new" else "system-out"
-    return tag, verdict.line
-
-
-def _legal(text: str) -> str:
-    """Text without the characters that XML cannot hold."""
-    return re.sub("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)

@@ -15,54 +15,36 @@ clean. One process writes (the runner's parent); any number may read meanwhile.
 """
 
 import contextlib
-import csv
 import io
-import operator
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glorot.datasets import LocalData
 from glorot.errors import ResultsError
+from glorot.rows import (
+    HISTORY_COLUMNS,
+    OUTCOME_COLUMNS,
+    PROBE_COLUMNS,
+    PROVENANCE_COLUMNS,
+    RUN_COLUMNS,
+    SETTINGS_COLUMNS,
+    STATUSES,
+    Rows,
+    cells_of,
+    csv_text,
+    frame_of,
+    read_rows,
+)
 from glorot.settings import OPTIONAL
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-# Columns in the order they are written, with their types. Errors are in percent.
-SETTINGS_COLUMNS: dict[str, type] = {
-    "dataset": str, "activation": str, "initializer": str, "depth": int, "width": int, "hidden": str,
-    "loss": str, "batch_size": int, "learning_rate": float, "seed": int, "updates": int,
-    "evaluate_every": int, "valid_examples": int, "test_examples": int, "device": str,
-}  # fmt: skip
-OUTCOME_COLUMNS: dict[str, type] = {
-    "status": str, "updates_done": int, "train_loss": float, "valid_loss": float, "valid_error": float,
-    "test_loss": float, "test_error": float,
-}  # fmt: skip
-RUN_COLUMNS: dict[str, type] = {"run_id": str, "method": str, **SETTINGS_COLUMNS, **OUTCOME_COLUMNS}
-PROVENANCE_COLUMNS: dict[str, type] = {
-    "run_id": str, "started": str, "seconds": float, "threads": int, "hardware": str, "glorot": str,
-    "python": str, "numpy": str, "numba": str, "reason": str,
-}  # fmt: skip
-HISTORY_COLUMNS: dict[str, type] = {
-    "update": int, "examples": int, "train_loss": float, "valid_loss": float, "valid_error": float,
-    "test_loss": float, "test_error": float,
-}  # fmt: skip
-
-PROBE_COLUMNS: dict[str, type] = {
-    "update": int, "quantity": str, "layer": int, "mean": float, "std": float, "p2": float, "p98": float,
-    "saturation": float, "low": float, "high": float, "counts": str,
-}  # fmt: skip
-
-STATUSES = ("done", "diverged", "failed")
-
-Rows = list[dict[str, str]]  # cells as they stand in a file
-
-_KINDS = {str: "text without control characters", int: "a whole number of 64 bits", float: "a number"}
 _LEFTOVER_AGE = 60.0  # seconds after which a temporary file has no writer any more
 
 
@@ -83,28 +65,28 @@ class Store:
         Text is of dtype object, integers Int64 (missing: NA), the rest float64 (missing: NaN). Raises
         ResultsError where the file is torn or not ours.
         """
-        return _frame(_read(self.folder / "runs.csv", RUN_COLUMNS), RUN_COLUMNS)
+        return frame_of(read_rows(self.folder / "runs.csv", RUN_COLUMNS), RUN_COLUMNS)
 
     def statuses(self) -> dict[str, str]:
         """Status of each stored run by run_id, without pandas. Raises ResultsError as read_runs does."""
-        return {row["run_id"]: row["status"] for row in _read(self.folder / "runs.csv", RUN_COLUMNS)}
+        return {row["run_id"]: row["status"] for row in read_rows(self.folder / "runs.csv", RUN_COLUMNS)}
 
     def rows(self) -> dict[str, dict[str, str]]:
         """The rows of runs.csv as text by run_id, without pandas. Raises ResultsError as read_runs does."""
-        return {row["run_id"]: row for row in _read(self.folder / "runs.csv", RUN_COLUMNS)}
+        return {row["run_id"]: row for row in read_rows(self.folder / "runs.csv", RUN_COLUMNS)}
 
     def read_provenance(self) -> "pd.DataFrame":
         """provenance.csv, as read_runs reads runs.csv."""
-        return _frame(_read(self.folder / "provenance.csv", PROVENANCE_COLUMNS), PROVENANCE_COLUMNS)
+        return frame_of(read_rows(self.folder / "provenance.csv", PROVENANCE_COLUMNS), PROVENANCE_COLUMNS)
 
     def read_history(self, run_id: str) -> "pd.DataFrame":
         """The evaluations of one run in order, with the columns HISTORY_COLUMNS; empty if there are none."""
-        return _frame(_read(self._history_path(run_id), HISTORY_COLUMNS), HISTORY_COLUMNS)
+        return frame_of(read_rows(self._history_path(run_id), HISTORY_COLUMNS), HISTORY_COLUMNS)
 
     def read_probes(self, run_id: str) -> "pd.DataFrame":
         """What was seen inside one run's network: `probes.ProbeRow`s, counts as tuples; empty if it was not probed."""
-        rows = _read(self._path("probes", run_id, "csv"), PROBE_COLUMNS)
-        frame = _frame(rows, PROBE_COLUMNS)
+        rows = read_rows(self._path("probes", run_id, "csv"), PROBE_COLUMNS)
+        frame = frame_of(rows, PROBE_COLUMNS)
         try:
             frame["counts"] = [tuple(map(int, counts.split())) for counts in frame["counts"]]
         except ValueError as error:
@@ -138,9 +120,9 @@ class Store:
         that renaming a row of the table renames it in runs.csv as well. Raises ResultsError before anything
         is written where a stored file is torn or foreign: better now than when a run has finished.
         """
-        rows = _read(self.folder / "runs.csv", RUN_COLUMNS)
-        provenance = _read(self.folder / "provenance.csv", PROVENANCE_COLUMNS)
-        current = {record["run_id"]: _cells(record, RUN_COLUMNS) for record in runs}
+        rows = read_rows(self.folder / "runs.csv", RUN_COLUMNS)
+        provenance = read_rows(self.folder / "provenance.csv", PROVENANCE_COLUMNS)
+        current = {record["run_id"]: cells_of(record, RUN_COLUMNS) for record in runs}
         for position, row in enumerate(rows):
             if row["run_id"] in current:
                 outcome = {column: row[column] for column in OUTCOME_COLUMNS}
@@ -170,14 +152,14 @@ class Store:
         run_id = record["run_id"]
         if record.get("status") not in STATUSES:
             raise ResultsError(f"run {run_id}: expected a status of {STATUSES}, found {record.get('status')!r}")
-        run = _cells(record, RUN_COLUMNS)
-        origin = _cells({**provenance, "run_id": run_id}, PROVENANCE_COLUMNS)
-        curve = [_cells(row, HISTORY_COLUMNS) for row in history]
+        run = cells_of(record, RUN_COLUMNS)
+        origin = cells_of({**provenance, "run_id": run_id}, PROVENANCE_COLUMNS)
+        curve = [cells_of(row, HISTORY_COLUMNS) for row in history]
         # runs.csv comes last: a run counts as finished only once everything about it is stored.
-        seen = [_cells({**row, "counts": _counts(row)}, PROBE_COLUMNS) for row in probes]
-        write_text(self._history_path(run_id), _csv(curve, list(HISTORY_COLUMNS)))
+        seen = [cells_of({**row, "counts": _counts(row)}, PROBE_COLUMNS) for row in probes]
+        write_text(self._history_path(run_id), csv_text(curve, list(HISTORY_COLUMNS)))
         _write_or_remove(
-            self._path("probes", run_id, "csv"), _csv(seen, list(PROBE_COLUMNS)).encode() if seen else None
+            self._path("probes", run_id, "csv"), csv_text(seen, list(PROBE_COLUMNS)).encode() if seen else None
         )
         _write_or_remove(self._path("correct", run_id, "npy"), None if correct is None else _npy(correct))
         self._replace_row("provenance.csv", PROVENANCE_COLUMNS, origin)
@@ -192,7 +174,7 @@ class Store:
         return self.folder / folder / f"{run_id}.{suffix}"
 
     def _replace_row(self, name: str, columns: Mapping[str, type], new: dict[str, str]) -> None:
-        stored = _read(self.folder / name, columns)
+        stored = read_rows(self.folder / name, columns)
         rows = [row for row in stored if row["run_id"] != new["run_id"]] + [new]
         self._write_rows(name, columns, rows, new)
 
@@ -205,7 +187,7 @@ class Store:
         header = [*list(columns)[:first], *axes, *list(columns)[first:]]
         last = len(self.order)
         rows = sorted(rows, key=lambda row: (self.order.get(row["run_id"], last), row["run_id"]))
-        write_text(self.folder / name, _csv(rows, header))
+        write_text(self.folder / name, csv_text(rows, header))
 
 
 def settings_of(run: Any) -> dict[str, Any]:
@@ -314,117 +296,3 @@ def _remove_leftovers(folder: Path) -> None:
                 path.unlink()
         except OSError:  # gone meanwhile, or not ours: harmless either way
             continue
-
-
-def _has_further_columns(columns: Mapping[str, type]) -> bool:
-    """Whether a file may have more columns than these: runs.csv has one for each axis that is no setting."""
-    return columns is RUN_COLUMNS
-
-
-def _cells(record: Mapping[str, Any], columns: Mapping[str, type]) -> dict[str, str]:
-    """A record as text, in the order of its keys."""
-    unknown = [key for key in record if key not in columns]
-    if unknown and not _has_further_columns(columns):
-        raise ResultsError(f"expected the columns {', '.join(columns)}; found {', '.join(unknown)}")
-    return {key: _cell(key, value, columns.get(key, str)) for key, value in record.items()}
-
-
-def _cell(column: str, value: Any, kind: type) -> str:
-    """One value as text that reads back as the same value."""
-    if value is None:
-        return ""
-    if kind is str:
-        text = str(value)
-        if column == "reason":  # of a failure: of many lines perhaps, or of bytes that are no text
-            text = " ".join(text.replace("\0", " ").split()).encode("utf-8", "backslashreplace").decode()
-        # csv would trip over these on some versions of Python.
-        found = None if "\0" in text or "\r" in text else text
-    else:
-        try:
-            number = float(value) if kind is float else operator.index(value)
-            found = "" if number != number else repr(number)
-        except (TypeError, ValueError, OverflowError):
-            found = None
-    if found is None or not _is(found, kind):
-        raise ResultsError(f"{column}: expected {_KINDS[kind]}, found {value!r}")
-    return found
-
-
-def _csv(rows: Sequence[Mapping[str, str]], header: Sequence[str]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, header, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
-
-
-def _read(path: Path, columns: Mapping[str, type]) -> Rows:
-    """The rows of one of our files, checked but still text; none if there is no such file."""
-    try:
-        text = path.read_bytes().decode("utf-8")
-        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-        if not text.endswith("\n"):  # a number cut short would still look like a number
-            raise ValueError(f"expected a line end at the end, found {'none: it is torn' if text else 'nothing'}")
-        return _checked_rows(lines, columns)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ResultsError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, csv.Error) as error:
-        expected = "" if str(error).startswith("expected") else "expected a CSV file in UTF-8, found "
-        remedy = "restore it (git checkout), or move it away and run the sweep again"
-        raise ResultsError(f"{path}: {expected}{error}; {remedy}") from error
-
-
-def _checked_rows(lines: Sequence[Sequence[str]], columns: Mapping[str, type]) -> Rows:
-    """Lines of cells -> rows by column. Raises ValueError, saying what was expected and found."""
-    header, *body = lines
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise ValueError(f"expected the columns {', '.join(columns)}; found no {', '.join(missing)}")
-    strange = [column for column in header if column not in columns]
-    if len(set(header)) < len(header) or "" in header or (strange and not _has_further_columns(columns)):
-        raise ValueError(f"expected the columns {', '.join(columns)}; found {', '.join(header)}")
-    rows: Rows = []
-    run_ids: set[str] = set()
-    for number, line in enumerate(body, start=2):
-        if len(line) != len(header):
-            raise ValueError(f"expected {len(header)} cells in row {number}, found {len(line)}")
-        row = dict(zip(header, line, strict=True))
-        for column, cell in row.items():
-            kind = columns.get(column, str)
-            if not _is(cell, kind):
-                raise ValueError(f"expected {column} in row {number} to be {_KINDS[kind]}, found {cell!r}")
-        if "status" in columns and row["status"] not in STATUSES:
-            raise ValueError(f"expected a status of {STATUSES} in row {number}, found {row['status']!r}")
-        if "run_id" in columns and (not row["run_id"] or row["run_id"] in run_ids):
-            raise ValueError(f"expected a run_id of its own in row {number}, found {row['run_id']!r}")
-        run_ids.add(row.get("run_id", ""))
-        rows.append(row)
-    return rows
-
-
-def _is(cell: str, kind: type) -> bool:
-    """Whether a cell is empty or holds what `_cell` writes for this type."""
-    if kind is str or not cell:
-        return "\0" not in cell
-    if kind is int:
-        return re.fullmatch(r"-?[0-9]{1,19}", cell) is not None and -(2**63) <= int(cell) < 2**63
-    return re.fullmatch(r"-?([0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|inf)", cell) is not None
-
-
-def _frame(rows: Rows, columns: Mapping[str, type]) -> "pd.DataFrame":
-    """Checked rows as a DataFrame. pandas reads no number here: its fast parser is off by a bit at times."""
-    import pandas as pd
-
-    def series(column: str) -> pd.Series:
-        cells = [row[column] for row in rows]
-        kind = columns.get(column, str)
-        if kind is int:
-            return pd.Series([int(cell) if cell else None for cell in cells], dtype="Int64")
-        if kind is float:
-            return pd.Series([float(cell) if cell else float("nan") for cell in cells], dtype="float64")
-        return pd.Series(cells, dtype="object")
-
-    header = rows[0] if rows else columns
-    return pd.DataFrame({column: series(column) for column in header})

@@ -17,7 +17,8 @@ from glorot.checkpoint import Checkpoints
 from glorot.config import Sweep, dump
 from glorot.datasets import AnyData
 from glorot.errors import DataError, ResultsError
-from glorot.results import STATUSES, Store, settings_of, write_text
+from glorot.results import Store, settings_of, write_text
+from glorot.rows import STATUSES
 from glorot.status import ProgressFile, lock_of
 from glorot.sweep import Run, expand
 from glorot.workers import Stopped, Tasks, Worker, messages, signals_noted, stop

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from glorot.config import Sweep
-from glorot.results import STATUSES
+from glorot.rows import STATUSES
 from glorot.settings import Settings, label_of
 from glorot.sweep import Run, describe, run_id
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class StoredRun:
-    """One finished run. row: its line of runs.csv by column (results.RUN_COLUMNS); missing numbers are NaN or NA."""
+    """One finished run. row: its line of runs.csv by column (rows.RUN_COLUMNS); missing numbers are NaN or NA."""
 
     folder: Path
     row: dict[str, Any]
@@ -43,7 +43,7 @@ class StoredRun:
 
     @cached_property
     def history(self) -> "pd.DataFrame":
-        """Its evaluations: results.HISTORY_COLUMNS."""
+        """Its evaluations: rows.HISTORY_COLUMNS."""
         return Store(self.folder).read_history(self.run_id)
 
     @cached_property

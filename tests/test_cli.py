@@ -17,7 +17,7 @@ import click
 import pytest
 
 from glorot.cli import cli
-from glorot.results import HISTORY_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
+from glorot.rows import HISTORY_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
 from glorot.statistics import MCNEMAR
 
 TINY = """\

@@ -12,8 +12,10 @@ from naive import one_hot
 from PIL import Image
 from test_results import a_provenance, a_record
 
-from glorot import cli, drawing, figures
+from glorot import drawing, figures
 from glorot.activations import ACTIVATIONS
+from glorot.cli import cli
+from glorot.commands import report as report_command
 from glorot.datasets import Examples, FiniteDataset
 from glorot.errors import DataError
 from glorot.figures import FIGURES, NotDrawn
@@ -394,13 +396,13 @@ def test_report_figures(glorot, tmp_path, monkeypatch):
 def test_figures_of_one_named_sweep_lie_beside_its_tables(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(figures, "draw_all", lambda runs, folder, data: asked.append(folder) or ([Path("x.svg")], []))
-    monkeypatch.setattr(cli, "_tables", lambda *_: 0)
+    monkeypatch.setattr(report_command, "_tables", lambda *_: 0)
     for name in "ab":
         store(tmp_path / name, name)
         (tmp_path / name / "sweep.yaml").touch()  # is asked for, not read
     runner = CliRunner()
     for names in (["a"], ["a", "b"], []):
-        result = runner.invoke(cli.cli, ["report", *names, "--output", str(tmp_path), "--figures"])
+        result = runner.invoke(cli, ["report", *names, "--output", str(tmp_path), "--figures"])
         assert result.exit_code == 0, result.output
     assert asked == [tmp_path / "a" / "figures", tmp_path / "figures", tmp_path / "figures"]
 

@@ -23,12 +23,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from glorot import config, regression
-from glorot.bench import Setting
+from glorot import config, regression, speed
+from glorot import verdicts as told
 from glorot.errors import GlorotError, ResultsError
-from glorot.regression import Speed, Verdict, compare, compare_speed, exit_code, lines
-from glorot.results import OUTCOME_COLUMNS, RUN_COLUMNS, Store, settings_of
+from glorot.regression import compare
+from glorot.results import Store, settings_of
+from glorot.rows import OUTCOME_COLUMNS, RUN_COLUMNS
+from glorot.speed import Speed
 from glorot.sweep import expand
+from glorot.verdicts import Verdict, exit_code, lines
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -85,7 +88,7 @@ def test_any_number_that_differs_by_a_bit_is_a_change(column):
 def test_a_change_for_the_better_is_a_change_too():
     (verdict,) = verdicts([a_run(test_error=20.0)], [a_run(test_error=10.0)])
     assert (verdict.kind, verdict.baseline, verdict.found) == ("changed", "20.00 %", "10.00 %")
-    assert "RESULTS_VERSION" in regression.closing([verdict])
+    assert "RESULTS_VERSION" in told.closing([verdict])
 
 
 def test_labels_are_free_to_change():
@@ -146,7 +149,7 @@ def test_a_factor_that_would_hide_everything_is_refused(factor):
     with pytest.raises(GlorotError, match="expected a factor of at least 1"):
         verdicts([a_run()], [a_run()], factor)
     with pytest.raises(GlorotError, match="expected a factor of at least 1"):
-        compare_speed([], [], factor)
+        speed.compare([], [], factor)
 
 
 def test_more_test_examples_than_there_are_give_no_significance():
@@ -229,7 +232,7 @@ def test_missing_and_new_cells():
         "missing Tanh N, shapeset, depth 3: 20.00 % -> \N{EN DASH} (not in the results)",
         "new     Tanh N, shapeset, depth 4: \N{EN DASH} -> 20.00 % (not in the baseline)",
     ]
-    assert regression.closing(found) == "3 cells: 1 same, 1 new, 1 missing"
+    assert told.closing(found) == "3 cells: 1 same, 1 new, 1 missing"
 
 
 def test_a_failed_run_is_never_green():
@@ -268,10 +271,10 @@ def test_two_rows_of_one_run_are_refused():
 def test_exit_codes(found, code):
     found = [Verdict(kind, "x", "1", "2", "") for kind in found]
     assert exit_code(found) == code
-    assert ("nothing was measured" in regression.closing(found)) == (code == 2)
-    suite = ElementTree.fromstring(regression.junit("x", found))
+    assert ("nothing was measured" in told.closing(found)) == (code == 2)
+    suite = ElementTree.fromstring(told.junit("x", found))
     assert (int(suite.get("failures")) + int(suite.get("errors")) > 0) == (code != 0)
-    assert ("passed" in regression.summary("x", found)) == (code == 0)
+    assert ("passed" in told.summary("x", found)) == (code == 0)
 
 
 # The statistics against scipy ------------------------------------------------------------------------
@@ -308,11 +311,6 @@ def test_welch(old, new):
         assert p == (old[0] == new[0])
 
 
-@given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_sign_test(signs):
-    assert regression.sign_test(*signs) == pytest.approx(stats.binomtest(*signs).pvalue)
-
-
 def test_false_alarms_are_rare():
     """Two samples of 10,000 from the same rate, 2,000 times: the test alone would cry wolf in half a percent."""
     random = np.random.default_rng(0)
@@ -322,101 +320,20 @@ def test_false_alarms_are_rare():
         assert 1 <= alarms <= 25
 
 
-# Speed -----------------------------------------------------------------------------------------------
-
-SMALL = Setting(hidden=(8,), batch_size=2)
-
-
-def a_speed(*ratios, setting=SMALL):
-    return Speed(setting, 0.5, list(ratios))
-
-
-def a_baseline(ratio=1.0, hidden="8"):
-    return {"activation": "tanh", "hidden": hidden, "batch_size": 2, "threads": 1, "ratio": ratio}
-
-
-@pytest.mark.parametrize(
-    ("ratios", "kind"),
-    [
-        ([1.0] * 15, "same"),
-        ([1.4] * 15, "same"),  # slower without a doubt, but within the factor
-        ([2.0] * 15, "worse"),
-        ([0.5] * 15, "better"),
-        ([2.0] * 8 + [0.9] * 7, "same"),  # the median is beyond the factor, but the rounds do not agree
-        ([2.0] * 3, "same"),  # too few rounds to tell
-    ],
-)
-def test_slower_needs_a_factor_and_significance(ratios, kind):
-    (verdict,) = compare_speed([a_speed(*ratios)], [a_baseline()])
-    assert verdict.kind == kind
-
-
-def test_speeds_missing_and_new():
-    found = compare_speed([a_speed(1.25), a_speed(1.5, setting=Setting(hidden=(8, 4), batch_size=2))],
-                          [a_baseline(), a_baseline(hidden="9")])  # fmt: skip
-    assert lines(found) == (
-        "same    tanh, 8, minibatch 2, 1 thread: 1.00 -> 1.25 x reference (0.500 ms an update, slower in 1 of 1 "
-        "rounds)\n"
-        "missing tanh, 9, minibatch 2, 1 thread: 1.00 -> \N{EN DASH} (not measured)\n"
-        "new     tanh, 8-4, minibatch 2, 1 thread: \N{EN DASH} -> 1.50 x reference (0.500 ms an update; not in the "
-        "baseline)\n"
-    )
-
-
-def test_a_speed_is_measured_against_the_reference(monkeypatch):
-    monkeypatch.setattr("glorot.bench.ROUND_SECONDS", 0.001)
-    speed = regression.measure_speed(SMALL, rounds=3)
-    assert len(speed.ratios) == 3
-    assert all(0 < ratio < math.inf for ratio in speed.ratios)
-    assert speed.milliseconds > 0
-
-
-def test_what_is_timed_is_told_apart():
-    settings = regression.speed_settings()
-    assert len({Speed(setting, 1, [1]).key for setting in settings}) == len(settings)
-
-
-def test_speed_baselines_read_back(tmp_path):
-    path = tmp_path / "new" / "bench.csv"
-    regression.write_speed_baseline(path, [a_speed(1.23456, 1.3, 1.1)])
-    (row,) = regression.read_speed_baseline(path)
-    assert {name: row[name] for name in a_baseline()} == a_baseline(1.235)
-    assert row["milliseconds"] == 0.5
-    assert [verdict.kind for verdict in compare_speed([a_speed(1.2)], [row])] == ["same"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "expected a line end"),
-        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\n", "expected rows"),
-        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,,1,x\n", "expected rows"),
-        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,0,1,x\n", "expected rows"),
-        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,1.0,1,", "torn"),
-        ("a,b\n1,2\n", "expected the columns"),
-    ],
-)
-def test_bad_speed_baselines(tmp_path, text, message):
-    path = tmp_path / "bench.csv"
-    path.write_text(text)
-    with pytest.raises(ResultsError, match=message):
-        regression.read_speed_baseline(path)
-
-
 # Reports ---------------------------------------------------------------------------------------------
 
 EVERY = [
     Verdict("same", "Tanh N, shapeset", "20.00 %", "20.00 %", "bit for bit"),
-    Verdict("new", "Tanh | pipe, *shapeset*", regression.NONE, "30.00 %", "not in the baseline"),
+    Verdict("new", "Tanh | pipe, *shapeset*", told.NONE, "30.00 %", "not in the baseline"),
     Verdict("worse", "Sigmoid, shapeset", "70.00 %", "80.00 %", "two-proportion test, p = 1e-60"),
     Verdict("better", "Softsign, shapeset", "30.00 %", "20.00 %", "two-proportion test, p = 2e-58"),
-    Verdict("missing", "ReLU\x1b <b>", "20.00 %", regression.NONE, "not in the results"),
+    Verdict("missing", "ReLU\x1b <b>", "20.00 %", told.NONE, "not in the results"),
     Verdict("changed", "ReLU N", "20.00 %", "20.00 %", "test_loss 1.75 -> 1.7500000000000002"),
 ]
 
 
 def test_summary_is_as_documented():
-    text = regression.summary("regression", EVERY)
+    text = told.summary("regression", EVERY)
     path = GOLDEN / "regression.md"
     if os.environ.get("GLOROT_GOLDEN") == "write":
         path.write_bytes(text.encode())
@@ -424,7 +341,7 @@ def test_summary_is_as_documented():
 
 
 def test_junit_parses_and_counts():
-    suites = ElementTree.fromstring(regression.junit("regression", EVERY).encode())
+    suites = ElementTree.fromstring(told.junit("regression", EVERY).encode())
     suite = suites.find("testsuite")
     assert suites.tag == "testsuites"
     for element in (suites, suite):
@@ -439,13 +356,13 @@ def test_junit_parses_and_counts():
 
 @given(st.text())
 def test_junit_takes_any_text(text):
-    xml = regression.junit(text, [Verdict("worse", text, text, text, text)])
+    xml = told.junit(text, [Verdict("worse", text, text, text, text)])
     assert ElementTree.fromstring(xml.encode()).find("testsuite/testcase/failure") is not None
 
 
 @given(st.text())
 def test_summary_takes_any_text(text):
-    rows = regression.summary("x", [Verdict("worse", text, "1", "2", text)]).splitlines()
+    rows = told.summary("x", [Verdict("worse", text, "1", "2", text)]).splitlines()
     assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", rows[-1])) == 6
 
 
@@ -583,9 +500,9 @@ def test_the_committed_baselines_are_those_of_the_shipped_sweeps():
         baseline = regression.read_baseline(root / "results" / "baselines" / f"{name}.csv")
         assert list(baseline["run_id"]) == [run.run_id for run in runs]
         assert set(baseline["device"]) == {"cpu"}
-    settings = [Speed(setting, 1, [1]).key for setting in regression.speed_settings()]
-    stored = regression.read_speed_baseline(root / "results" / "baselines" / "bench.csv")
-    assert [tuple(row[column] for column in regression.TIMED) for row in stored] == settings
+    settings = [Speed(setting, 1, [1]).key for setting in speed.settings()]
+    stored = speed.read_baseline(root / "results" / "baselines" / "bench.csv")
+    assert [tuple(row[column] for column in speed.TIMED) for row in stored] == settings
 
 
 def test_the_shipped_sweep_covers_activations_initializers_and_losses():
@@ -750,9 +667,9 @@ def test_check_names_one_sweep(place):
 
 
 FAST_BENCH = """\
-from glorot import bench, cli, regression
+from glorot import bench, cli, speed
 bench.ROUND_SECONDS, bench.PAUSE_SECONDS = 0.001, 0.0
-regression.speed_settings = lambda: [bench.Setting(hidden=(8,), batch_size=2)]
+speed.settings = lambda: [bench.Setting(hidden=(8,), batch_size=2)]
 cli.main()
 """
 

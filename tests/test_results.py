@@ -13,16 +13,8 @@ from hypothesis import strategies as st
 
 from glorot import config, results
 from glorot.errors import ResultsError
-from glorot.results import (
-    HISTORY_COLUMNS,
-    PROVENANCE_COLUMNS,
-    RUN_COLUMNS,
-    Store,
-    find_folders,
-    read_folders,
-    settings_of,
-    write_text,
-)
+from glorot.results import Store, find_folders, read_folders, settings_of, write_text
+from glorot.rows import HISTORY_COLUMNS, OUTCOME_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
 from glorot.sweep import expand
 
 
@@ -174,7 +166,7 @@ def test_write_sweep_orders_and_relabels_what_is_there(tmp_path):
     for run_id in ["a", "b", "old"]:
         write(Store(tmp_path, ["a", "b", "old"]), run_id, size="small")
     fresh = [a_record(run_id, method="New name") for run_id in ["b", "a", "c"]]
-    planned = [{key: row[key] for key in row if key not in results.OUTCOME_COLUMNS} for row in fresh]
+    planned = [{key: row[key] for key in row if key not in OUTCOME_COLUMNS} for row in fresh]
     store = Store(tmp_path, ["b", "a", "c"])
     store.write_sweep("name: x\n", planned)
     runs = store.read_runs()
@@ -196,7 +188,7 @@ def test_settings_of_a_real_run():
         "x.yaml",
     )
     small, big = (settings_of(run) for run in expand(sweep))
-    assert set(small) == set(RUN_COLUMNS) - set(results.OUTCOME_COLUMNS) | {"size"}
+    assert set(small) == set(RUN_COLUMNS) - set(OUTCOME_COLUMNS) | {"size"}
     assert [small[name] for name in ("method", "size", "hidden", "depth", "width", "learning_rate")] == [
         "Tanh", "small", "30-20", 2, None, 0.001,
     ]  # fmt: skip

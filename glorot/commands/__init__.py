@@ -1,0 +1,1 @@
+"""One module for each command of `glorot`, or for a few that belong together; what they share is in ``shared``."""

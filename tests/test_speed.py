@@ -1,0 +1,97 @@
+"""The gate on speed: a verdict needs a factor and agreeing rounds; baselines read back. Nothing here times anything."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from glorot import speed
+from glorot.bench import Setting
+from glorot.errors import ResultsError
+from glorot.speed import Speed
+from glorot.verdicts import lines
+
+SMALL = Setting(hidden=(8,), batch_size=2)
+
+
+def a_speed(*ratios, setting=SMALL):
+    return Speed(setting, 0.5, list(ratios))
+
+
+def a_baseline(ratio=1.0, hidden="8"):
+    return {"activation": "tanh", "hidden": hidden, "batch_size": 2, "threads": 1, "ratio": ratio}
+
+
+@pytest.mark.parametrize(
+    ("ratios", "kind"),
+    [
+        ([1.0] * 15, "same"),
+        ([1.4] * 15, "same"),  # slower without a doubt, but within the factor
+        ([2.0] * 15, "worse"),
+        ([0.5] * 15, "better"),
+        ([2.0] * 8 + [0.9] * 7, "same"),  # the median is beyond the factor, but the rounds do not agree
+        ([2.0] * 3, "same"),  # too few rounds to tell
+    ],
+)
+def test_slower_needs_a_factor_and_significance(ratios, kind):
+    (verdict,) = speed.compare([a_speed(*ratios)], [a_baseline()])
+    assert verdict.kind == kind
+
+
+def test_speeds_missing_and_new():
+    found = speed.compare([a_speed(1.25), a_speed(1.5, setting=Setting(hidden=(8, 4), batch_size=2))],
+                          [a_baseline(), a_baseline(hidden="9")])  # fmt: skip
+    assert lines(found) == (
+        "same    tanh, 8, minibatch 2, 1 thread: 1.00 -> 1.25 x reference (0.500 ms an update, slower in 1 of 1 "
+        "rounds)\n"
+        "missing tanh, 9, minibatch 2, 1 thread: 1.00 -> \N{EN DASH} (not measured)\n"
+        "new     tanh, 8-4, minibatch 2, 1 thread: \N{EN DASH} -> 1.50 x reference (0.500 ms an update; not in the "
+        "baseline)\n"
+    )
+
+
+def test_a_speed_is_measured_against_the_reference(monkeypatch):
+    monkeypatch.setattr("glorot.bench.ROUND_SECONDS", 0.001)
+    one = speed.measure(SMALL, rounds=3)
+    assert len(one.ratios) == 3
+    assert all(0 < ratio < math.inf for ratio in one.ratios)
+    assert one.milliseconds > 0
+
+
+def test_what_is_timed_is_told_apart():
+    settings = speed.settings()
+    assert len({Speed(setting, 1, [1]).key for setting in settings}) == len(settings)
+
+
+def test_speed_baselines_read_back(tmp_path):
+    path = tmp_path / "new" / "bench.csv"
+    speed.write_baseline(path, [a_speed(1.23456, 1.3, 1.1)])
+    (row,) = speed.read_baseline(path)
+    assert {name: row[name] for name in a_baseline()} == a_baseline(1.235)
+    assert row["milliseconds"] == 0.5
+    assert [verdict.kind for verdict in speed.compare([a_speed(1.2)], [row])] == ["same"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a line end"),
+        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\n", "expected rows"),
+        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,,1,x\n", "expected rows"),
+        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,0,1,x\n", "expected rows"),
+        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,1.0,1,", "torn"),
+        ("a,b\n1,2\n", "expected the columns"),
+    ],
+)
+def test_bad_speed_baselines(tmp_path, text, message):
+    path = tmp_path / "bench.csv"
+    path.write_text(text)
+    with pytest.raises(ResultsError, match=message):
+        speed.read_baseline(path)
+
+
+@given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_sign_test(signs):
+    assert speed.sign_test(*signs) == pytest.approx(stats.binomtest(*signs).pvalue)
