@@ -133,6 +133,12 @@ def layer_color(layer: int, layers: int) -> Any:
     return matplotlib.colormaps["viridis"](0.88 * (layer - 1) / max(1, layers - 1))
 
 
+def layer_style(layer: int, layers: int) -> dict[str, Any]:
+    """Colour, marker and label of a layer's line."""
+    marker = MARKERS[(layer - 1) % len(MARKERS)]
+    return {"color": layer_color(layer, layers), "marker": marker, "label": f"layer {layer}"}
+
+
 @contextmanager
 def sheet(page: Page[Any], title: str, height: float, **options: Any) -> Iterator[tuple["Figure", list["Axes"]]]:
     """A figure with a row of axes, one a panel, between its title and its caption."""
@@ -195,18 +201,25 @@ def images(page: Page[Images], title: str) -> "Figure":
     return figure
 
 
+def layers_over_time(
+    page: Page[Moments], axes: Sequence["Axes"], *quantities: str
+) -> Iterator[tuple["Axes", np.ndarray, list[np.ndarray], dict[str, Any]]]:
+    """For each layer of each panel: where to draw, the time, the layer's quantities, and the layer's style."""
+    unit = time_axis(axes, max(panel.updates[-1] for panel in page.panels))
+    layers = max(len(panel.std) for panel in page.panels)
+    for panel, one in zip(page.panels, axes, strict=True):
+        rows = zip(*(getattr(panel, quantity) for quantity in quantities), strict=True)
+        for layer, values in enumerate(rows, 1):
+            yield one, panel.updates / unit, list(values), layer_style(layer, layers)
+
+
 def bands(page: Page[Moments], title: str) -> "Figure":
     """Mean of each layer with a band of one standard deviation on each side."""
     with sheet(page, title, 3.2, sharey=True) as (figure, axes):
-        unit = time_axis(axes, max(panel.updates[-1] for panel in page.panels))
         axes[0].set_ylabel("activation: mean ± std. deviation")
-        layers = max(len(panel.mean) for panel in page.panels)
-        for panel, one in zip(page.panels, axes, strict=True):
-            for layer, (mean, std) in enumerate(zip(panel.mean, panel.std, strict=True), 1):
-                color = layer_color(layer, layers)
-                one.fill_between(panel.updates / unit, mean - std, mean + std, color=color, alpha=0.15, linewidth=0)
-                one.plot(panel.updates / unit, mean, color=color, marker=MARKERS[(layer - 1) % len(MARKERS)],
-                         markevery=max(1, len(mean) // 12), label=f"layer {layer}")  # fmt: skip
+        for one, time, (mean, std), style in layers_over_time(page, axes, "mean", "std"):
+            one.fill_between(time, mean - std, mean + std, color=style["color"], alpha=0.15, linewidth=0)
+            one.plot(time, mean, markevery=max(1, len(mean) // 12), **style)
         legend(figure, axes)
     return figure
 
@@ -216,41 +229,28 @@ def spreads(page: Page[Moments], title: str) -> "Figure":
     from matplotlib.lines import Line2D
 
     with sheet(page, title, 3.2, sharey=True) as (figure, axes):
-        unit = time_axis(axes, max(panel.updates[-1] for panel in page.panels))
         axes[0].set_ylabel("activation")
-        layers = max(len(panel.mean) for panel in page.panels)
-        for panel, one in zip(page.panels, axes, strict=True):
+        for one, time, (std, p98), style in layers_over_time(page, axes, "std", "p98"):
             one.set_ylim(0, 1.04)
-            for layer, (std, p98) in enumerate(zip(panel.std, panel.p98, strict=True), 1):
-                color = layer_color(layer, layers)
-                x, every = panel.updates / unit, max(1, len(std) // 25)
-                one.plot(x, std, color=color)
-                one.plot(x, p98, color=color, linestyle="", marker=MARKERS[(layer - 1) % len(MARKERS)],
-                         markevery=every)  # fmt: skip
-        keys = [
-            Line2D([], [], color=layer_color(layer, layers), marker=MARKERS[(layer - 1) % len(MARKERS)])
-            for layer in range(1, layers + 1)
+            one.plot(time, std, color=style["color"])
+            one.plot(time, p98, linestyle="", markevery=max(1, len(std) // 25), **style)
+        layers = max(len(panel.std) for panel in page.panels)
+        keys = [Line2D([], [], **layer_style(layer, layers)) for layer in range(1, layers + 1)]
+        keys += [
+            Line2D([], [], color="black", linestyle="", marker="o", label="98th\npercentile"),
+            Line2D([], [], color="black", label="standard\ndeviation"),
         ]
-        labels = [f"layer {layer}" for layer in range(1, layers + 1)]
-        keys += [Line2D([], [], color="black", linestyle="", marker="o"), Line2D([], [], color="black")]
-        figure.legend(
-            keys, [*labels, "98th\npercentile", "standard\ndeviation"], loc="outside right center", frameon=False
-        )
+        figure.legend(handles=keys, loc="outside right center", frameon=False)
     return figure
 
 
 def gradient_spreads(page: Page[Moments], title: str) -> "Figure":
     """Standard deviation of each layer's weight gradients, on a scale of powers of ten."""
     with sheet(page, title, 3.2, sharey=True) as (figure, axes):
-        unit = time_axis(axes, max(panel.updates[-1] for panel in page.panels))
         axes[0].set_ylabel("std. deviation of weight gradients")
-        layers = max(len(panel.std) for panel in page.panels)
-        for panel, one in zip(page.panels, axes, strict=True):
+        for one, time, (std,), style in layers_over_time(page, axes, "std"):
             one.set_yscale("log")
-            for layer, std in enumerate(panel.std, 1):
-                one.plot(panel.updates / unit, std, color=layer_color(layer, layers),
-                         marker=MARKERS[(layer - 1) % len(MARKERS)], markevery=max(1, len(std) // 12),
-                         label=f"layer {layer}")  # fmt: skip
+            one.plot(time, std, markevery=max(1, len(std) // 12), **style)
         legend(figure, axes)
     return figure
 

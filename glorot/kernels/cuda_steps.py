@@ -304,29 +304,26 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
         for four in range(FOURS):
             x[4 * four], x[4 * four + 1], x[4 * four + 2], x[4 * four + 3] = four_at(values, unit * PAD + 4 * four)
 
-    @_device
-    def multiply_rows(tile, below, columns, acc):
-        """acc[i, e] += sum over this warp's k of W[j, k] a[e, k], for the rows j = lane + i LANES."""
-        lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
-        x = cuda.local.array(PADDED, np.float32)
-        for k in range(warp, columns, WARPS):
-            examples_of(below, k, x)
-            for i in range(PER_LANE):
-                w = at(tile, (lane + i * LANES) * TILE_COLUMNS + k)
-                for e in range(T):
-                    acc[i * T + e] = fma(w, x[e], acc[i * T + e])
+    def multiplier(across, along):
+        """A product of a tile with examples. across, along: strides in the tile of what a lane keeps and of the sum."""
 
-    @_device
-    def multiply_columns(tile, above, rows, acc):
-        """acc[i, e] += sum over this warp's j of W[j, k] delta[e, j], for the columns k = lane + i LANES."""
-        lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
-        x = cuda.local.array(PADDED, np.float32)
-        for j in range(warp, rows, WARPS):
-            examples_of(above, j, x)
-            for i in range(PER_LANE):
-                w = at(tile, j * TILE_COLUMNS + lane + i * LANES)
-                for e in range(T):
-                    acc[i * T + e] = fma(w, x[e], acc[i * T + e])
+        @_device
+        def multiply(tile, vectors, terms, acc):
+            lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
+            x = cuda.local.array(PADDED, np.float32)
+            for k in range(warp, terms, WARPS):
+                examples_of(vectors, k, x)
+                for i in range(PER_LANE):
+                    w = at(tile, (lane + i * LANES) * across + k * along)
+                    for e in range(T):
+                        acc[i * T + e] = fma(w, x[e], acc[i * T + e])
+
+        return multiply
+
+    # acc[i, e] += sum over this warp's k of W[j, k] a[e, k], for the rows j = lane + i LANES;
+    # acc[i, e] += sum over this warp's j of W[j, k] delta[e, j], for the columns k = lane + i LANES.
+    multiply_rows = multiplier(across=TILE_COLUMNS, along=1)
+    multiply_columns = multiplier(across=1, along=TILE_COLUMNS)
 
     @_device
     def own_columns(below, x):
