@@ -35,6 +35,7 @@ from glorot.yaml_nodes import Block, Node, shown
 MAX_RUNS = 100_000
 MAX_PROBLEMS = 20  # shown at once
 VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss")  # what a table can show
+SEARCH_KEYS = ("updates", "seeds")
 SELECT_BY = ("valid_error", "valid_loss", "train_loss")  # never by the test set: that would be peeking
 RESERVED = {*VALUES, "run_id", "status", "device", "train_error", "update", "examples", "seconds", "started", "data"}
 RESERVED |= {"threads", "hardware", "name", "value"}
@@ -103,7 +104,7 @@ class Sweep:
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:
     """Read a sweep file.
 
-    overrides: KEY=VALUE of fields of base, VALUE as YAML (the option --set).
+    overrides: KEY=VALUE of fields of base, or of search.updates and search.seeds, VALUE as YAML (the option --set).
     Raises SweepError, a line for each problem.
     """
     return parse(yaml_nodes.read_text(Path(path)), str(path), overrides)
@@ -119,12 +120,18 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
     keys = problems.known_keys(top, "", ("name", "description", "base", "grid", "select", "search", "table"))
     problems.raise_any()
     nothing = Node({}, top.where)
-    base_node = _overridden(keys.get("base", nothing), overrides)
+    if "search" in keys:
+        keys["search"] = _overridden(keys["search"], overrides, "search")
+    base_node = _overridden(keys.get("base", nothing), overrides, "base")
     base = _fields(base_node, "base", problems)
     grid = _grid(keys.get("grid", nothing), problems)
     problems.raise_any()  # what follows would only echo the problems so far
     grid_node = keys.get("grid", nothing)
     _check_overrides(base_node, grid, overrides, problems)
+    if "search" not in keys and any(option.startswith("search.") for option in overrides):
+        problems.add(
+            Node(None, "--set search"), "", "expected a sweep with search, found one without; add it to the file"
+        )
     problems.raise_any()
     _check_clashes(base_node, grid_node, grid, problems)
     _check_required(base_node, grid_node, grid, problems)
@@ -203,22 +210,28 @@ def _name(node: Node, problems: _Problems) -> str:
     return ""
 
 
-def _overridden(base: Node, overrides: Sequence[str]) -> Node:
-    """The node of base with the --set options put in; each is checked for its key only."""
-    entries = dict(base.value) if isinstance(base.value, dict) else {}
+def _overridden(node: Node, overrides: Sequence[str], block: str) -> Node:
+    """The node of base, or of search, with its --set options put in; each is checked for its key only."""
+    entries = dict(node.value) if isinstance(node.value, dict) else {}
     for option in overrides:
+        of_search = option.startswith("search.")
+        if of_search != (block == "search"):
+            continue
         where = f"--set {option if option.isprintable() and len(option) < 80 else shown(option)}"
-        key, equals, text = option.partition("=")
+        key, equals, text = option.removeprefix("search.").partition("=")
         if not equals:
             raise SweepError(f"{where}: expected KEY=VALUE, found no '='")
-        if key not in FIELDS:
-            hint = nearest(key.rpartition(".")[2], FIELDS)
-            raise SweepError(f"{where}: only fields of base can be set: {', '.join(FIELDS)}; found {shown(key)}{hint}")
+        allowed = SEARCH_KEYS if of_search else tuple(FIELDS)
+        if key not in allowed:
+            hint = nearest(key.rpartition(".")[2], allowed)
+            raise SweepError(
+                f"{where}: only fields of {block} can be set: {', '.join(allowed)}; found {shown(key)}{hint}"
+            )
         if key == "hidden":
             entries.pop("depth", None)
             entries.pop("width", None)
         entries[key] = Node(_rooted(yaml_nodes.parse(text, where, numbered=False), Path()).value, where)
-    return Node(entries, base.where) if isinstance(base.value, dict) else base
+    return Node(entries, node.where) if isinstance(node.value, dict) else node
 
 
 def _rooted(node: Node, folder: Path) -> Node:
@@ -328,7 +341,8 @@ def _check_overrides(
     base: Node, grid: Mapping[str, tuple[Choice, ...]], overrides: Sequence[str], problems: _Problems
 ) -> None:
     """--set of what an axis sets would change nothing, or only half of the runs."""
-    for key in dict.fromkeys(option.partition("=")[0] for option in overrides):
+    keys = (option.partition("=")[0] for option in overrides if not option.startswith("search."))
+    for key in dict.fromkeys(keys):
         for axis, choices in grid.items():
             fields = [field for field in _set_by(choices) if _clash(key, field)]
             if fields:
@@ -389,7 +403,7 @@ def _select(node: Node, grid: Mapping[str, Any], problems: _Problems) -> Select:
 
 def _search(node: Node, sweep: Sweep, problems: _Problems) -> Search:
     """The search of a sweep that is valid but for it. Raises SweepError."""
-    keys = problems.known_keys(node, "search", ("updates", "seeds"))
+    keys = problems.known_keys(node, "search", SEARCH_KEYS)
     if not sweep.select:
         problems.add(node, "search", "it is there to choose by, but nothing is chosen; add e.g. select: {over: [AXIS]}")
     if isinstance(node.value, dict) and "updates" not in keys:
@@ -404,7 +418,9 @@ def _search(node: Node, sweep: Sweep, problems: _Problems) -> Search:
             problems.add(node, "search", text)
     if updates is not None and updates >= fewest:
         text = f"expected fewer updates than the runs themselves have ({fewest:,}), found {updates:,}"
-        problems.add(keys["updates"], "search.updates", f"{text}; lower it, or leave search out")
+        problems.add(
+            keys["updates"], "search.updates", f"{text}; lower it (--set search.updates=N), or leave search out"
+        )
     if not (type(seeds_node.value) is int and 1 <= seeds_node.value <= seeds):
         text = f"expected a whole number from 1 to {seeds}, the number of the grid's seeds"
         problems.add(seeds_node, "search.seeds", f"{text}; found {shown(seeds_node.value)}")

@@ -367,13 +367,13 @@ CASES = {
     "search as long as the runs": (
         BASE + RATES + "search: {updates: 100}",
         "s.yaml:4: search.updates: expected fewer updates than the runs themselves have (100), found 100; "
-        "lower it, or leave search out",
+        "lower it (--set search.updates=N), or leave search out",
     ),
     "search as long as some run": (
         BASE + "grid: {size: {a: {updates: 1000}, b: {}, c: {updates: 2000}}, width: [1, 2]}\n"
         "select: {over: width}\nsearch: {updates: 500}",
         "s.yaml:4: search.updates: expected fewer updates than the runs themselves have (100), found 500; "
-        "lower it, or leave search out",
+        "lower it (--set search.updates=N), or leave search out",
     ),
     "search over updates": (
         BASE + "grid: {updates: [1000, 2000]}\nselect: {over: updates}\nsearch: {updates: 50}",
@@ -551,6 +551,38 @@ GRID = "grid:\n  method: {Tanh: {activation: tanh}, Deep: {activation: tanh, dep
 )
 def test_refused_set(option, message):
     assert problems(BASE + GRID, [option]) == message
+
+
+def test_set_of_search():
+    text = BASE + RATES + "search: {updates: 50}"
+    sweep = config.parse(text, "s.yaml", ["updates=40", "search.updates=20"])
+    assert (sweep.base["updates"], sweep.search.updates) == (40, 20)
+    with_seeds = config.parse(text + "\n", "s.yaml", ["search.updates=20", "search.seeds=1"])
+    assert with_seeds.search == config.Search(20, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "option", "message"),
+    [
+        ("", "search.updates=5", "--set search: expected a sweep with search, found one without; add it to the file"),
+        (
+            RATES + "search: {updates: 50}", "search.update=5",
+            '--set search.update=5: only fields of search can be set: updates, seeds; found "update"; '
+            "did you mean updates?",
+        ),
+        (
+            RATES + "search: {updates: 50}", "search.updates=x",
+            '--set search.updates=x: search.updates: expected a whole number from 1 to 1000000000000, found "x"',
+        ),
+        (
+            RATES + "search: {updates: 50}", "updates=30",
+            "s.yaml:4: search.updates: expected fewer updates than the runs themselves have (30), found 50; "
+            "lower it (--set search.updates=N), or leave search out",
+        ),
+    ],
+)  # fmt: skip
+def test_refused_set_of_search(text, option, message):
+    assert problems(BASE + text, [option]) == message
 
 
 def test_set_width_beside_hidden():

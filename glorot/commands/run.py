@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("sweep", type=click.Path(path_type=Path))
 @output_option
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Change a field of base; VALUE is read as YAML. Repeatable.")  # fmt: skip
+              help="Change a field of base, or search.updates; VALUE is read as YAML. Repeatable.")  # fmt: skip
 @click.option("--only", multiple=True, metavar="KEY=VALUE",
               help="Keep the runs whose axis, method or field has this value. Repeatable.")  # fmt: skip
 @click.option("-n", "--dry-run", is_flag=True, help="List the runs and write nothing.")
