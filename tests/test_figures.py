@@ -407,6 +407,14 @@ def test_figures_of_one_named_sweep_lie_beside_its_tables(tmp_path, monkeypatch)
     assert asked == [tmp_path / "a" / "figures", tmp_path / "figures", tmp_path / "figures"]
 
 
+def test_some_figures_need_no_results(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(figures, "draw_all", lambda *arguments: asked.append(arguments) or ([Path("x.svg")], []))
+    result = CliRunner().invoke(cli, ["report", "--output", str(tmp_path), "--figures", "--data", str(NOWHERE)])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert asked == [([], tmp_path / "figures", NOWHERE)]
+
+
 def test_nothing_to_draw_at_all(tmp_path, monkeypatch):
     """Every picture's data set is torn, and there are no runs: all is said, and no sheet is drawn."""
 

@@ -39,12 +39,17 @@ def report(
     one is named, else to OUTPUT: with --paper, paper.md and paper.csv; with --figures, PNG, SVG and a contact sheet in
     figures/; with --scorecard, scorecard.md: every claim of the paper that can be measured, its number, ours, verdict.
     """
+    from glorot.results import find_folders
+
     if scorecard and (value or form != "markdown" or paper or figures):
         raise click.UsageError("--scorecard is a report of its own; give it without other options")
     if paper and value not in (None, "test_error"):
         raise click.UsageError("--paper shows test errors; leave --value out")
     if scorecard:
         return _scorecard(sweeps, output)
+    if figures and not sweeps and not find_folders(output):
+        _draw([], output, data)  # some need no run
+        return OK
     places = [place for name in sweeps or [str(output)] for place in places_of(name, output)]
     together = places[0][0] if sweeps and len(places) == 1 else output
     code = _tables(places, form, "test_error" if paper else value, together if paper else None)
