@@ -140,8 +140,15 @@ def provenance(started: datetime, seconds: float | None, threads: int | None, de
         "glorot": glorot.__version__,
         "python": platform.python_version(),
         "numpy": metadata.version("numpy"),
-        "numba": metadata.version("numba"),
+        "numba": metadata.version("numba") + (f", numba-cuda {_version('numba-cuda')}" if device == "cuda" else ""),
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # the simulator comes with numba
+        return "none"
 
 
 @cache

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from glorot import kernels, runner, workers
+from glorot.cell import now, provenance
 from glorot.errors import DeviceError
 from glorot.kernels import devices
 
@@ -108,6 +109,13 @@ def test_gpus(machine):
     assert kernels.gpus("cpu") == []
     assert kernels.hardware("cuda") == "NVIDIA H200, driver 580.65"
     assert kernels.hardware("cpu") is None
+
+
+def test_provenance_says_which_numba_cuda(machine, monkeypatch):
+    machine(FakeDriver([H200]))
+    monkeypatch.setattr("glorot.cell.metadata.version", lambda package: {"numba-cuda": "0.30.1"}.get(package, "9.9"))
+    assert provenance(now(), 1.0, 1, "cuda")["numba"] == "9.9, numba-cuda 0.30.1"
+    assert provenance(now(), 1.0, 1)["numba"] == "9.9"
 
 
 def test_a_system_that_does_not_tell_the_drivers_version(machine):
