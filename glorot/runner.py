@@ -160,20 +160,22 @@ def run_plan(
         plan.store.write_sweep(dump(plan.sweep, plan.store.folder), [settings_of(run) for run in plan.runs])
         with signals_noted() as noted:  # over both stages of a search: none is lost between them
             while plan.to_do:
-                at_once, threads = share_cores(len(plan.to_do), jobs, len(kernels.gpus(plan.device)))
+                # Long runs that are chosen already wait too: else those chosen next would wait for these to end.
+                stage = [run for run in plan.to_do if run in plan.short] if plan.later else plan.to_do
+                at_once, threads = share_cores(len(stage), jobs, len(kernels.gpus(plan.device)))
                 tasks = Tasks(data_folder, checkpoint_folder, plan.rerun, threads)
-                execute(plan.to_do, plan.store, tasks, at_once, observer, fail_fast, noted)
+                execute(stage, plan.store, tasks, at_once, observer, fail_fast, noted)
                 statuses = plan.store.statuses() if fail_fast else {}
-                if not plan.later or any(statuses.get(run.run_id) == "failed" for run in plan.to_do):
+                if not plan.later or any(statuses.get(run.run_id) == "failed" for run in stage):
                     break
-                plan = _after_search(plan)
+                plan = _after_search(plan, stage)
                 observer.planned(plan.to_do)
     return plan
 
 
-def _after_search(plan: Plan) -> Plan:
-    """What is to be done when all that was to do has ended."""
-    ended = [run.run_id for run in plan.to_do]
+def _after_search(plan: Plan, stage: Sequence[Run]) -> Plan:
+    """What is to be done when this stage, all the short runs there were to do, has ended."""
+    ended = [run.run_id for run in stage]
     folder = plan.store.folder.parent
     return make_plan(plan.sweep, folder, plan.device, plan.only, plan.rerun, plan.retry_failed, ended)
 

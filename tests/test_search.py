@@ -90,7 +90,6 @@ def test_plan_first_the_short_runs_then_the_chosen_ones(tmp_path):
     assert (len(first.later), first.held_up) == (6, 0)
     finish(first, first.to_do[:6], by_rate(_1=3.0, _03=2.0, _01=4.0))
     between = plan_of(tmp_path)
-    # One cell is searched: its long runs can start beside the short runs of the other.
     assert labels(between.to_do)[-3:] == [("standard", "0.03", seed, 100) for seed in "012"]
     assert (len(between.to_do), len(between.later)) == (9, 3)
     finish(first, first.to_do[6:], by_rate(_1=1.0, _03=2.0, _01=4.0))
@@ -169,6 +168,22 @@ def test_fail_fast_ends_before_the_second_stage(fail_fast, planned, tmp_path, mo
     last = runner.run_plan(plan, tmp_path, tmp_path, 1, observer, fail_fast)
     assert observer.planned_runs == planned
     assert runner.tally(last)["failed"] == 2
+
+
+def test_no_core_waits_for_long_runs_before_the_others_are_chosen(tmp_path, monkeypatch):
+    """One cell is searched already: its long runs start together with those of the other, after its short ones."""
+    first = plan_of(tmp_path)
+    finish(first, first.to_do[:6], by_rate(_1=3.0, _03=2.0, _01=4.0))
+    stages = []
+
+    def execute(runs, store, tasks, jobs, observer, fail_fast, noted):
+        stages.append([run.settings.updates for run in runs])
+        finish(first, runs, lambda run: 5.0)
+
+    monkeypatch.setattr(runner, "execute", execute)
+    last = runner.run_plan(plan_of(tmp_path), tmp_path, tmp_path, 1, Observer())
+    assert stages == [[10] * 6, [100] * 6]
+    assert runner.tally(last)["done"] == 18
 
 
 # Tables. -------------------------------------------------------------------------------------------
