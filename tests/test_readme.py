@@ -1,17 +1,20 @@
 """The README tells the truth: its sweep is one, its commands exist, its files are there, its table is the real one."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 
-from glorot import config
+from glorot import config, scorecard
 from glorot.cli import cli
+from glorot.paper import paper_table
 from glorot.report import stored_table
+from glorot.results import find_folders
 from glorot.settings import FIELDS
 from glorot.study import gather
-from glorot.sweep import expand
+from glorot.sweep import expand, stored_sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -68,4 +71,29 @@ def test_committed_results_are_of_the_shipped_sweep_and_give_the_committed_table
     assert table.csv() == (folder / "table.csv").read_text()
     scorecard = (folder / "scorecard.md").read_text()
     counted = re.search(r"(\d+) held, (\d+) not held, (\d+) not measured", scorecard)
+    assert counted[0] in (ROOT / "results" / "README.md").read_text()
+
+
+REFERENCE = ROOT / "results" / "reference"
+
+
+def test_the_reference_table_is_what_its_runs_give():
+    """README's first table, results/reference/paper.md and the runs it is made from are one."""
+    folders = find_folders(REFERENCE)
+    for folder in folders:
+        shipped = config.load(ROOT / "experiments" / f"{folder.name}.yaml")
+        assert replace(stored_sweep(folder, None), name=shipped.name) == shipped
+        assert stored_table(folder).csv() == (folder / "table.csv").read_text()
+    together = paper_table([stored_table(folder) for folder in folders])
+    assert together.markdown() == (REFERENCE / "paper.md").read_text()
+    assert together.csv() == (REFERENCE / "paper.csv").read_text()
+    told = re.search(r"<!-- reference -->\n(.*?)\n<!-- /reference -->", README, re.DOTALL)[1]
+    assert f"\n\n{told}\n\n" in (REFERENCE / "paper.md").read_text()
+
+
+def test_the_reference_scorecard_is_what_its_runs_give():
+    runs = gather(find_folders(REFERENCE))
+    text = scorecard.markdown(scorecard.judge(scorecard.evidence(runs)))
+    assert text == (REFERENCE / "scorecard.md").read_text()
+    counted = re.search(r"(\d+) held, (\d+) not held, (\d+) not measured", text)
     assert counted[0] in (ROOT / "results" / "README.md").read_text()
