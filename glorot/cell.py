@@ -60,7 +60,7 @@ def run_cell(
     on_progress: called about once a second with the updates done and the newest row of the history. What it raises
         ends the cell, after its state is saved.
 
-    The outcome's seconds are those of training and evaluation since the last interruption, without loading data and
+    The outcome's seconds are those of training and evaluation, also before an interruption, without loading data and
     compiling.
     """
     started = now()
@@ -75,14 +75,13 @@ def run_cell(
     if state is None:
         network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
     training = Training(settings, dataset, network, state)
-    clock = time.perf_counter()
     trained = training.run(_saving(checkpoints, on_progress))
     if trained.status == "done":
         _save(checkpoints, training)  # a sweep that asks for more updates later goes on from here
     return Outcome(
         _result(trained),
         [asdict(row) for row in trained.history],
-        provenance(started, time.perf_counter() - clock, threads, device),
+        provenance(started, training.seconds, threads, device),
         probes=[asdict(row) for row in trained.probes],
         correct=trained.correct,
     )

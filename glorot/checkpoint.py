@@ -112,6 +112,7 @@ class Checkpoints:
 
 def _arrays(state: State) -> dict[str, np.ndarray]:
     arrays = {"update": np.array(state.update), "losses": state.losses, "code": np.array(code())}
+    arrays["seconds"] = np.array(state.seconds)
     arrays["probes"] = np.array(json.dumps([asdict(row) for row in state.probes]))
     arrays["history"] = np.array([astuple(row) for row in state.history], np.float64).reshape(len(state.history), 7)
     for l, layer in enumerate(state.parameters):
@@ -128,7 +129,8 @@ def _read(path: Path) -> State | None:
             rows = [HistoryRow(int(row[0]), int(row[1]), *map(float, row[2:])) for row in arrays["history"]]
             layers = [Layer(arrays[f"W{l}"], arrays[f"b{l}"]) for l in range(n_layers)]
             probes = [_probe_row(fields) for fields in json.loads(str(arrays["probes"]))]
-            return State(int(arrays["update"]), layers, rows, arrays["losses"], probes)
+            seconds = float(arrays["seconds"])
+            return State(int(arrays["update"]), layers, rows, arrays["losses"], probes, seconds)
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
         return None
 

@@ -1,6 +1,7 @@
 """The SGD loop of one run: segments of updates, with evaluations and probes between them."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -50,7 +51,7 @@ class State:
     """Where a run is: all that the rest of it depends on.
 
     history: its rows at multiples of evaluate_every. losses: of the minibatches since the last of these rows, float64.
-    probes: what was seen inside the network so far.
+    probes: what was seen inside the network so far. seconds: spent on it; of these alone nothing depends.
     """
 
     update: int
@@ -58,6 +59,7 @@ class State:
     history: list[HistoryRow]
     losses: np.ndarray
     probes: list["ProbeRow"] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,15 +103,21 @@ class Training:
         self.probes: list[ProbeRow] = []
         self._losses: list[np.ndarray] = []
         self._correct: np.ndarray | None = None
+        self._began = time.perf_counter() - (state.seconds if state else 0.0)
         if state:
             kernels.parameters = state.parameters
             self.update, self.history, self._losses = state.update, list(state.history), [state.losses]
             self.probes = list(state.probes)
 
+    @property
+    def seconds(self) -> float:
+        """Spent on this run so far, also before it was interrupted: training, evaluation and probes."""
+        return time.perf_counter() - self._began
+
     def state(self) -> State:
         """Everything needed to go on from here."""
         losses = np.concatenate(self._losses) if self._losses else np.empty(0)
-        return State(self.update, self.kernels.parameters, list(self.history), losses, list(self.probes))
+        return State(self.update, self.kernels.parameters, list(self.history), losses, list(self.probes), self.seconds)
 
     def run(self, on_progress: Callable[["Training"], None] = lambda training: None) -> Trained:
         """Train to the end. on_progress is called after each segment; what it raises ends the run."""

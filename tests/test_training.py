@@ -304,6 +304,17 @@ def test_a_state_survives_its_file_and_a_longer_run_goes_on_from_it(dataset, tmp
     assert Checkpoints(tmp_path / "grown", chosen.model_copy(update={"seed": 6}), "cpu").load((6, 9, 8, 3)) is None
 
 
+def test_the_time_before_an_interruption_counts(dataset, tmp_path, monkeypatch):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
+    chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
+    made = kernels.create("cpu", (6, 9, 8, 3), "tanh", "cross_entropy", 3, 0.1, 1)
+    checkpoints = Checkpoints(tmp_path, chosen, "cpu")
+    checkpoints.save(Training(chosen, dataset, made).state())  # 10 seconds after it began
+    again = Training(chosen, dataset, made, checkpoints.load((6, 9, 8, 3)))
+    assert again.seconds == 20
+
+
 @pytest.mark.parametrize("damage", [b"", b"not a zip", None, b"PK\x03\x04 torn"])
 def test_a_state_that_cannot_be_read_is_passed_over(dataset, tmp_path, damage):
     chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
