@@ -26,10 +26,11 @@ One update runs, with every thread at the same step (a barrier between the steps
         +---------------------------+            +-------+-------+-------+-------+
                   forward                                   backward
 
-                   panel     tile forward              tile backward               W is prefetched
-        AVX-512    96 rows   4 rows x 4 (5) examples   8 rows x 16 columns         -
-        others     32 rows   2 rows x 3 (2) examples   5 rows x 8 columns          a panel (forward) or a tile
-                                                       (16 in the first layer)     (backward) ahead, into L2
+                   panel     tile forward              tile backward
+        AVX-512    96 rows   4 rows x 4 (5) examples   8 rows x 16 columns
+        others     32 rows   2 rows x 3 (2) examples   5 rows x 8 columns (16 in the first layer)
+
+W is prefetched into L2, a panel (forward) or a tile (backward) ahead, while the arithmetic goes on.
 
 Neither sharing nor tiling changes the order of any sum: forward, lane i of 16 adds up k = i, i+16, ...; backward,
 delta adds up j = 0, 1, 2, ... and the gradient e = 0, 1, 2, .... So the bits depend on the shapes alone.
@@ -59,16 +60,14 @@ L1_BYTES = 24 * 1024  # share of the first-level cache for delta and a of a bloc
 if has_avx512():  # 32 registers of 16 floats
     PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 96, 4, 4, 5
     UPDATE_ROWS, UPDATE_COLUMNS = 8, 16
-    PANEL_AHEAD, UPDATE_AHEAD = 0, 0
 else:  # 16 registers of 8 floats: a vector of ours takes two; and a smaller L2
     PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 32, 2, 3, 2
     UPDATE_ROWS, UPDATE_COLUMNS = 5, 8
-    PANEL_AHEAD, UPDATE_AHEAD = PANEL, UPDATE_ROWS  # rows of W that are prefetched: of the next panel, the next tile
 
-dot, dot_rest, dot_one = (dot_tile(ROWS, examples, PANEL_AHEAD) for examples in (EXAMPLES, REST_EXAMPLES, 1))
+dot, dot_rest, dot_one = (dot_tile(ROWS, examples, ahead=PANEL) for examples in (EXAMPLES, REST_EXAMPLES, 1))
 row_dot, row_dot_one = dot_tile(1, EXAMPLES), dot_tile(1, 1)
-update = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=UPDATE_AHEAD)
-update_first = update_tile(UPDATE_ROWS, with_delta=False, ahead=UPDATE_AHEAD)
+update = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=UPDATE_ROWS)
+update_first = update_tile(UPDATE_ROWS, with_delta=False, ahead=UPDATE_ROWS)
 update_row, update_first_row = update_tile(1, with_delta=True), update_tile(1, with_delta=False)
 
 
