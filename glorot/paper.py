@@ -221,10 +221,9 @@ def _title(place: Place) -> str:
 
 def _choice(ours: Ours) -> str:
     """ "learning_rate 0.03, chosen by validation error after 50,000 updates, one seed"."""
-    sweep, chosen = ours.table.source.sweep, ours.cell.chosen
-    if chosen:
-        texts = ", ".join(chosen_text(sweep, axis, label) for axis, label in chosen.items())
-        return f"{texts}, chosen by {chosen_by(sweep)}"
+    sweep = ours.table.source.sweep
+    if ours.cell.chosen:
+        return f"{chosen_text(sweep, ours.cell)}, chosen by {chosen_by(sweep)}"
     return "nothing chosen" if sweep.select else f"learning rate {ours.settings.learning_rate}, not chosen"
 
 

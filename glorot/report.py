@@ -286,9 +286,8 @@ def _choices(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequen
     for row, line in zip(rows, cells, strict=True):
         for column, cell in zip(columns, line, strict=True):
             if cell.chosen:
-                chosen = ", ".join(chosen_text(sweep, axis, label) for axis, label in cell.chosen.items())
-                without = f"{cell.unmeasured} of {cell.settings} settings without a result"
-                lines.append(f"{row} on {column}: {chosen}" + (f" ({without})" if cell.unmeasured else ""))
+                without = f" ({cell.unmeasured} of {cell.settings} settings without a result)"
+                lines.append(f"{row} on {column}: {chosen_text(sweep, cell)}{without * (cell.unmeasured > 0)}")
     return ["\n  - ".join([f"Chosen by {chosen_by(sweep)}:", *lines])] if lines else []
 
 
@@ -302,8 +301,14 @@ def chosen_by(sweep: "Sweep") -> str:
     return f"{what} after {sweep.search.updates:,} updates, {seeds}"
 
 
-def chosen_text(sweep: "Sweep", axis: str, label: str) -> str:
-    """ "learning_rate 0.1", and whether the grid ends there, so that a better one may lie beyond."""
+def chosen_text(sweep: "Sweep", cell: Cell) -> str:
+    """ "learning_rate 0.1 at the end of the grid (as good as 3 others)": where it is, and how clear."""
+    chosen = ", ".join(_setting(sweep, axis, label) for axis, label in cell.chosen.items())
+    return chosen + (f" (as good as {cell.tied} other{'s' if cell.tied > 1 else ''})" if cell.tied else "")
+
+
+def _setting(sweep: "Sweep", axis: str, label: str) -> str:
+    """ "learning_rate 0.1", and whether the grid ends there."""
     values = {one.label: next(iter(one.fields.values())) if len(one.fields) == 1 else None for one in sweep.grid[axis]}
     numbers = [value for value in values.values() if isinstance(value, int | float)]
     at_end = 1 < len(values) == len(numbers) and values[label] in (min(numbers), max(numbers))

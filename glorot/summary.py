@@ -28,7 +28,8 @@ class Cell:
 
     mean, standard_error (of the mean): in the value's own unit; None where there are too few finished runs.
     done, diverged, failed, missing: how many runs each. chosen: axis -> label of the setting selected.
-    unmeasured, settings: of the settings to select from, how many gave no result, and how many there are.
+    unmeasured, tied, settings: of the settings to select from, how many gave no result, how many others are exactly as
+        good as the one chosen, and how many there are.
     shown: the runs themselves; where nothing could be chosen, all that there are to choose from.
     sample: what tests see; None where there is no number, or where it leaves out a seed that diverged: such a mean
         flatters. mark: what they say.
@@ -42,6 +43,7 @@ class Cell:
     missing: int
     chosen: dict[str, str] = field(default_factory=dict)
     unmeasured: int = 0
+    tied: int = 0
     settings: int = 1
     shown: "Sequence[Run]" = ()
     sample: Sample | None = None
@@ -145,11 +147,13 @@ def cell_of(runs: "Sequence[Run]", source: Source) -> Cell:
     if best is None:
         return replace(undecided, settings=len(candidates), shown=runs)
     kept = settings.get(best, [])
-    scores = [summarized(group, found, source.by) for group in candidates.values()]
+    scores = {setting: summarized(group, found, source.by) for setting, group in candidates.items()}
+    ranks = [(bool(score.diverged), score.mean) for score in scores.values()]
     return replace(
         _with_sample(summarized(kept, found, value), kept, source),
         chosen=dict(zip(select.over, best, strict=True)),
-        unmeasured=sum(score.mean is None and not score.diverged for score in scores),
+        unmeasured=sum(score.mean is None and not score.diverged for score in scores.values()),
+        tied=ranks.count((bool(scores[best].diverged), scores[best].mean)) - 1,
         settings=len(candidates),
     )
 

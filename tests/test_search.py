@@ -226,6 +226,18 @@ def test_a_choice_at_the_end_of_the_grid_is_told(tmp_path):
     assert "Tanh on Shapeset: learning_rate 0.1 at the end of the grid" in note
 
 
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [((3.0, 2.0, 2.0), "0.03 (as good as 1 other)"), ((2.0,) * 3, "0.1 at the end of the grid (as good as 2 others)")],
+)
+def test_settings_as_good_as_the_one_chosen_are_counted(tmp_path, errors, told):
+    """At chance all are: then the choice says nothing, and neither does its place in the grid."""
+    plan = plan_of(tmp_path)
+    finish(plan, plan.to_do, by_rate(**dict(zip(("_1", "_03", "_01"), errors, strict=True))))
+    (note,) = [note for note in table_of(tmp_path, plan).notes if note.startswith("Chosen")]
+    assert f"Tanh on Shapeset: learning_rate {told}" in note.splitlines()[1]
+
+
 def test_select_without_search_is_as_before(tmp_path):
     text = TEXT.split("search")[0]
     sweep = config.parse(text, "two.yaml")
