@@ -34,8 +34,8 @@ PACKAGE = Path(__file__).resolve().parent
 # The sources that decide what a run gives.
 DECIDING = (
     "activations.py", "elementary.py", "initializers.py", "losses.py", "network.py", "probes.py", "randomness.py",
-    "training.py", "datasets/__init__.py", "datasets/cifar10.py", "datasets/folder.py", "datasets/images.py",
-    "datasets/mnist.py", "datasets/shapeset.py", "datasets/small_imagenet.py", "kernels/cpu.py",
+    "singular_values.py", "training.py", "datasets/__init__.py", "datasets/cifar10.py", "datasets/folder.py",
+    "datasets/images.py", "datasets/mnist.py", "datasets/shapeset.py", "datasets/small_imagenet.py", "kernels/cpu.py",
     "kernels/cuda.py", "kernels/cuda_steps.py", "kernels/simd.py", "stream.py",
 )  # fmt: skip
 

@@ -7,7 +7,9 @@ Bengio 2010). Layers are numbered from 1; the last one gives the logits.
     activation        a = f(z) of the hidden layers
     gradient          dC/dz (the paper's dC/ds) of the hidden layers and the logits, C the cost of one example
     weight_gradient   dC/dW of each layer, C the mean cost of the examples: what one SGD step on them would use
-    jacobian          singular values of da^l / da^(l-1) of the hidden layers from the second on, at one example
+    jacobian          singular values of da^l / da^(l-1) of the hidden layers from the second on, at 30 examples
+
+Sums are of one thread, but BLAS's: on another kind of processor the last of the digits that are kept may differ.
 """
 
 from collections.abc import Sequence
@@ -17,17 +19,19 @@ from typing import Protocol
 
 import numba
 import numpy as np
-import scipy.linalg
 from threadpoolctl import threadpool_limits
 
+from glorot import singular_values
 from glorot.activations import ACTIVATIONS
 from glorot.datasets import Examples
 from glorot.network import Layer
+from glorot.randomness import generator
 
 BINS = 100  # of a histogram
 SATURATED = 0.05  # a unit is saturated where its slope is below this share of the function's largest slope
 SPREAD = 4.0  # a histogram without natural bounds covers so many standard deviations on each side of 0
 SAMPLE = 4  # percentiles and histogram of weight gradients take one weight in so many
+JACOBIANS = 30  # examples at which singular values are taken, the first of those that are probed
 DIGITS = 6  # significant ones that are kept
 TINY = 1e-35  # below this standard deviation bins would have no width in float32
 
@@ -47,7 +51,7 @@ class ProbeRow:
 
     p2, p98: percentiles. saturation: share of saturated units, of activations only. counts: a histogram of BINS equal
     bins from low to high; what lies outside counts in the end bins. For the Jacobian: mean and std of its singular
-    values. What does not apply is None.
+    values over JACOBIANS examples (to 1 %: `singular_values`). What does not apply is None.
     """
 
     update: int
@@ -77,28 +81,22 @@ def measure(kernels: Probed, examples: Examples, activation: str, update: int = 
         for l, delta in enumerate(deltas, 1):
             rows.append(_row(update, "gradient", l, delta))
         for l, (delta, below) in enumerate(zip(deltas, inputs, strict=True), 1):
-            rows.append(_row(update, "weight_gradient", l, delta.T @ below / np.float32(len(examples)), sample=SAMPLE))
+            step = delta.T @ below / np.float32(len(examples))
+            rows.append(_row(update, "weight_gradient", l, step, some=sample(l, step.size)))
         for l, a in enumerate(activations[1:], 2):
-            found = singular_values(jacobian(parameters[l - 1].W, a[0], activation))
-            rows.append(ProbeRow(update, "jacobian", l, _rounded(found.mean()), _rounded(found.std())))
+            slopes = slope(activation)(a[:JACOBIANS])
+            mean, std = singular_values.mean_and_std(parameters[l - 1].W, slopes, l)
+            rows.append(ProbeRow(update, "jacobian", l, _rounded(mean), _rounded(std)))
     return rows
 
 
-def jacobian(W: np.ndarray, a: np.ndarray, activation: str) -> np.ndarray:
-    """da^l / da^(l-1) = diag(f'(z^l)) W^l at one example. W: (fan_out, fan_in). a = f(z^l): (fan_out,)."""
-    return slope(activation)(a)[:, None] * W
+def sample(layer: int, size: int) -> np.ndarray:
+    """Which of a layer's weights percentiles and histogram take: one of each SAMPLE neighbours, by chance.
 
-
-def singular_values(J: np.ndarray) -> np.ndarray:
-    """All min(m, n) singular values of J (m, n), ascending: square roots of the eigenvalues of J J'.
-
-    Three times as fast as a singular value decomposition. The least of them are off by up to 1e-3 of the largest,
-    which the mean does not notice.
+    Ascending positions, the same ones at every moment of every run: layer and size decide them.
     """
-    gram = J @ J.T if J.shape[0] <= J.shape[1] else J.T @ J
-    if not np.isfinite(gram).all():
-        return np.full(len(gram), np.nan)
-    return np.sqrt(np.maximum(scipy.linalg.eigvalsh(gram, check_finite=False, overwrite_a=True), 0))
+    first = np.arange(0, size, SAMPLE)
+    return np.minimum(first + generator(size, "probe", layer).integers(0, SAMPLE, len(first)), size - 1)
 
 
 @cache
@@ -131,18 +129,19 @@ def _row(
     low: float | None = None,
     high: float | None = None,
     saturation: float | None = None,
-    sample: int = 1,
+    some: np.ndarray | slice = slice(None),
 ) -> ProbeRow:
+    """Moments of all values, percentiles and histogram of some."""
     with np.errstate(invalid="ignore"):  # of a network that diverged
         mean, std = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
-    some = np.ascontiguousarray(values).reshape(-1)[::sample]
     if not np.isfinite(std):
         return ProbeRow(update, quantity, layer, np.nan, np.nan)
-    p2, p98 = np.percentile(some, (2, 98))
+    few = np.ascontiguousarray(values).reshape(-1)[some]
+    p2, p98 = np.percentile(few, (2, 98))
     if low is None or high is None:
         high = _rounded(SPREAD * std) if std > TINY else 1.0  # of constants, and what is hardly more than 0: any
         low = -high
-    counts = histogram(some, low, high)
+    counts = histogram(few, low, high)
     mean, std, p2, p98 = (_rounded(number) for number in (mean, std, p2, p98))
     known = None if saturation is None else _rounded(saturation)
     return ProbeRow(update, quantity, layer, mean, std, p2, p98, known, low, high, tuple(counts.tolist()))
@@ -150,7 +149,8 @@ def _row(
 
 def histogram(values: Sequence[float] | np.ndarray, low: float, high: float) -> np.ndarray:
     """Counts (BINS,) of values in equal bins from low to high; what lies outside counts in the end bins."""
-    return np.histogram(np.clip(values, low, high), BINS, (low, high))[0]
+    places = (np.asarray(values) - np.float32(low)) * np.float32(BINS / (high - low))
+    return np.bincount(np.clip(places, 0, BINS - 1).astype(np.intp), minlength=BINS)
 
 
 def _rounded(number: float) -> float:

@@ -69,14 +69,14 @@ def test_statistics_are_the_oracles(activation):
         assert row.update == 7
         assert row.mean == pytest.approx(values.mean(), rel=1e-3, abs=1e-6)
         assert row.std == pytest.approx(values.std(), rel=1e-3)
-        sample = values.reshape(-1)[:: probes.SAMPLE] if key[0] == "weight_gradient" else values
-        assert row.p2 == pytest.approx(np.percentile(sample, 2), rel=1e-3, abs=1e-6)
-        assert row.p98 == pytest.approx(np.percentile(sample, 98), rel=1e-3, abs=1e-6)
-        assert sum(row.counts) == sample.size
+        some = values.reshape(-1)[probes.sample(key[1], values.size)] if key[0] == "weight_gradient" else values
+        assert row.p2 == pytest.approx(np.percentile(some, 2), rel=1e-3, abs=1e-6)
+        assert row.p98 == pytest.approx(np.percentile(some, 98), rel=1e-3, abs=1e-6)
+        assert sum(row.counts) == some.size
         assert len(row.counts) == probes.BINS
     for l in (2, 3):
-        slopes = NAIVE[activation][1](zs[l - 1][0])
-        found = np.linalg.svd(slopes[:, None] * layers[l - 1].W, compute_uv=False)
+        slopes = NAIVE[activation][1](zs[l - 1][:30])
+        found = np.linalg.svd(slopes[:, :, None] * layers[l - 1].W, compute_uv=False)
         assert rows["jacobian", l].mean == pytest.approx(found.mean(), rel=1e-3)
         assert rows["jacobian", l].std == pytest.approx(found.std(), rel=1e-2)
     assert set(rows) == {*wanted, ("jacobian", 2), ("jacobian", 3)}
@@ -104,11 +104,27 @@ def test_a_histogram_counts_outliers_in_its_end_bins():
     assert (counts[0], counts[50], counts[99], counts.sum()) == (2, 1, 3, 6)
 
 
-def test_singular_values_of_random_matrices_follow_the_theory():
-    """Quarter circle law: the mean is 8 / (3 pi) sqrt(n Var W)."""
-    W = np.random.default_rng(0).uniform(-1, 1, (400, 400)).astype(np.float32) / np.float32(20)
-    assert probes.singular_values(W).mean() == pytest.approx(8 / (3 * math.pi) * math.sqrt(1 / 3), rel=0.01)
-    np.testing.assert_allclose(probes.singular_values(W[:30]), np.linalg.svd(W[:30], compute_uv=False)[::-1], rtol=1e-3)
+def test_the_sample_of_weight_gradients_prefers_no_input_unit():
+    """Rows of 1000 inputs, a multiple of SAMPLE: every fourth weight would be of the same 250 inputs in every row."""
+    chosen = probes.sample(3, 1000 * 1000)
+    of_input = np.bincount(chosen % 1000, minlength=1000)
+    assert (len(chosen), len(set(chosen)), of_input.sum()) == (250_000, 250_000, 250_000)
+    assert of_input.std() == pytest.approx(math.sqrt(1000 * 0.25 * 0.75), rel=0.1)
+    assert (probes.sample(3, 1000 * 1000) == chosen).all()
+    assert (probes.sample(2, 1000 * 1000) != chosen).mean() > 0.7
+    for size in (1, 2, 3, 5):
+        assert probes.sample(1, size).max() < size
+
+
+def test_the_jacobian_is_of_thirty_examples():
+    made, _, examples = a_network("relu")
+    few = Examples(examples.pixels[:30], examples.labels[:30])
+    pair = [
+        [row for row in probes.measure(made, some, "relu") if row.quantity == "jacobian"] for some in (examples, few)
+    ]
+    assert pair[0] == pair[1]
+    one = Examples(examples.pixels[:1], examples.labels[:1])
+    assert [row.quantity for row in probes.measure(made, one, "relu")].count("jacobian") == 2
 
 
 def test_a_network_that_overflows_is_seen_as_nan():
