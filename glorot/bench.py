@@ -305,10 +305,7 @@ def draw_roofline(setting: Setting, file: Path, peer: str | None = None, rounds:
 
     Intensity: operations a byte of weight traffic (each weight read forward, read and written backward).
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from glorot import pictures
 
     rates = floor(setting)
     intensities: list[float] = []
@@ -319,18 +316,21 @@ def draw_roofline(setting: Setting, file: Path, peer: str | None = None, rounds:
         intensities.append(sum(one.flops) / (3 * 4 * one.weights))
         for name in turns.seconds:
             speeds.setdefault(name, []).append(sum(one.flops) / turns.median(name) / 1e9)
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    x = np.geomspace(intensities[0] / 2, intensities[-1] * 2, 200)
-    traffic = 3 / (1 / rates.read + 2 / rates.read_write)  # bytes/s of one part reading, two parts read and written
-    axes.loglog(x, np.minimum(x * traffic, rates.flops) / 1e9, color="black", label="this machine's limits")
-    for (name, values), marker, color in zip(speeds.items(), "osD", ("#0072B2", "#E69F00", "#009E73"), strict=False):
-        axes.loglog(intensities, values, marker=marker, color=color, label=name)
-    for batch_size, intensity, speed in zip(BATCH_SIZES, intensities, speeds["glorot"], strict=True):
-        axes.annotate(str(batch_size), (intensity, speed), xytext=(0, 6), textcoords="offset points", ha="center")
-    axes.set_xlabel("operations a byte of weight traffic (FLOP/B); numbers: minibatch size")
-    axes.set_ylabel("GFLOP/s")
-    threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
-    axes.set_title(f"An update of {'-'.join(map(str, setting.sizes))} ({setting.activation}, {threads})")
-    axes.legend(loc="lower right")
-    figure.savefig(file, dpi=150)
-    pyplot.close(figure)
+    with pictures.shipped({}):
+        figure = pictures.new(figsize=(7, 4.5), dpi=150, layout="constrained")
+        axes = figure.subplots()
+        x = np.geomspace(intensities[0] / 2, intensities[-1] * 2, 200)
+        traffic = 3 / (1 / rates.read + 2 / rates.read_write)  # bytes/s of one part reading, two parts read and written
+        axes.loglog(x, np.minimum(x * traffic, rates.flops) / 1e9, color="black", label="this machine's limits")
+        for (name, values), marker, color in zip(
+            speeds.items(), "osD", ("#0072B2", "#E69F00", "#009E73"), strict=False
+        ):
+            axes.loglog(intensities, values, marker=marker, color=color, label=name)
+        for batch_size, intensity, speed in zip(BATCH_SIZES, intensities, speeds["glorot"], strict=True):
+            axes.annotate(str(batch_size), (intensity, speed), xytext=(0, 6), textcoords="offset points", ha="center")
+        axes.set_xlabel("operations a byte of weight traffic (FLOP/B); numbers: minibatch size")
+        axes.set_ylabel("GFLOP/s")
+        threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
+        axes.set_title(f"An update of {'-'.join(map(str, setting.sizes))} ({setting.activation}, {threads})")
+        axes.legend(loc="lower right")
+    file.write_bytes(pictures.rendered(figure, file.suffix[1:].lower(), {}))

@@ -1,11 +1,9 @@
 """What a figure shows, as plain data, and how that looks on a page.
 
-matplotlib is used through its objects alone (no pyplot, no state of the process) and imported when something is drawn.
 A layer has the same colour and marker in every figure, from dark (layer 1, at the input) to light; an activation
 function has its own colour, and the initialization its dashes. The colour-blind can tell the colours apart.
 """
 
-import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from glorot import pictures
 from glorot.initializers import INITIALIZERS
+from glorot.pictures import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,7 +102,6 @@ STYLE: Any = {
     "font.size": 9.0, "axes.titlesize": 9.5, "figure.titlesize": 10.5, "legend.fontsize": 8.0,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
     "lines.linewidth": 1.4, "lines.markersize": 3.5,
-    "svg.hashsalt": "glorot", "svg.fonttype": "none",
 }  # fmt: skip
 
 # Okabe & Ito's colours; the yellow of these is too light for a line on white.
@@ -128,9 +127,9 @@ def dashes(initializer: str) -> Any:
 
 def layer_color(layer: int, layers: int) -> Any:
     """layer: from 1, at the input. Viridis up to where it is too light for a line on white."""
-    import matplotlib
+    from matplotlib import colormaps
 
-    return matplotlib.colormaps["viridis"](0.88 * (layer - 1) / max(1, layers - 1))
+    return colormaps["viridis"](0.88 * (layer - 1) / max(1, layers - 1))
 
 
 def layer_style(layer: int, layers: int) -> dict[str, Any]:
@@ -142,30 +141,21 @@ def layer_style(layer: int, layers: int) -> dict[str, Any]:
 @contextmanager
 def sheet(page: Page[Any], title: str, height: float, **options: Any) -> Iterator[tuple["Figure", list["Axes"]]]:
     """A figure with a row of axes, one a panel, between its title and its caption."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    with pictures.shipped(STYLE):
+        figure = pictures.new(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
         axes = figure.subplots(1, len(page.panels), squeeze=False, **options)[0]
-        figure.suptitle(title)
-        figure.supxlabel(page.caption, fontsize=7.5, color="#444444")
+        figure.suptitle(plain(title))
+        figure.supxlabel(plain(page.caption), fontsize=7.5, color="#444444")
         for panel, one in zip(page.panels, axes, strict=True):
-            one.set_title(panel.title)
+            one.set_title(plain(panel.title))
         yield figure, list(axes)
         figure.draw_without_rendering()  # lays the figure out, once for both of its files
         figure.set_layout_engine("none")
 
 
 def rendered(figure: "Figure", form: str) -> bytes:
-    """The bytes of a file, form "png" or "svg", with nothing in them that differs from one time to the next."""
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    metadata: dict[str, Any] = {"Date": None} if form == "svg" else {"Software": None}
-    with rc_context(STYLE):
-        figure.savefig(buffer, format=form, metadata=metadata)
-    return buffer.getvalue()
+    """The bytes of a file, form "png" or "svg"."""
+    return pictures.rendered(figure, form, STYLE)
 
 
 def time_axis(axes: Sequence["Axes"], longest: int) -> float:

@@ -377,8 +377,9 @@ def test_report_figures(glorot, tmp_path, monkeypatch):
     (tmp_path / "more.yaml").write_text(SWEEP.replace("name: tiny", "name: more").replace("tanh", "softsign"))
     for name in ("tiny", "more"):
         assert glorot("run", f"{name}.yaml", "-q").returncode == 0
-    ended = glorot("report", "--figures")
-    assert ended.returncode == 0
+    (tmp_path / "matplotlibrc").write_bytes(b"\xff: no text\n")
+    ended = glorot("report", "--figures", MPLBACKEND="nonsense")
+    assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("## more")
     assert ended.stderr.splitlines()[-1] == "10 figures drawn in results/figures, all of them on contact-sheet.png"
     assert "figure 2: not drawn: needs a probed run of Sigmoid with 4 hidden layers on Shapeset; glo" in ended.stderr
