@@ -20,7 +20,7 @@ test: $(VENV)/test
 
 gpu-test: $(VENV)/$(CUDA)
 	$(BIN)/python -m pytest -m gpu tests
-	$(BIN)/python -c 'import sys; from glorot.bench import gpu_table; print(gpu_table(), end="", file=open(sys.argv[1], "w"))' $(GPU_TABLE)
+	$(BIN)/python -c 'import sys; from glorot.bench.contest import gpu_table; print(gpu_table(), end="", file=open(sys.argv[1], "w"))' $(GPU_TABLE)
 	cat $(GPU_TABLE)
 	$(BIN)/glorot bench --device cuda --peer torch
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from glorot.study import gather
+from glorot.results.stored import gather
 
 
 def power_law(updates: np.ndarray, errors: np.ndarray) -> tuple[float, float]:

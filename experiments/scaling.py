@@ -16,8 +16,8 @@ import click
 import numpy as np
 
 from glorot import datasets
-from glorot.network import initial_parameters
-from glorot.results import write_text
+from glorot.models.network import initial_parameters
+from glorot.results.store import write_text
 
 COLUMNS = ("scaling", "mean", "std", "learning_rate", "updates", "valid_error", "test_error", "seconds")
 BATCH = 10

@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 from glorot import datasets
-from glorot.results import write_text
+from glorot.results.store import write_text
 
 PAPER = {100_000: 59.47}  # test error in percent, section 2 of the paper
 COLUMNS = ("examples", "C", "gamma", "valid_error", "test_error", "support_vectors", "seconds")

@@ -5,7 +5,7 @@ training deep feedforward neural networks", and runs such studies of your own.
 
 The walk through the code::
 
-    experiments/*.yaml -> config -> sweep -> runner -> datasets -> training -> kernels -> results -> report
+    experiments/*.yaml -> sweeps -> execution -> training -> datasets, kernels -> results -> reporting
 """
 
 __version__ = "0.1.0"

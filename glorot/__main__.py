@@ -1,6 +1,6 @@
 """python -m glorot"""
 
-from glorot.cli import main
+from glorot.cli.main import main
 
 if __name__ == "__main__":
     main()

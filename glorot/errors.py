@@ -1,6 +1,6 @@
 """Errors a user can cause. Each message says what was expected, what was found and what to do.
 
-The library raises them, only ``cli.py`` and ``commands`` print them (exit code 2).
+The library raises them, only ``cli`` prints them (exit code 2).
 """
 
 

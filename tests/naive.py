@@ -1,7 +1,7 @@
 """The oracle: a network in float64, as slow and as obvious as it gets. Tests compare with it; glorot never imports it.
 
 Formulas are the textbook's, in the pre-activation z and not in the activation, on purpose: they share no step with
-glorot/activations.py and glorot/losses.py. Layers are (W, b) with W: (fan_out, fan_in), b: (fan_out,).
+glorot/models/activations.py and glorot/models/losses.py. Layers are (W, b) with W: (fan_out, fan_in), b: (fan_out,).
 """
 
 import numpy as np

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import glorot.kernels.cpu  # noqa: F401  (registers the primitives for compiled code)
-from glorot.activations import ACTIVATIONS
+from glorot.models.activations import ACTIVATIONS
 
 pytestmark = [
     pytest.mark.parametrize("name", ACTIVATIONS),

@@ -16,9 +16,9 @@ from pathlib import Path
 import click
 import pytest
 
-from glorot.cli import cli
-from glorot.rows import HISTORY_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
-from glorot.statistics import MCNEMAR
+from glorot.cli.main import cli
+from glorot.reporting.significance import MCNEMAR
+from glorot.results.rows import HISTORY_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
 
 TINY = """\
 name: tiny
@@ -152,7 +152,7 @@ def test_help_imports_nothing_heavy(environment):
 def test_the_parent_of_a_run_imports_no_numba(results, glorot):
     ended = glorot("run", "tiny.yaml", PYTHONPROFILEIMPORTTIME="1")
     assert ended.returncode == 0
-    assert "glorot.runner" in ended.stderr
+    assert "glorot.execution.runner" in ended.stderr
     assert not re.search(r" numba(\.|$)", ended.stderr, re.MULTILINE)
 
 
@@ -175,10 +175,10 @@ def test_workers_start_from_the_script(tiny, environment):
 
 
 def test_list_shows_every_name(glorot):
-    from glorot.activations import ACTIVATIONS
     from glorot.datasets import DATASETS
-    from glorot.initializers import INITIALIZERS
-    from glorot.losses import LOSSES
+    from glorot.models.activations import ACTIVATIONS
+    from glorot.models.initializers import INITIALIZERS
+    from glorot.models.losses import LOSSES
 
     text = glorot("list").stdout
     sections = {section.splitlines()[0]: section.splitlines()[1:] for section in text.rstrip("\n").split("\n\n")}
@@ -510,7 +510,7 @@ def test_stdout_that_cannot_spell(results, glorot):
 # Failures. -----------------------------------------------------------------------------------------
 
 FAULT = """\
-from glorot.training import Training
+from glorot.training.loop import Training
 run = Training.run
 def faulty(self, *arguments):
     if self.settings.activation == "sigmoid":

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 
 import glorot
-from glorot.activations import ACTIVATIONS
-from glorot.kernels import compiler, cpu
+from glorot.compiled import cache
+from glorot.kernels import cpu
+from glorot.models.activations import ACTIVATIONS
 
 # Prints tanh(1) as the compiled kernels compute it: one unit of weight 1 before logits (a, 0).
 PROGRAM = """
 import numpy as np
 from glorot import kernels
 from glorot.datasets import Examples
-from glorot.network import Layer
+from glorot.models.network import Layer
 
 kernels.prepare("cpu")
 network = kernels.create("cpu", (1, 1, 2), "tanh", "sigmoid_cross_entropy", 1, 0.1, 1)
@@ -67,7 +68,7 @@ def test_an_edited_formula_is_never_served_stale(tmp_path):
     package = tmp_path / "copy"
     shutil.copytree(Path(glorot.__file__).parent, package / "glorot", ignore=shutil.ignore_patterns("__pycache__"))
     assert result(start(tmp_path / "cache", package)) == pytest.approx(AS_IT_IS, abs=1e-5)
-    file = package / "glorot" / "activations.py"
+    file = package / "glorot" / "models" / "activations.py"
     before = file.stat()
     file.write_text(file.read_text().replace("return _tanh(z)", "return HALF*_tanh(z)").replace(
         "import ONE, ZERO", "import HALF, ONE, ZERO"))  # fmt: skip
@@ -80,17 +81,17 @@ def test_an_edited_formula_is_never_served_stale(tmp_path):
 
 def test_the_cache_s_folder_depends_on_all_that_is_compiled_and_on_the_processor(monkeypatch, tmp_path):
     monkeypatch.setenv("GLOROT_CACHE", str(tmp_path))
-    folder = compiler.cache_folder.__wrapped__()
+    folder = cache.cache_folder.__wrapped__()
     assert folder.parent == tmp_path / "kernels"
-    assert compiler.cache_folder.__wrapped__() == folder
-    monkeypatch.setattr(compiler, "cpu_target", lambda: ("haswell", "+avx2"))
-    assert compiler.cache_folder.__wrapped__() != folder
+    assert cache.cache_folder.__wrapped__() == folder
+    monkeypatch.setattr(cache, "cpu_target", lambda: ("haswell", "+avx2"))
+    assert cache.cache_folder.__wrapped__() != folder
 
 
 def test_no_folder_no_cache(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GLOROT_CACHE", str(tmp_path / "file"))
-    assert compiler.cache_folder.__wrapped__() is None
+    assert cache.cache_folder.__wrapped__() is None
 
 
 def test_old_versions_are_removed(monkeypatch, tmp_path):
@@ -99,7 +100,7 @@ def test_old_versions_are_removed(monkeypatch, tmp_path):
     young.mkdir()
     os.utime(old, (0, 0))
     monkeypatch.setenv("GLOROT_CACHE", str(tmp_path))
-    folder = compiler.cache_folder.__wrapped__()
+    folder = cache.cache_folder.__wrapped__()
     assert {path.name for path in (tmp_path / "kernels").iterdir()} == {"young", folder.name}
 
 
@@ -107,8 +108,8 @@ def test_what_is_not_in_the_digest_is_not_compiled():
     def function():
         return 1
 
-    with pytest.raises(RuntimeError, match=r"not in compiler\.COMPILED"):
-        compiler.jit(function)
+    with pytest.raises(RuntimeError, match=r"not in cache\.COMPILED"):
+        cache.jit(function)
 
 
 def compiled_below(dispatcher, found):

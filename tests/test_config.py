@@ -9,14 +9,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from glorot import config, yaml_nodes
-from glorot.activations import ACTIVATIONS
-from glorot.config import Choice, Select, Sweep, Table
 from glorot.datasets import DATASETS
 from glorot.errors import SweepError
-from glorot.initializers import INITIALIZERS
-from glorot.losses import LOSSES
-from glorot.settings import DEFAULTS, Settings, check_field, label_of
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.initializers import INITIALIZERS
+from glorot.models.losses import LOSSES
+from glorot.sweeps import config, yaml_nodes
+from glorot.sweeps.config import Choice, Select, Sweep, Table
+from glorot.sweeps.settings import DEFAULTS, Settings, check_field, label_of
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.yaml"))
 BASE = "base: {dataset: shapeset, activation: tanh, learning_rate: 0.03, updates: 100}\n"
@@ -786,7 +786,7 @@ def test_labels_and_defaults():
 def test_import_stays_light():
     """`glorot --help` has half a second: compilers and data frames are imported where they are used."""
     code = (
-        "import sys; import glorot.config, glorot.sweep; print([m for m in ('numba', 'pandas', "
+        "import sys; import glorot.sweeps.config, glorot.sweeps.runs; print([m for m in ('numba', 'pandas', "
         "'scipy') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -23,7 +23,7 @@ from glorot import kernels
 from glorot.datasets import Examples, FiniteDataset
 from glorot.errors import DeviceError
 from glorot.kernels import devices
-from glorot.stream import Stream
+from glorot.training.stream import Stream
 
 TESTS = Path(__file__).parent
 SIMULATOR = {"NUMBA_ENABLE_CUDASIM": "1"}

@@ -4,10 +4,11 @@ import sys
 
 import pytest
 
-from glorot import kernels, runner, workers
-from glorot.cell import now, provenance
+from glorot import kernels
 from glorot.errors import DeviceError
+from glorot.execution import runner, workers
 from glorot.kernels import devices
+from glorot.training.cell import now, provenance
 
 
 class FakeDriver:
@@ -113,7 +114,9 @@ def test_gpus(machine):
 
 def test_provenance_says_which_numba_cuda(machine, monkeypatch):
     machine(FakeDriver([H200]))
-    monkeypatch.setattr("glorot.cell.metadata.version", lambda package: {"numba-cuda": "0.30.1"}.get(package, "9.9"))
+    monkeypatch.setattr(
+        "glorot.training.cell.metadata.version", lambda package: {"numba-cuda": "0.30.1"}.get(package, "9.9")
+    )
     assert provenance(now(), 1.0, 1, "cuda")["numba"] == "9.9, numba-cuda 0.30.1"
     assert provenance(now(), 1.0, 1)["numba"] == "9.9"
 

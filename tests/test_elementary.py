@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import glorot.kernels.cpu  # noqa: F401  (registers the primitives for compiled code)
-from glorot import activations, elementary
+from glorot.compiled import elementary
+from glorot.models import activations
 
 pytestmark = pytest.mark.filterwarnings("ignore:(overflow|divide by zero|invalid value|underflow):RuntimeWarning")
 

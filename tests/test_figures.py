@@ -12,17 +12,17 @@ from naive import one_hot
 from PIL import Image
 from test_results import a_provenance, a_record
 
-from glorot import drawing, figures
-from glorot.activations import ACTIVATIONS
-from glorot.cli import cli
-from glorot.commands import report as report_command
+from glorot.cli import report as report_command
+from glorot.cli.main import cli
 from glorot.datasets import Examples, FiniteDataset
 from glorot.errors import DataError
-from glorot.figures import FIGURES, NotDrawn
-from glorot.initializers import INITIALIZERS
-from glorot.probes import BINS, ProbeRow
-from glorot.results import Store
-from glorot.study import gather
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.initializers import INITIALIZERS
+from glorot.paper import drawing, figures
+from glorot.paper.figures import FIGURES, NotDrawn
+from glorot.results.store import Store
+from glorot.results.stored import gather
+from glorot.training.probes import BINS, ProbeRow
 
 QUANTITIES = ("activation", "gradient", "weight_gradient")
 MOMENTS = (0, 50, 100)

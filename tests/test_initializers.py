@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from glorot.initializers import INITIALIZERS
-from glorot.network import initial_parameters, layer_sizes
+from glorot.models.initializers import INITIALIZERS
+from glorot.models.network import initial_parameters, layer_sizes
 from glorot.randomness import generator
 
 # Standard deviations, from the sources' formulas and not from the registry; uniform limits are sqrt(3) of them.

@@ -12,13 +12,14 @@ from naive import ACTIVATIONS as NAIVE
 from naive import forward
 from test_probes import naive_deltas
 
-from glorot import inspection, kernels
-from glorot.activations import ACTIVATIONS
-from glorot.cli import cli
+from glorot import kernels
+from glorot.cli.main import cli
 from glorot.datasets import Examples
-from glorot.initializers import INITIALIZERS
-from glorot.inspection import near_zero, singular_value_theory
-from glorot.network import initial_parameters
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.initializers import INITIALIZERS
+from glorot.models.network import initial_parameters
+from glorot.training import inspection
+from glorot.training.inspection import near_zero, singular_value_theory
 
 
 def seen(sizes, activation, initializer, n=60, loss="cross_entropy"):

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from glorot import kernels
-from glorot.activations import ACTIVATIONS
 from glorot.datasets import Examples
 from glorot.kernels import devices
-from glorot.losses import LOSSES
-from glorot.network import Layer
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.losses import LOSSES
+from glorot.models.network import Layer
 
 # A GPU joins where there is one. Where numba.cuda simulates it (tests/test_cuda.py starts such a process), it is alone,
 # and only the tests that are marked `simulated` are run: every GPU thread is a Python thread there.

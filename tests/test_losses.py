@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import glorot.kernels.cpu  # noqa: F401  (registers the primitives for compiled code)
-from glorot.losses import LOSSES
+from glorot.models.losses import LOSSES
 
 pytestmark = [
     pytest.mark.parametrize("name", LOSSES),

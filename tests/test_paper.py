@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from test_report import check_golden, store_runs
 
-from glorot import config, report
 from glorot.errors import ResultsError
-from glorot.paper import ROWS, TABLE_1, paper_table
-from glorot.sweep import expand
+from glorot.paper.table1 import ROWS, TABLE_1, paper_table
+from glorot.reporting import report
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand
 
 PAPER = """
 method:

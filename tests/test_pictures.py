@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from glorot import pictures
+from glorot.reporting import pictures
 
 DRAW = """
 import sys
 from pathlib import Path
-from glorot import pictures
+from glorot.reporting import pictures
 style = {"font.size": 9.0}
 with pictures.shipped(style):
     figure = pictures.new(figsize=(3, 2), layout="constrained")
@@ -89,7 +89,7 @@ def test_settings_of_the_process_stay(monkeypatch, tmp_path):
 def test_the_working_directory_and_the_environment_stay():
     code = (
         "import os; before = os.getcwd(), dict(os.environ)\n"
-        "from glorot import pictures; pictures.import_untouched()\n"
+        "from glorot.reporting import pictures; pictures.import_untouched()\n"
         "assert (os.getcwd(), dict(os.environ)) == before\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"MPLBACKEND": "nonsense"})

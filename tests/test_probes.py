@@ -7,12 +7,13 @@ import pytest
 from naive import ACTIVATIONS as NAIVE
 from naive import LOSSES, forward, gradients, one_hot
 
-from glorot import kernels, probes
-from glorot.activations import ACTIVATIONS
+from glorot import kernels
 from glorot.datasets import Examples
-from glorot.losses import LOSSES as OUR_LOSSES
-from glorot.network import initial_parameters
-from glorot.settings import Probes, Settings
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.losses import LOSSES as OUR_LOSSES
+from glorot.models.network import initial_parameters
+from glorot.sweeps.settings import Probes, Settings
+from glorot.training import probes
 
 SIZES = (20, 17, 33, 40, 5)
 

@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 import pytest
 
-from glorot import config, scorecard
-from glorot.cli import cli
-from glorot.paper import paper_table
-from glorot.report import stored_table
-from glorot.results import find_folders
-from glorot.settings import FIELDS
-from glorot.study import gather
-from glorot.sweep import expand, stored_sweep
+from glorot.cli.main import cli
+from glorot.paper import scorecard
+from glorot.paper.table1 import paper_table
+from glorot.reporting.report import stored_table
+from glorot.results.store import find_folders
+from glorot.results.stored import gather
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand, stored_sweep
+from glorot.sweeps.settings import FIELDS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

@@ -23,15 +23,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from glorot import config, regression, speed
-from glorot import verdicts as told
 from glorot.errors import GlorotError, ResultsError
-from glorot.regression import compare
-from glorot.results import Store, settings_of
-from glorot.rows import OUTCOME_COLUMNS, RUN_COLUMNS
-from glorot.speed import Speed
-from glorot.sweep import expand
-from glorot.verdicts import Verdict, exit_code, lines
+from glorot.gate import regression, speed
+from glorot.gate import verdicts as told
+from glorot.gate.regression import compare
+from glorot.gate.speed import Speed
+from glorot.gate.verdicts import Verdict, exit_code, lines
+from glorot.results.rows import OUTCOME_COLUMNS, RUN_COLUMNS
+from glorot.results.store import Store, settings_of
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -506,8 +507,8 @@ def test_the_committed_baselines_are_those_of_the_shipped_sweeps():
 
 
 def test_the_shipped_sweep_covers_activations_initializers_and_losses():
-    from glorot.activations import ACTIVATIONS
-    from glorot.losses import LOSSES
+    from glorot.models.activations import ACTIVATIONS
+    from glorot.models.losses import LOSSES
 
     runs = expand(config.load(Path(__file__).parent.parent / "experiments" / "regression.yaml"))
     cells = {(run.settings.activation, run.settings.initializer, run.settings.loss) for run in runs}
@@ -667,10 +668,12 @@ def test_check_names_one_sweep(place):
 
 
 FAST_BENCH = """\
-from glorot import bench, cli, speed
+from glorot.bench import contest as bench
+from glorot.cli import main
+from glorot.gate import speed
 bench.ROUND_SECONDS, bench.PAUSE_SECONDS = 0.001, 0.0
 speed.settings = lambda: [bench.Setting(hidden=(8,), batch_size=2)]
-cli.main()
+main()
 """
 
 

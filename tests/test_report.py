@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glorot import config, report, summary
 from glorot.errors import GlorotError
-from glorot.results import Store, settings_of
-from glorot.sweep import expand
+from glorot.reporting import report, summary
+from glorot.results.store import Store, settings_of
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -37,10 +37,10 @@ grid:
 DIGESTS = """
 import hashlib, json, sys
 from glorot import kernels
-from glorot.activations import ACTIVATIONS
+from glorot.models.activations import ACTIVATIONS
 from glorot.datasets.shapeset import Shapeset
-from glorot.losses import LOSSES
-from glorot.network import initial_parameters
+from glorot.models.losses import LOSSES
+from glorot.models.network import initial_parameters
 
 threads, sizes, shapeset, digests = int(sys.argv[1]), (1024, 77, 100, 33, 9), Shapeset(), {}
 kernels.prepare("cpu")

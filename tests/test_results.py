@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glorot import config, results
 from glorot.errors import ResultsError
-from glorot.results import Store, find_folders, read_folders, settings_of, write_text
-from glorot.rows import HISTORY_COLUMNS, OUTCOME_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
-from glorot.sweep import expand
+from glorot.results import store
+from glorot.results.rows import HISTORY_COLUMNS, OUTCOME_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
+from glorot.results.store import Store, find_folders, read_folders, settings_of, write_text
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand
 
 
 def a_record(run_id="a", **changes):
@@ -221,10 +222,10 @@ def break_step(monkeypatch, step, number, code=errno.ENOSPC):
     """Let the number-th call of one step of write_text fail, as it does on a full or read-only disk."""
     calls = iter(range(1000))
     module, name = {
-        "mkdir": (Path, "mkdir"), "open": (results, "open"), "write": (results, "open"),
+        "mkdir": (Path, "mkdir"), "open": (store, "open"), "write": (store, "open"),
         "fsync": (os, "fsync"), "replace": (os, "replace"),
     }[step]  # fmt: skip
-    original = open if module is results else getattr(module, name)
+    original = open if module is store else getattr(module, name)
 
     def broken(*args, **keywords):
         if next(calls) != number:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from glorot.results import Store
+from glorot.results.store import Store
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc to find the workers")
 

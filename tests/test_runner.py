@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from glorot import config, datasets, progress, runner, workers
-from glorot.cell import Outcome, failure, provenance
+from glorot import datasets
+from glorot.cli import progress
 from glorot.datasets import DataFile
 from glorot.errors import DataError, ResultsError, SweepError
-from glorot.results import Store, settings_of
+from glorot.execution import runner, workers
+from glorot.results.store import Store, settings_of
+from glorot.sweeps import config
+from glorot.training.cell import Outcome, failure, provenance
 
 TEXT = """\
 base: {dataset: shapeset, activation: tanh, depth: 1, width: 4, learning_rate: 0.1, updates: 10}

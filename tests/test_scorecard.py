@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glorot import claims, claims_at_start, claims_inside, claims_of_errors, config, scorecard
-from glorot.claims import HELD, NOT_HELD, NOT_MEASURED, Evidence
-from glorot.inspection import Inspection, LayerSeen, Pair
-from glorot.results import Store, settings_of
-from glorot.statistics import mcnemar_exact, two_proportions
-from glorot.study import StoredRun, gather
-from glorot.sweep import expand
+from glorot.paper import claims, claims_at_start, claims_inside, claims_of_errors, scorecard
+from glorot.paper.claims import HELD, NOT_HELD, NOT_MEASURED, Evidence
+from glorot.reporting.significance import mcnemar_exact, two_proportions
+from glorot.results.store import Store, settings_of
+from glorot.results.stored import StoredRun, gather
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand
+from glorot.training.inspection import Inspection, LayerSeen, Pair
 
 GOLDEN = Path(__file__).parent / "golden" / "scorecard.md"
 FULL = {"updates": 5_000_000, "hidden": "1000-1000-1000-1000-1000"}

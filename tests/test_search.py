@@ -12,9 +12,11 @@ import threading
 import pytest
 from test_report import check_golden, store_runs, texts
 
-from glorot import config, report, runner, search
-from glorot.results import Store, settings_of
-from glorot.sweep import expand
+from glorot.execution import runner
+from glorot.reporting import report
+from glorot.results.store import Store, settings_of
+from glorot.sweeps import config, search
+from glorot.sweeps.runs import expand
 
 TEXT = """\
 name: two

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import ACTIVATIONS as NAIVE
 
-from glorot import singular_values
-from glorot.initializers import INITIALIZERS
-from glorot.singular_values import mean_and_std
+from glorot.models.initializers import INITIALIZERS
+from glorot.training import singular_values
+from glorot.training.singular_values import mean_and_std
 
 
 def oracle(W, slopes):

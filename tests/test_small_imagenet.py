@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glorot import config, datasets, report, results
+from glorot import datasets
 from glorot.datasets import LocalData, folder, small_imagenet, wordnet
 from glorot.errors import DataError, SweepError
-from glorot.settings import Settings
-from glorot.sweep import expand, run_id, stored_sweep, with_data
+from glorot.reporting import report
+from glorot.results import store
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand, run_id, stored_sweep, with_data
+from glorot.sweeps.settings import Settings
 
 # --- the table of classes -----------------------------------------------------------------------------
 
@@ -430,7 +433,7 @@ def test_a_sweep_from_images_to_the_table(sweep_file, sources, glorot, tmp_path)
     )
     assert re.search(r"- photos: \d+ images in 3 classes, 6 x 6 grey\n", table)
     assert "- Examples tested: 12, 30, 10,000\n" in table
-    runs = results.Store(tmp_path / "results" / "mine").read_runs()
+    runs = store.Store(tmp_path / "results" / "mine").read_runs()
     assert [bool(re.search("SHA-256 [0-9a-f]{16}", text)) for text in runs["data"]] == [True, True, False]
     assert list(runs["status"]) == ["done"] * 3
 
@@ -470,7 +473,7 @@ def test_report_of_a_sweep_in_which_every_column_is_a_stand_in():
     sweep = with_data(config.parse(text, "s.yaml"), lambda dataset: pinned)
     runs = expand(sweep)
     rows = [
-        {**results.settings_of(run), "status": "done", "updates_done": 30, "test_error": 60.0, "valid_error": 60.0}
+        {**store.settings_of(run), "status": "done", "updates_done": 30, "test_error": 60.0, "valid_error": 60.0}
         for run in runs
     ]
     import pandas as pd

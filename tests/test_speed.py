@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from glorot import speed
-from glorot.bench import Setting
+from glorot.bench.contest import Setting
 from glorot.errors import ResultsError
-from glorot.speed import Speed
-from glorot.verdicts import lines
+from glorot.gate import speed
+from glorot.gate.speed import Speed
+from glorot.gate.verdicts import lines
 
 SMALL = Setting(hidden=(8,), batch_size=2)
 
@@ -53,7 +53,7 @@ def test_speeds_missing_and_new():
 
 
 def test_a_speed_is_measured_against_the_reference(monkeypatch):
-    monkeypatch.setattr("glorot.bench.ROUND_SECONDS", 0.001)
+    monkeypatch.setattr("glorot.bench.contest.ROUND_SECONDS", 0.001)
     one = speed.measure(SMALL, rounds=3)
     assert len(one.ratios) == 3
     assert all(0 < ratio < math.inf for ratio in one.ratios)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from glorot.statistics import (
+from glorot.reporting.significance import (
     MCNEMAR,
     PROPORTIONS,
     WELCH,

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glorot import config, datasets, sweep
+from glorot import datasets
 from glorot.errors import SweepError
-from glorot.settings import NOT_DECIDING, Probes, Settings
+from glorot.sweeps import config
+from glorot.sweeps import runs as sweep
+from glorot.sweeps.settings import NOT_DECIDING, Probes, Settings
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 TEXT = """

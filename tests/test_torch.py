@@ -5,7 +5,7 @@ import pytest
 
 from glorot import kernels
 from glorot.datasets.shapeset import Shapeset
-from glorot.network import initial_parameters
+from glorot.models.network import initial_parameters
 
 torch = pytest.importorskip("torch")
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glorot import checkpoint, kernels, training
-from glorot.checkpoint import Checkpoints
+from glorot import kernels
+from glorot.compiled import cache
 from glorot.datasets import Examples, FiniteDataset
-from glorot.kernels import compiler
-from glorot.network import initial_parameters
-from glorot.settings import Settings
-from glorot.training import Training, evaluate
+from glorot.models.network import initial_parameters
+from glorot.sweeps.settings import Settings
+from glorot.training import checkpoint, loop
+from glorot.training.checkpoint import Checkpoints
+from glorot.training.loop import Training, evaluate
 
 
 def train(chosen, dataset, made, on_progress=lambda update, row: None):
@@ -78,7 +79,7 @@ class ScriptedKernels:
 
 @pytest.fixture(params=[1, 3 * 4, 2**22], ids=["one update", "three updates", "whole intervals"])
 def segment_bytes(request, monkeypatch):
-    monkeypatch.setattr(training, "SEGMENT_BYTES", request.param)
+    monkeypatch.setattr(loop, "SEGMENT_BYTES", request.param)
 
 
 @pytest.mark.usefixtures("segment_bytes")
@@ -160,7 +161,7 @@ class TestScripted:
 
 
 def test_segments_are_as_long_as_segment_bytes_allow(monkeypatch):
-    monkeypatch.setattr(training, "SEGMENT_BYTES", 3 * 4)  # three minibatches of 2 examples of 2 bytes
+    monkeypatch.setattr(loop, "SEGMENT_BYTES", 3 * 4)  # three minibatches of 2 examples of 2 bytes
     dataset = CountingDataset()
     train(settings(), dataset, ScriptedKernels())
     assert [(start // 2, count // 2) for _, start, count in dataset.asked] == [(0, 3), (3, 1), (4, 3), (7, 1), (8, 2)]
@@ -218,7 +219,7 @@ def test_a_run_learns_and_is_the_same_again(dataset):
 @pytest.mark.parametrize("segment_bytes", [1, 100, 18 * 7, 10**9])
 def test_segments_do_not_matter(dataset, monkeypatch, segment_bytes):
     wanted = run(dataset)[1:]
-    monkeypatch.setattr(training, "SEGMENT_BYTES", segment_bytes)
+    monkeypatch.setattr(loop, "SEGMENT_BYTES", segment_bytes)
     assert run(dataset)[1:] == wanted
 
 
@@ -234,7 +235,7 @@ def test_evaluations_do_not_change_the_training(dataset):
 
 @pytest.mark.parametrize("segment_bytes", [1, 2**22])
 def test_a_real_divergence_stops_where_the_loss_does(dataset, monkeypatch, segment_bytes):
-    monkeypatch.setattr(training, "SEGMENT_BYTES", segment_bytes)
+    monkeypatch.setattr(loop, "SEGMENT_BYTES", segment_bytes)
     trained = run(dataset, learning_rate=1e5, activation="linear")[0]
     assert trained.status == "diverged"
     assert 0 < trained.updates < 25
@@ -282,12 +283,12 @@ def resumed(dataset, stops, updates=101, saved_as=None):
 @given(stops=st.lists(st.integers(0, 100), max_size=6))
 def test_interrupted_at_any_moment_the_rest_is_the_same(dataset, stops):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "SEGMENT_BYTES", 18 * 3)  # three updates
+        patch.setattr(loop, "SEGMENT_BYTES", 18 * 3)  # three updates
         assert resumed(dataset, sorted(stops))[1:] == run(dataset)[1:]
 
 
 def test_a_state_survives_its_file_and_a_longer_run_goes_on_from_it(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "SEGMENT_BYTES", 18 * 3)
+    monkeypatch.setattr(loop, "SEGMENT_BYTES", 18 * 3)
     assert resumed(dataset, [0, 30, 31, 100], saved_as=tmp_path)[1:] == run(dataset)[1:]
     short, *_ = resumed(dataset, [], updates=60)
     chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
@@ -306,7 +307,7 @@ def test_a_state_survives_its_file_and_a_longer_run_goes_on_from_it(dataset, tmp
 
 def test_the_time_before_an_interruption_counts(dataset, tmp_path, monkeypatch):
     clock = iter(range(0, 1000, 10))
-    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
     chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
     made = kernels.create("cpu", (6, 9, 8, 3), "tanh", "cross_entropy", 3, 0.1, 1)
     checkpoints = Checkpoints(tmp_path, chosen, "cpu")
@@ -338,7 +339,7 @@ def test_a_state_of_other_sources_or_shapes_is_passed_over(dataset, tmp_path, mo
 
 def test_the_sources_that_decide_are_those_that_are_compiled_and_more():
     assert all((checkpoint.PACKAGE / name).is_file() for name in checkpoint.DECIDING)
-    assert set(compiler.COMPILED) - {"kernels/floor.py"} <= set(checkpoint.DECIDING)
+    assert set(cache.COMPILED) - {"bench/floor.py"} <= set(checkpoint.DECIDING)
 
 
 PROBED = {"hidden": (9, 8), "updates": 101, "evaluate_every": 25, "batch_size": 3}
@@ -352,7 +353,7 @@ def test_probes_are_the_same_after_interruptions_and_change_nothing(dataset, tmp
     state, results = None, []
     for remaining in (stops, []):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training, "SEGMENT_BYTES", 18 * 3)
+            patch.setattr(loop, "SEGMENT_BYTES", 18 * 3)
             while True:
                 made = kernels.create("cpu", (6, 9, 8, 3), "tanh", "cross_entropy", 3, 0.1, 1)
                 made.parameters = initial_parameters((6, 9, 8, 3), "normalized", chosen.seed)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from glorot.compiled.cache import jit
 from glorot.datasets import DataFile, Examples
-from glorot.kernels.compiler import jit
 from glorot.randomness import PURPOSES
 
 CLASS_NAMES = ("T", "P", "E", "T+P", "P+E", "T+E", "T+T", "P+P", "E+E")

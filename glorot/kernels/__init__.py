@@ -1,4 +1,4 @@
-"""The devices networks run on, behind one small interface (``training.Kernels``). Only this module knows which."""
+"""The devices networks run on, behind one small interface (``protocol.Kernels``). Only this module knows which."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -6,7 +6,7 @@ from glorot.errors import DeviceError
 from glorot.kernels import devices
 
 if TYPE_CHECKING:
-    from glorot.training import Kernels
+    from glorot.kernels.protocol import Kernels
 
 DEVICES = ("auto", "cpu", "cuda")
 

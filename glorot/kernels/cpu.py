@@ -41,13 +41,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
 
-from glorot.activations import ACTIVATIONS
+from glorot.compiled.cache import compiling, has_avx512, jit
+from glorot.compiled.elementary import ONE, ZERO, F
 from glorot.datasets import Examples
-from glorot.elementary import ONE, ZERO, F
-from glorot.kernels.compiler import compiling, has_avx512, jit
 from glorot.kernels.simd import LANES, dot_tile, update_tile, wait_for_all
-from glorot.losses import LOSSES
-from glorot.network import Layer
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.losses import LOSSES
+from glorot.models.network import Layer
 
 # Columns of ``layers``: W is (FAN_OUT, STRIDE_IN) at W; a below, a (or z) above, delta below and above.
 FAN_IN, FAN_OUT, STRIDE_IN, STRIDE_OUT, W, BELOW, ABOVE = range(7)

@@ -36,7 +36,7 @@ from glorot.kernels.cuda_steps import (
     W,
     compiled,
 )  # fmt: skip
-from glorot.network import Layer
+from glorot.models.network import Layer
 
 EVALUATION_CHUNK = 6 if SIMULATED else 1280  # examples that pass the network together
 config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # the last layer is small

@@ -34,9 +34,9 @@ from llvmlite import ir
 from numba import cuda, types
 from numba.core import config
 
-from glorot.activations import ACTIVATIONS
-from glorot.elementary import ONE, ZERO, F, fma
-from glorot.losses import LOSSES
+from glorot.compiled.elementary import ONE, ZERO, F, fma
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.losses import LOSSES
 
 SIMULATED = bool(config.ENABLE_CUDASIM)  # every GPU thread a Python thread: small tiles
 

@@ -9,7 +9,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from glorot import activations, elementary
+from glorot.compiled import elementary
+from glorot.models import activations
 
 LANES = 16
 FLOAT = ir.FloatType()

@@ -1,0 +1,336 @@
+"""How fast the kernels are: absolute, against this machine's floor, and against PyTorch in the same run.
+
+Machines drift and are shared, so only ratios within one run mean much: the contestants take turns (A B A B ...), each
+round gives a ratio, and the median of the ratios is what counts.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glorot import kernels
+from glorot.bench.floor import Floor, measure
+from glorot.bench.peers import torch_peer
+from glorot.compiled.cache import cpu_target
+from glorot.datasets import Examples, info
+from glorot.models.network import initial_parameters, layer_sizes
+from glorot.sweeps.runs import Run
+
+if TYPE_CHECKING:
+    from glorot.bench.cuda_floor import GpuFloor
+    from glorot.kernels.protocol import Kernels
+
+ROUND_SECONDS = 0.25  # how long each contestant runs in a round
+PAUSE_SECONDS = 0.02  # lets the threads of the contestant before go to sleep
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured. The default is the paper's network."""
+
+    hidden: tuple[int, ...] = (1000,) * 5
+    batch_size: int = 10
+    activation: str = "tanh"
+    threads: int = 1
+    n_inputs: int = 1024
+    n_classes: int = 9
+    device: str = "cpu"
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return layer_sizes(self.n_inputs, self.hidden, self.n_classes)
+
+    @property
+    def weights(self) -> int:
+        return sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.sizes))
+
+    @property
+    def flops(self) -> tuple[int, int]:
+        """Of one update, forward and backward. The first layer has no delta to pass down."""
+        products = 2 * self.batch_size * self.weights
+        return products, 2 * products - 2 * self.batch_size * self.sizes[0] * self.sizes[1]
+
+    def floor_seconds(self, floor: "Floor | GpuFloor") -> float:
+        """The least time of an update: each weight is read forward, read and written backward, and no faster than
+        the arithmetic goes; on a GPU there is a barrier behind each layer, forward and backward."""
+        forward, backward = self.flops
+        n_bytes = 4 * self.weights
+        waiting = 2 * (len(self.sizes) - 1) * getattr(floor, "barrier", 0.0)
+        return (
+            waiting
+            + max(n_bytes / floor.read, forward / floor.flops)
+            + max(2 * n_bytes / floor.read_write, backward / floor.flops)
+        )
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Seconds an update (or an example) of each contestant, round by round. The first one is ours."""
+
+    seconds: Mapping[str, Sequence[float]]
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.seconds[name])
+
+    def ratio(self, name: str) -> float:
+        """How many times as long as ours: the median over the rounds."""
+        ours = next(iter(self.seconds.values()))
+        return statistics.median(theirs / own for theirs, own in zip(self.seconds[name], ours, strict=True))
+
+
+def contest(contestants: Mapping[str, Callable[[int], None]], rounds: int, unit: int = 1) -> Contest:
+    """Let the contestants take turns. Each is called with a number of units of work (updates, say)."""
+    counts = {}
+    for name, work in contestants.items():
+        work(unit)  # compile, warm up
+        began = time.perf_counter()
+        work(unit)
+        counts[name] = unit * max(1, min(1000, round(ROUND_SECONDS / (time.perf_counter() - began))))
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, work in contestants.items():
+            time.sleep(PAUSE_SECONDS)
+            began = time.perf_counter()
+            work(counts[name])
+            seconds[name].append((time.perf_counter() - began) / counts[name])
+    return Contest(seconds)
+
+
+def make_examples(setting: Setting, n: int) -> Examples:
+    """Random images: the time does not depend on what they show."""
+    random = np.random.default_rng(0)
+    return Examples(
+        random.integers(0, 256, (n, setting.n_inputs), np.uint8), random.integers(0, setting.n_classes, n, np.uint8)
+    )
+
+
+def our_kernels(setting: Setting) -> "Kernels":
+    """A network of this setting, at the paper's normalized initialization."""
+    kernels.prepare(setting.device)
+    network = kernels.create(
+        setting.device, setting.sizes, setting.activation, "cross_entropy", setting.batch_size, 0.01, setting.threads
+    )
+    network.parameters = initial_parameters(setting.sizes, "normalized", 0)
+    return network
+
+
+def updates(setting: Setting, peer: str | None = None, rounds: int = 11) -> Contest:
+    """Seconds an update, ours and the peer's."""
+    network = our_kernels(setting)
+    batches = 64 if setting.device == "cpu" else 1000
+    examples = make_examples(setting, batches * setting.batch_size)
+    stage = getattr(network, "stage", None)
+    staged = stage(examples) if stage else None  # as PyTorch has them: on the device
+
+    def ours(n: int) -> None:
+        while n > 0:
+            whole = staged is not None and n >= batches
+            network.train(staged if whole else examples.first(min(n, batches) * setting.batch_size))
+            n -= batches
+
+    contestants = {"glorot": ours}
+    if peer:
+        contestants |= torch_peer(setting).updates(examples)
+    return contest(contestants, rounds)
+
+
+def evaluation(setting: Setting, peer: str | None = None, rounds: int = 5, n: int = 10_000) -> Contest:
+    """Seconds an example of a forward pass over n examples, ours and the peer's."""
+    network = our_kernels(setting)
+    examples = make_examples(setting, n)
+
+    def ours(count: int) -> None:
+        for _ in range(count // n):
+            network.evaluate(examples)
+
+    contestants = {"glorot": ours}
+    if peer:
+        contestants |= torch_peer(setting).evaluation(examples)
+    return contest(contestants, rounds, unit=n)
+
+
+def floor(setting: Setting) -> "Floor | GpuFloor":
+    """This machine's rates at the setting's number of weights."""
+    if setting.device == "cuda":
+        from glorot.bench import cuda_floor
+
+        return cuda_floor.measure(4 * setting.weights)
+    return measure(4 * setting.weights, setting.threads)
+
+
+# What `glorot bench` says. -----------------------------------------------------------------------------------------
+
+
+def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict:
+    """Everything `glorot bench` measures of one setting, in plain numbers (--json)."""
+    rates, turns = floor(setting), updates(setting, peer, rounds)
+    seconds = turns.median("glorot")
+    looks = evaluation(setting, peer, max(3, rounds // 3))
+    measured = {
+        "setting": asdict(setting),
+        "processor": kernels.hardware(setting.device) or cpu_target()[0],
+        "ms_per_update": 1e3 * seconds,
+        "updates_per_second": 1 / seconds,
+        "gflops": sum(setting.flops) / seconds / 1e9,
+        "weight_gb_per_second": 3 * 4 * setting.weights / seconds / 1e9,  # read, read and written
+        "floor": {
+            "read_gb_per_second": rates.read / 1e9,
+            "read_write_gb_per_second": rates.read_write / 1e9,
+            "gflops": rates.flops / 1e9,
+            "ms_per_update": 1e3 * setting.floor_seconds(rates),
+            "barrier_us": 1e6 * getattr(rates, "barrier", 0.0),
+        },
+        "share_of_floor": setting.floor_seconds(rates) / seconds,
+        "us_per_evaluated_example": 1e6 * looks.median("glorot"),
+    }
+    if peer:
+        measured["peers"] = {
+            name: {"ms_per_update": 1e3 * turns.median(name), "ratio": turns.ratio(name), "rounds": rounds}
+            for name in turns.seconds
+            if name != "glorot"
+        }
+        measured["evaluation_peers"] = {
+            name: {"us_per_example": 1e6 * looks.median(name), "ratio": looks.ratio(name)}
+            for name in looks.seconds
+            if name != "glorot"
+        }
+    return measured
+
+
+def text(measured: dict) -> str:
+    """The same for people."""
+    setting, rates = Setting(**measured["setting"]), measured["floor"]
+    lines = [
+        f"{'-'.join(map(str, setting.sizes))}, {setting.activation}, minibatch {setting.batch_size}, "
+        f"{setting.threads} {'thread' if setting.threads == 1 else 'threads'}, {measured['processor']}",
+        f"  an update       {measured['ms_per_update']:8.3f} ms   ({measured['updates_per_second']:,.0f} a second)",
+        f"  arithmetic      {measured['gflops']:8.1f} GFLOP/s",
+        f"  weight traffic  {measured['weight_gb_per_second']:8.1f} GB/s",
+        f"  floor           {rates['ms_per_update']:8.3f} ms   (this machine reads "
+        f"{rates['read_gb_per_second']:.0f} GB/s, reads and writes {rates['read_write_gb_per_second']:.0f} GB/s, "
+        f"computes {rates['gflops']:.0f} GFLOP/s"
+        + (f", a barrier takes {rates['barrier_us']:.2f} us)" if rates["barrier_us"] else ")"),
+        f"  share of floor  {100 * measured['share_of_floor']:8.1f} %",
+        f"  an evaluation   {measured['us_per_evaluated_example']:8.2f} us an example",
+    ]
+    if "peers" in measured:
+        lines += ["", f"{'PyTorch, in turns with ours':30} {'ours x':>8}"]
+        lines += [
+            f"  {name:16} {peer['ms_per_update']:8.3f} ms {peer['ratio']:8.2f}   median of {peer['rounds']} rounds"
+            for name, peer in measured["peers"].items()
+        ]
+        lines += [
+            f"  evaluation       {peer['us_per_example']:8.2f} us {peer['ratio']:8.2f}   ({name})"
+            for name, peer in measured["evaluation_peers"].items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
+    """How long these runs would take, `jobs` at a time with `threads` threads each.
+
+    Each kind of network among them is timed, one at a time: its speed depends on its shape, minibatch and
+    activation, not on the images or the initial weights. Several at a time share the memory, and take a little longer.
+    """
+    kinds: dict[Setting, tuple[float, float]] = {}
+    total = 0.0
+    for run in runs:
+        one, data = run.settings, info(run.settings.dataset)
+        setting = Setting(
+            one.hidden, one.batch_size, one.activation, threads, math.prod(data.image_shape), data.n_classes
+        )
+        if setting not in kinds:
+            looks = evaluation(setting, rounds=2, n=500)
+            kinds[setting] = updates(setting, rounds=3).median("glorot"), looks.median("glorot")
+        update, example = kinds[setting]
+        evaluations = -(-one.updates // one.evaluate_every) + 1
+        total += one.updates * update + evaluations * (one.valid_examples + one.test_examples) * example
+    return {
+        "runs": len(runs),
+        "updates": sum(run.settings.updates for run in runs),
+        "networks_timed": len(kinds),
+        "jobs": jobs,
+        "threads": threads,
+        "seconds": total / jobs,
+    }
+
+
+def estimate_text(estimate: dict) -> str:
+    """The same for people."""
+    hours = estimate["seconds"] / 3600
+    length = (
+        f"{hours / 24:.1f} days" if hours > 48 else f"{hours:.1f} hours" if hours > 2 else f"{hours * 60:.0f} minutes"
+    )
+    return (
+        f"{estimate['updates']:,} updates, {estimate['jobs']} runs at a time with {estimate['threads']} thread(s) "
+        f"each: about {length} on this machine ({estimate['networks_timed']} kinds of network timed)\n"
+    )
+
+
+GPU_SETTINGS = [(width, batch_size) for width in (100, 1000, 2000) for batch_size in (1, 10, 128)]
+
+
+def gpu_table(rounds: int = 11) -> str:
+    """Markdown: our kernels on the GPU and PyTorch's, eager and as a replayed CUDA graph, in turns, for some shapes."""
+    measured = [results(Setting((width,) * 5, n, device="cuda"), "torch", rounds) for width, n in GPU_SETTINGS]
+    lines = [
+        f"{measured[0]['processor']}. Networks of 1024 inputs, 5 hidden layers, 9 classes; ratios: how many times as "
+        f"long as ours PyTorch takes, median of {rounds} rounds in turns (`make gpu-test`).",
+        "",
+        "| width | minibatch | us an update | share of the floor | eager | CUDA graph | evaluation |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for (width, n), one in zip(GPU_SETTINGS, measured, strict=True):
+        eager, graph = one["peers"].values()
+        (looks,) = one["evaluation_peers"].values()
+        lines.append(
+            f"| {width} | {n} | {1e3 * one['ms_per_update']:.1f} | {100 * one['share_of_floor']:.0f} % | "
+            f"{eager['ratio']:.1f} | {graph['ratio']:.1f} | {looks['ratio']:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+BATCH_SIZES = (1, 2, 5, 10, 20, 32, 64, 128)
+
+
+def draw_roofline(setting: Setting, file: Path, peer: str | None = None, rounds: int = 5) -> None:
+    """Speed of an update over arithmetic intensity, one point a minibatch size, under this machine's two limits.
+
+    Intensity: operations a byte of weight traffic (each weight read forward, read and written backward).
+    """
+    from glorot.reporting import pictures
+
+    rates = floor(setting)
+    intensities: list[float] = []
+    speeds: dict[str, list[float]] = {}
+    for batch_size in BATCH_SIZES:
+        one = replace(setting, batch_size=batch_size)
+        turns = updates(one, peer, rounds)
+        intensities.append(sum(one.flops) / (3 * 4 * one.weights))
+        for name in turns.seconds:
+            speeds.setdefault(name, []).append(sum(one.flops) / turns.median(name) / 1e9)
+    with pictures.shipped({}):
+        figure = pictures.new(figsize=(7, 4.5), dpi=150, layout="constrained")
+        axes = figure.subplots()
+        x = np.geomspace(intensities[0] / 2, intensities[-1] * 2, 200)
+        traffic = 3 / (1 / rates.read + 2 / rates.read_write)  # bytes/s of one part reading, two parts read and written
+        axes.loglog(x, np.minimum(x * traffic, rates.flops) / 1e9, color="black", label="this machine's limits")
+        for (name, values), marker, color in zip(
+            speeds.items(), "osD", ("#0072B2", "#E69F00", "#009E73"), strict=False
+        ):
+            axes.loglog(intensities, values, marker=marker, color=color, label=name)
+        for batch_size, intensity, speed in zip(BATCH_SIZES, intensities, speeds["glorot"], strict=True):
+            axes.annotate(str(batch_size), (intensity, speed), xytext=(0, 6), textcoords="offset points", ha="center")
+        axes.set_xlabel("operations a byte of weight traffic (FLOP/B); numbers: minibatch size")
+        axes.set_ylabel("GFLOP/s")
+        threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
+        axes.set_title(f"An update of {'-'.join(map(str, setting.sizes))} ({setting.activation}, {threads})")
+        axes.legend(loc="lower right")
+    file.write_bytes(pictures.rendered(figure, file.suffix[1:].lower(), {}))

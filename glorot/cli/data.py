@@ -1,0 +1,133 @@
+"""`glorot data list`, `fetch`, `build` and `verify`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from glorot.cli.shared import OK, WRONG_USAGE, Names, data_option, dataset_names, epilog, folder_type, say, show
+
+
+@click.group(epilog=epilog("glorot data list\nglorot data fetch mnist"))
+def data() -> None:
+    """See, fetch and verify the data sets.
+
+    They lie in the folder named with --data, else by the environment's GLOROT_DATA, else in the user's
+    cache. Shapeset is made on the fly and needs no file.
+    """
+
+
+@data.command("list", epilog=epilog("glorot data list"))
+@data_option
+def data_list(data: Path | None) -> None:
+    """List data sets, their places and states.
+
+    A data set is verified (its files are, bit for bit, its publisher's), built in (made on the fly), not
+    there, incomplete, or wrong; glorot data verify says which file is.
+    """
+    from glorot.datasets import data_folder
+
+    folder = data_folder(data)
+    rows = [(name, *_state(name, folder)[1:]) for name in dataset_names()]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    show("".join(f"{name:{widths[0]}}  {state:{widths[1]}}  {place}\n" for name, state, place in rows))
+
+
+@data.command(epilog=epilog("glorot data fetch mnist"))
+@click.argument("name", type=Names(dataset_names))
+@data_option
+def fetch(name: str, data: Path | None) -> None:
+    """Download a data set and verify it.
+
+    Files that are there and right are left alone; what comes is kept only if it is, bit for bit, what the
+    publisher made.
+    """
+    from glorot.datasets import DATASETS, data_folder
+
+    folder = data_folder(data)
+    DATASETS[name].implementation().fetch(folder)
+    _, state, place = _state(name, folder)
+    show(f"{name}: {state}: {place}\n")
+
+
+@data.command(epilog=epilog("glorot data build small-imagenet --from ILSVRC2012/train\n"
+                            "glorot data build small-imagenet --from tiny-imagenet --class flowers=DIR"))  # fmt: skip
+@click.argument("name", type=click.Choice(("small-imagenet", "small_imagenet")), metavar="small-imagenet")
+@click.option("--from", "trees", type=folder_type, multiple=True, metavar="DIR",
+              help="An ImageNet training tree: folders named by WordNet id. Repeatable.")  # fmt: skip
+@click.option("--class", "by_hand", multiple=True, metavar="CLASS=DIR",
+              help="A folder of images of one of the ten classes. Repeatable.")  # fmt: skip
+@data_option
+def build(name: str, trees: tuple[Path, ...], by_hand: tuple[str, ...], data: Path | None) -> None:
+    """Build Small-ImageNet of images you have.
+
+    Makes the paper's grey 37 x 37 photographs in ten classes from ImageNet's (ILSVRC-2012's, or Tiny-ImageNet's) and
+    from folders you say the class of. Which image is for training, validation or test follows from its SHA-256, so a
+    larger source moves none. Images that cannot be used are left out and listed in the manifest beside the data.
+    """
+    from glorot.cli.progress import ImageBar
+    from glorot.datasets import data_folder
+    from glorot.datasets import small_imagenet as built
+
+    folder = data_folder(data)
+    with ImageBar() as bar:
+        manifest = built.build_into(folder, trees, [_class_folder(one) for one in by_hand], bar.progressed)
+    images, file = manifest["images"], built.data_file(folder)
+    show(f"{name}: {manifest['about']}: {' / '.join(f'{count:,}' for count in images.values())}: {file.parent}\n")
+    left = manifest["without_class"]
+    say(
+        f"{len(manifest['skipped']):,} files skipped (listed in {file.with_suffix('.json')}); "
+        f"{left['files']:,} files of {left['ids']:,} WordNet ids belong to no class"
+    )
+
+
+def _class_folder(option: str) -> tuple[str, Path]:
+    """ "flowers=photos" -> ("flowers", Path("photos"))."""
+    from glorot.datasets.wordnet import CLASS_NAMES
+    from glorot.sweeps.settings import nearest
+
+    name, equals, folder = option.partition("=")
+    if name not in CLASS_NAMES or not folder:
+        allowed, found = ", ".join(CLASS_NAMES), repr(name if equals else option)
+        hint = nearest(name, CLASS_NAMES) if name not in CLASS_NAMES else "; and expected a folder behind the ="
+        message = f"expected CLASS=DIR, CLASS one of {allowed}; found {found}{hint}"
+        raise click.BadParameter(message, param_hint="--class")
+    return name, Path(folder).expanduser()
+
+
+@data.command(epilog=epilog("glorot data verify\nglorot data verify mnist"))
+@click.argument("name", type=Names(dataset_names), required=False)
+@data_option
+def verify(name: str | None, data: Path | None) -> int:
+    """Compare data files with their publishers' checksums.
+
+    Looks at all data sets that are there, if none is named. Exit code 2 if a file is wrong or missing, or
+    if the data set named is not there.
+    """
+    from glorot.datasets import data_folder
+
+    folder = data_folder(data)
+    code = OK
+    for one in [name] if name else dataset_names():
+        files, state, place = _state(one, folder)
+        show(f"{one}: {state}: {place}\n" + "".join(f"  {file.path.name}: {status}\n" for file, status in files))
+        if state not in ("verified", "built in") and (state != "not there" or name):
+            code = WRONG_USAGE
+    return code
+
+
+def _state(name: str, folder: Path) -> tuple[list[tuple[Any, str]], str, str]:
+    """A data set's files with their status, its own status in a word or two, and its place."""
+    from glorot.datasets import verify
+
+    files = verify(name, folder)
+    if not files:
+        return [], "built in", "made on the fly"
+    states = {status for _, status in files}
+    if any(status.startswith(("wrong", "unreadable")) for status in states):
+        state = "wrong"
+    elif "missing" in states:
+        state = "not there" if states == {"missing"} else "incomplete"
+    else:
+        state = "verified" if states == {"verified"} else "not verified"
+    return files, state, str(files[0][0].path.parent)

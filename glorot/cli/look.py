@@ -1,0 +1,153 @@
+"""`glorot list`, `glorot inspect` and `glorot bench`: they train nothing."""
+
+from pathlib import Path
+
+import click
+
+from glorot.cli.shared import (
+    Names,
+    activation_names,
+    data_option,
+    dataset_names,
+    epilog,
+    file_type,
+    initializer_names,
+    loss_names,
+    say,
+    show,
+)
+from glorot.kernels import DEVICES
+
+
+@click.command("list", epilog=epilog("glorot list"))
+def list_() -> None:
+    """List activations, initializers, losses, data sets, experiments.
+
+    These are the names a sweep file can use, each with its formula or what it is.
+    """
+    from glorot.datasets import DATASETS
+    from glorot.models.activations import ACTIVATIONS
+    from glorot.models.initializers import INITIALIZERS
+    from glorot.models.losses import LOSSES
+    from glorot.sweeps.shipped import shipped
+
+    sections = {
+        "activations": {name: activation.formula for name, activation in ACTIVATIONS.items()},
+        "initializers": {name: f"{one.formula}  [{one.source}]" for name, one in INITIALIZERS.items()},
+        "losses": {name: loss.formula for name, loss in LOSSES.items()},
+        "datasets": {name: info.summary for name, info in DATASETS.items()},
+        "experiments": shipped(),
+    }
+    width = max(len(name) for entries in sections.values() for name in entries)
+    lines = []
+    for section, entries in sections.items():
+        lines += ["", section, *(f"  {name:{width}}  {text}" for name, text in entries.items())]
+    show("\n".join(lines[1:]) + "\n")
+
+
+def layer_sizes(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """ "1200,1000" -> (1200, 1000)."""
+    from glorot.sweeps.settings import check_field
+
+    try:
+        return None if text is None else check_field("hidden", [int(size) for size in text.split(",")])
+    except ValueError:
+        raise click.BadParameter(f"expected sizes such as 1200,1000,800; found {text!r}") from None
+
+
+@click.command(epilog=epilog("glorot inspect --activation tanh --initializer standard\n"
+                           "glorot inspect --activation relu --initializer he_normal --hidden 300,200"))  # fmt: skip
+@click.option("--activation", type=Names(activation_names), required=True, help="Of the hidden layers.")
+@click.option("--initializer", type=Names(initializer_names), required=True, help="How the weights are drawn.")
+@click.option("--depth", type=click.IntRange(1, 1000), help="Hidden layers.  [default: 5]")
+@click.option("--width", type=click.IntRange(1, 10**6), help="Units a hidden layer.  [default: 1000]")
+@click.option("--hidden", callback=layer_sizes, metavar="N,N,...", help="All layer sizes, instead of depth and width.")
+@click.option("--dataset", type=Names(dataset_names), default="shapeset", show_default=True,
+              help="Whose test examples.")  # fmt: skip
+@click.option("--examples", type=click.IntRange(1, 100_000), default=300, show_default=True, help="How many of them.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the weights.")
+@click.option(
+    "--loss", type=Names(loss_names), default="cross_entropy", show_default=True, help="Where gradients start."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@data_option
+def inspect(
+    activation: str, initializer: str, depth: int | None, width: int | None, hidden: tuple[int, ...] | None,
+    dataset: str, examples: int, seed: int, loss: str, as_json: bool, data: Path | None,
+) -> None:  # fmt: skip
+    """See how signals spread through a network before training.
+
+    Prints the variance of activations, gradients and weight gradients in each layer, and the singular values of its
+    Jacobian, beside what the theory of Glorot & Bengio (2010) says of them (eq. 5 to 14). Trains nothing: seconds.
+    """
+    from glorot.datasets import data_folder
+    from glorot.sweeps.settings import BESIDE_HIDDEN, DEFAULT_DEPTH, DEFAULT_WIDTH
+    from glorot.training import inspection
+
+    if hidden and (depth or width):
+        raise click.UsageError(BESIDE_HIDDEN)
+    sizes = hidden or (width or DEFAULT_WIDTH,) * (depth or DEFAULT_DEPTH)
+    seen = inspection.inspect(dataset, activation, initializer, sizes, loss, examples, seed, data_folder(data))
+    show(seen.json() if as_json else seen.text())
+
+
+@click.command(epilog=epilog("glorot bench --peer torch\n"
+                           "glorot bench experiments/lecture.yaml\n"
+                           "glorot bench --width 100 --batch-size 1 --json"))  # fmt: skip
+@click.argument("sweep", type=click.Path(path_type=Path), required=False)
+@click.option("--peer", type=click.Choice(("torch",)), help="Measure PyTorch too, in turns with ours.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of each contestant.")
+@click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True, help="Examples an update.")
+@click.option("--width", type=click.IntRange(1), default=1000, show_default=True, help="Units a hidden layer.")
+@click.option("--depth", type=click.IntRange(1), default=5, show_default=True, help="Hidden layers.")
+@click.option("--activation", type=Names(activation_names), default="tanh", show_default=True,
+              help="Of the hidden layers.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1), default=11, show_default=True, help="Turns of each contestant.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs of SWEEP at a time.  [default: one a core]")
+@click.option("--device", type=click.Choice(DEVICES[1:]), default="cpu", show_default=True,
+              help="Where our network and its peer run.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@click.option("--roofline", type=file_type, metavar="FILE.png|svg",
+              help="Draw the speed of minibatches of 1 to 128 under this machine's limits.")  # fmt: skip
+def bench(
+    sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, activation: str,
+    rounds: int, jobs: int | None, device: str, as_json: bool, roofline: Path | None,
+) -> None:  # fmt: skip
+    """Measure how fast the kernels are.
+
+    Prints the time of an update of the paper's network (or another one), against the floor that
+    this machine's memory and arithmetic set, and against PyTorch in the same run. With SWEEP: how long its
+    runs would take.
+    """
+    import json
+
+    from glorot.bench import contest as measure
+    from glorot.execution import runner
+    from glorot.kernels import choose_device
+    from glorot.sweeps import config
+    from glorot.sweeps.runs import expand
+    from glorot.sweeps.search import describe_stages, flat, short_runs, workload
+    from glorot.sweeps.shipped import resolve
+
+    kind = choose_device(device).kind
+    if kind != "cpu" and (sweep or roofline):
+        raise click.UsageError("SWEEP and --roofline are for the CPU; leave out --device")
+    if sweep:
+        loaded = config.load(resolve(sweep))
+        grid = expand(loaded)
+        runs = workload(loaded, grid)
+        jobs, threads_each = runner.share_cores(len(runs), jobs)
+        estimate = measure.sweep_estimate(runs, jobs, threads_each)
+        if as_json:
+            show(json.dumps(estimate) + "\n")
+        else:
+            what = describe_stages(loaded, flat(short_runs(loaded, grid)), grid)
+            show(f"{what}\n{measure.estimate_text(estimate)}")
+        return
+    setting = measure.Setting((width,) * depth, batch_size, activation, threads, device=kind)
+    if roofline:
+        measure.draw_roofline(setting, roofline, peer, rounds)
+        say(f"drawn: {roofline}")
+        return
+    measured = measure.results(setting, peer, rounds)
+    show(json.dumps(measured, indent=2) + "\n" if as_json else measure.text(measured))

@@ -1,0 +1,150 @@
+"""What `glorot run` shows while it runs, on stderr: bars on a terminal, a line a run elsewhere."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+from glorot.sweeps.runs import Run
+from glorot.training.cell import Outcome
+
+BARE = ("method", "dataset", "activation", "initializer", "loss")  # axes whose labels speak for themselves
+
+
+def title(run: Run) -> str:
+    """A run in a few words: "Tanh N, mnist, learning_rate 0.03"."""
+    parts = [label if axis in BARE else f"{axis} {label}" for axis, label in run.labels.items()]
+    return ", ".join(parts) or f"{run.method}, {run.settings.dataset}"
+
+
+def duration(seconds: float) -> str:
+    """ "4.2 s", "45 s", "12 min", "3.4 h"."""
+    if seconds < 99.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """How a run ended, in a few words."""
+    result, origin = outcome.result, outcome.provenance
+    if outcome.status == "failed":
+        return f"failed: {origin['reason']}"
+    if outcome.status == "diverged":
+        return f"diverged after {result['updates_done']:,} updates in {duration(origin['seconds'])}"
+    return (
+        f"test error {result['test_error']:.2f} %, {result['updates_done']:,} updates in {duration(origin['seconds'])}"
+    )
+
+
+class Display:
+    """An Observer (``runner.py``) that prints. Use as a context manager.
+
+    runs: those to do, and stand-ins for those that are chosen later. quiet: only failures. verbose: a line an
+        evaluation too, and tracebacks.
+    """
+
+    def __init__(self, runs: Sequence[Run], quiet: bool = False, verbose: bool = False):
+        self.total, self.quiet, self.verbose = len(runs), quiet, verbose
+        self.ended = 0
+        self.console = Console(stderr=True, highlight=False)
+        # isatty: the environment (FORCE_COLOR and the like) can make rich take a file for a terminal
+        on_terminal = self.console.file.isatty() and not self.console.is_dumb_terminal
+        self.progress = Progress(
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            BarColumn(),
+            TextColumn("{task.fields[amount]}", justify="right", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True)),
+            console=self.console,
+            transient=True,
+            disable=quiet or not on_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._first: dict[str, tuple[float, int]] = {}  # clock and updates at the first report
+        self._evaluated: dict[str, int] = {}  # update of the last evaluation said
+        self._updates: dict[str, int] = {}  # done, of every run
+        updates = sum(run.settings.updates for run in runs)
+        self._whole = self.progress.add_task("", total=updates, amount="", state="", visible=self.total > 1)
+        self._show_whole()
+
+    def __enter__(self) -> "Display":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.progress.stop()
+
+    def planned(self, runs: Sequence[Run]) -> None:
+        self.total = self.ended + len(runs)
+        updates = sum(self._updates.values()) + sum(run.settings.updates for run in runs)
+        self.progress.update(self._whole, total=updates)
+        self._show_whole()
+        if runs and not self.quiet:
+            self._print(f"chosen: {len(runs)} {'run' if len(runs) == 1 else 'runs'} to follow")
+
+    def started(self, run: Run) -> None:
+        self._tasks[run.run_id] = self.progress.add_task(
+            escape(title(run)), total=run.settings.updates, amount="", state="preparing"
+        )
+
+    def progressed(self, run: Run, update: int, row: dict[str, Any]) -> None:
+        now = time.monotonic()
+        began, first = self._first.setdefault(run.run_id, (now, update))
+        speed = f"{(update - first) / (now - began):,.0f} updates/s" if update > first else ""
+        valid_error = f"valid {row['valid_error']:.2f} %"
+        self.progress.update(self._tasks[run.run_id], completed=update, amount=speed, state=valid_error)
+        self._updates[run.run_id] = update
+        self._show_whole()
+        if self.verbose and self._evaluated.get(run.run_id) != row["update"]:
+            self._evaluated[run.run_id] = row["update"]
+            rest = f"valid loss {row['valid_loss']:.4g}, test error {row['test_error']:.2f} %"
+            self._print(f"{title(run)}: update {row['update']:,}: {valid_error}, {rest}")
+
+    def finished(self, run: Run, outcome: Outcome) -> None:
+        self.ended += 1
+        self.progress.remove_task(self._tasks.pop(run.run_id))
+        self._updates[run.run_id] = run.settings.updates
+        self._show_whole()
+        if not self.quiet or outcome.status == "failed":
+            self._print(f"[{self.ended}/{self.total}] {title(run)}: {outcome_text(outcome)}")
+        if self.verbose and outcome.traceback:
+            self._print(outcome.traceback.rstrip())
+
+    def _show_whole(self) -> None:
+        """The first line: all runs together."""
+        text = f"{self.ended} of {self.total} runs"
+        self.progress.update(self._whole, description=text, completed=sum(self._updates.values()))
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, markup=False, soft_wrap=True)
+
+
+class ImageBar:
+    """A bar of images read, on a terminal and once there is something to read. Use as a context manager."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self.progress: Progress | None = None
+
+    def progressed(self, done: int, total: int) -> None:
+        if self.progress is None:
+            if not self.console.file.isatty() or self.console.is_dumb_terminal:
+                return
+            self.progress = Progress(
+                TextColumn("reading images"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+                TimeRemainingColumn(), console=self.console, transient=True,
+            )  # fmt: skip
+            self.progress.start()
+            self.progress.add_task("", total=total)
+        self.progress.update(self.progress.task_ids[0], completed=done, total=total)
+
+    def __enter__(self) -> "ImageBar":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self.progress is not None:
+            self.progress.stop()

@@ -1,0 +1,116 @@
+"""`glorot report`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from glorot.cli.shared import OK, WRONG_USAGE, Names, data_option, epilog, output_option, places_of, say, show
+from glorot.errors import ResultsError
+
+
+def values() -> Iterable[str]:
+    from glorot.sweeps.config import VALUES
+
+    return VALUES
+
+
+@click.command(epilog=epilog("glorot report quickstart\n"
+                           "glorot report results/lecture --value valid_error --format csv\n"
+                           "glorot report table1 lecture --paper\n"
+                           "glorot report figures --figures"))  # fmt: skip
+@click.argument("sweeps", nargs=-1, metavar="[NAME|DIR|SWEEP.yaml]...")
+@output_option
+@click.option("--format", "form", type=click.Choice(("markdown", "csv")), default="markdown",
+              show_default=True, help="What to print.")  # fmt: skip
+@click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
+@click.option("--paper", is_flag=True, help="One table of all these sweeps, beside the paper's Table 1.")
+@click.option("--scorecard", is_flag=True, help="Judge the paper's claims by these runs instead.")
+@click.option("--figures", is_flag=True, help="Draw the paper's figures as well, of all these sweeps together.")
+@data_option
+def report(
+    sweeps: tuple[str, ...], output: Path, form: str, value: str | None, paper: bool, scorecard: bool, figures: bool,
+    data: Path | None,
+) -> int:  # fmt: skip
+    """Print the tables of sweeps that were run.
+
+    Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
+    table.md and table.csv beside the results it reads. What is made of all of them together goes there if
+    one is named, else to OUTPUT: with --paper, paper.md and paper.csv; with --figures, PNG, SVG and a contact sheet in
+    figures/; with --scorecard, scorecard.md: every claim of the paper that can be measured, its number, ours, verdict.
+    """
+    from glorot.results.store import find_folders
+
+    if scorecard and (value or form != "markdown" or paper or figures):
+        raise click.UsageError("--scorecard is a report of its own; give it without other options")
+    if paper and value not in (None, "test_error"):
+        raise click.UsageError("--paper shows test errors; leave --value out")
+    if scorecard:
+        return _scorecard(sweeps, output)
+    if figures and not sweeps and not find_folders(output):
+        _draw([], output, data)  # some need no run
+        return OK
+    places = [place for name in sweeps or [str(output)] for place in places_of(name, output)]
+    together = places[0][0] if sweeps and len(places) == 1 else output
+    code = _tables(places, form, "test_error" if paper else value, together if paper else None)
+    if figures:
+        _draw([folder for folder, _ in places], together, data)
+    return code
+
+
+def _tables(places: list[tuple[Path, Path | None]], form: str, value: str | None, paper: Path | None) -> int:
+    """Print and write the table of each sweep. paper: write there, beside the paper's, one of all instead."""
+    from glorot.paper.table1 import paper_table
+    from glorot.reporting.report import stored_table
+
+    code, tables = OK, []
+    for number, (folder, file) in enumerate(places):
+        try:
+            table = stored_table(folder, file, value)
+        except ResultsError as error:
+            if len(places) == 1:
+                raise
+            say(f"glorot: skipped: {error}")
+            code = WRONG_USAGE
+            continue
+        tables.append(table)
+        if not paper:
+            table.write(folder)
+            text = table.markdown() if form == "markdown" else table.csv()
+            show(("\n" if number and form == "markdown" else "") + text)
+    if paper:
+        together = paper_table(tables)
+        together.write(paper)
+        show(together.markdown() if form == "markdown" else together.csv())
+    return code
+
+
+def _scorecard(sweeps: tuple[str, ...], output: Path) -> int:
+    """Print the scorecard of these sweeps' runs, and write it. With no results at all: of what needs no run."""
+    from glorot.paper import scorecard
+    from glorot.results.store import find_folders
+    from glorot.results.stored import gather
+
+    folders = [folder for name in sweeps for folder, _ in places_of(name, output)] or find_folders(output)
+    runs = gather(folders)
+    say(f"{len(runs)} stored runs; and two networks before training, which takes seconds")
+    text = scorecard.markdown(scorecard.judge(scorecard.evidence(runs)))
+    show(text)
+    place = folders[0] if sweeps and len(folders) == 1 else output
+    scorecard.write(place, text)
+    say(f"written: {place / scorecard.FILE}")
+    return OK
+
+
+def _draw(folders: list[Path], place: Path, data: Path | None) -> None:
+    """Figures 1-12 of the runs in these folders, in figures/ there, and what there are no runs for."""
+    from glorot.datasets import data_folder
+    from glorot.paper.figures import draw_all
+    from glorot.results.stored import gather
+
+    target = place / "figures"
+    files, notes = draw_all(gather(folders), target, data_folder(data))
+    for note in notes:
+        say(note)
+    count = sum(file.suffix == ".svg" for file in files)
+    say(f"{count} figures drawn in {target}, all of them on contact-sheet.png")

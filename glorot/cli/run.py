@@ -1,0 +1,167 @@
+"""`glorot run` and `glorot status`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from glorot.cli.shared import FAILED, OK, data_option, epilog, folder_type, output_option, places_of, say, show
+from glorot.kernels import DEVICES
+
+if TYPE_CHECKING:
+    from glorot.execution.runner import Plan
+
+
+@click.command(epilog=epilog("glorot run experiments/quickstart.yaml\n"
+                           "glorot run experiments/lecture.yaml --set updates=2000 --only dataset=mnist"))  # fmt: skip
+@click.argument("sweep", type=click.Path(path_type=Path))
+@output_option
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
+              help="Change a field of base, or search.updates; VALUE is read as YAML. Repeatable.")  # fmt: skip
+@click.option("--only", multiple=True, metavar="KEY=VALUE",
+              help="Keep the runs whose axis, method or field has this value. Repeatable.")  # fmt: skip
+@click.option("-n", "--dry-run", is_flag=True, help="List the runs and write nothing.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
+              help="Where the networks run.")  # fmt: skip
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at a time.  [default: one a core]")
+@click.option("--rerun", is_flag=True, help="Do finished runs again, from the start.")
+@click.option("--retry-failed", is_flag=True, help="Try failed runs again.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
+@click.option("--checkpoints", type=folder_type, help="Folder of saved states.  [default: the user's cache]")
+@click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Say every evaluation, and the tracebacks of failures.")
+@data_option
+def run(
+    sweep: Path, output: Path, overrides: tuple[str, ...], only: tuple[str, ...], dry_run: bool, device: str,
+    jobs: int | None, rerun: bool, retry_failed: bool, fail_fast: bool, checkpoints: Path | None, quiet: bool,
+    verbose: bool, data: Path | None,
+) -> int:  # fmt: skip
+    """Run the sweep of a YAML file, or a shipped experiment by name.
+
+    Trains one network for each cell of the sweep's grid, stores what comes out in OUTPUT/NAME/ as it
+    comes, and prints the table. Runs that are finished are skipped, and the state of each is saved every
+    few minutes (checkpoint_minutes in base), so an interrupted sweep goes on where it stopped.
+    """
+    from glorot.cli.progress import Display, ImageBar
+    from glorot.datasets import data_folder, pinned
+    from glorot.execution import runner
+    from glorot.execution.workers import Stopped
+    from glorot.kernels import choose_device
+    from glorot.reporting.report import stored_table
+    from glorot.sweeps import config
+    from glorot.sweeps.runs import expand, with_data
+    from glorot.sweeps.search import describe_stages
+    from glorot.sweeps.shipped import resolve
+    from glorot.training.checkpoint import checkpoint_folder
+
+    folder = data_folder(data)
+    with ImageBar(quiet) as bar:  # for a folder of images that was not built yet
+        loaded = with_data(
+            config.load(resolve(sweep), overrides), lambda one: pinned(one, folder, not dry_run, bar.progressed)
+        )
+    chosen = choose_device(device)
+    plan = runner.make_plan(loaded, output, chosen.kind, only, rerun, retry_failed)
+    if not quiet:
+        what = describe_stages(plan.sweep, plan.short, expand(plan.sweep, plan.device, only))
+        say(f"{what}; {_opening(plan)}, on {chosen.label}")
+        if chosen.note:
+            say(chosen.note)
+    if dry_run:
+        _list_runs(plan, folder)
+        return OK
+    runner.check_data(plan, folder)
+    display = Display([*plan.to_do, *plan.later], quiet, verbose)
+    try:
+        with display:
+            plan = runner.run_plan(plan, folder, checkpoint_folder(checkpoints), jobs, display, fail_fast)
+    except Stopped as stopped:
+        ended = f"{display.ended} of {display.total} runs finished (kept in {plan.store.folder})"
+        again = "" if rerun else "; the same command goes on from there"
+        say(f"glorot: interrupted with {ended}{again}")
+        return 128 + stopped.signum
+    table = stored_table(plan.store.folder)
+    table.write(plan.store.folder)
+    tally = runner.tally(plan)
+    if not quiet:
+        show(table.markdown())
+        _close(plan, tally)
+    return FAILED if tally["failed"] else OK
+
+
+def _opening(plan: "Plan") -> str:
+    """What is done and what is to do: "12 done, 1 failed (--retry-failed tries it again), 23 to do"."""
+    to_do = {run.run_id for run in plan.to_do}
+    skipped = [plan.statuses[run.run_id] for run in plan.selected if run.run_id not in to_do]
+    failed = skipped.count("failed")
+    parts = [f"{len(skipped) - failed} done", f"{len(to_do) + len(plan.later)} to do"]
+    if plan.held_up:
+        parts.append(f"{plan.held_up} waiting for short runs that --only leaves out")
+    if failed:
+        parts.insert(1, f"{failed} failed (--retry-failed tries again)")
+    return ", ".join(parts)
+
+
+def _list_runs(plan: "Plan", folder: Path) -> None:
+    """The runs of a dry run on stdout, and what data they lack on stderr."""
+    from glorot.cli.progress import title
+    from glorot.execution.runner import missing_data
+
+    to_do = {run.run_id for run in plan.to_do}
+    for one in plan.selected:
+        state = "to do" if one.run_id in to_do else plan.statuses[one.run_id]
+        short = f", {one.settings.updates:,} updates to choose" if one in plan.short else ""
+        show(f"{one.run_id}  {state:8}  {title(one)}{short}\n")
+    if plan.later:
+        runs = "1 run follows" if len(plan.later) == 1 else f"{len(plan.later)} runs follow"
+        say(f"note: {runs}, of the settings that these choose")
+    for message in missing_data(plan, folder).values():
+        say(f"note: {message}")
+
+
+def _close(plan: "Plan", tally: dict[str, int]) -> None:
+    """The closing lines: each run that went wrong, and the outcome of the whole."""
+    from glorot.cli.progress import title
+    from glorot.execution.runner import troubles
+
+    if tally["diverged"] or tally["failed"]:
+        for one, what in troubles(plan):
+            say(f"{title(one)}: {what}")
+    counts = ", ".join(f"{count} {status}" for status, count in tally.items() if count)
+    again = "; --retry-failed tries the failed again" if tally["failed"] else ""
+    say(f"{counts}; results in {plan.store.folder}{again}")
+
+
+@click.command(epilog=epilog("glorot status table1"))
+@click.argument("sweep", metavar="NAME|DIR|SWEEP.yaml")
+@output_option
+def status(sweep: str, output: Path) -> None:
+    """Say how far a sweep is, also while it runs.
+
+    Counts its runs that are done, running, failed and missing, with the progress of the running ones and the
+    reasons of failures.
+    """
+    from glorot.cli.progress import duration, title
+    from glorot.execution.runner import make_plan, troubles
+    from glorot.execution.status import read_status
+    from glorot.sweeps.runs import stored_sweep
+
+    begun = output / sweep  # perhaps with no result yet
+    places = [(begun, None)] if (begun / "sweep.yaml").is_file() else places_of(sweep, output)
+    for folder, file in places:
+        plan = make_plan(stored_sweep(folder, file), folder.parent, "cpu")
+        now = read_status(folder, plan.selected)
+        counts = ", ".join(f"{len(runs)} {name}" for name, runs in now.by_status.items() if runs)
+        if plan.later:
+            counts += f", {len(plan.later)} to be chosen"
+        total = f"{len(plan.selected) + len(plan.later)} runs"
+        if plan.short:
+            total += f", {len(plan.short)} of them short"
+        show(f"{folder.name}: {total}: {counts}{'' if now.active else '; no process runs it now'}\n")
+        for one in now.running:
+            left = "" if one.seconds_left is None else f", {duration(one.seconds_left)} left"
+            show(
+                f"  running: {title(one.run)}: {one.update:,} of {one.run.settings.updates:,} updates, "
+                f"valid error {one.valid_error:.2f} %{left}\n"
+            )
+        for run, what in troubles(plan):
+            show(f"  {title(run)}: {what}\n")

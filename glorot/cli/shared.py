@@ -1,0 +1,112 @@
+"""What commands share: how they print, their exit codes, common options, and the results a user names."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from glorot.errors import GlorotError, ResultsError
+
+OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+SWEEP_SUFFIXES = (".yaml", ".yml")
+
+
+def say(text: str) -> None:
+    """What is no data goes to stderr."""
+    click.echo(text, err=True)
+
+
+def show(text: str) -> None:
+    """Data goes to stdout, with its line ends. Whoever reads it may stop early: glorot report | head."""
+    try:
+        click.echo(text, nl=False)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise GlorotError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def epilog(example: str) -> str:
+    """An example for the end of a command's help, with its line breaks kept."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in example.splitlines())
+
+
+class Names(click.Choice):
+    """One of the names of a registry, which is imported when it is needed."""
+
+    def __init__(self, load: Callable[[], Iterable[str]]):
+        super().__init__(())
+        self.load = load
+
+    def get_metavar(self, *args: Any, **kwargs: Any) -> str | None:
+        self.choices = tuple(self.load())
+        return super().get_metavar(*args, **kwargs)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from glorot.sweeps.settings import nearest
+
+        self.choices = tuple(self.load())
+        if value not in self.choices:
+            allowed = ", ".join(self.choices)
+            self.fail(f"expected one of {allowed}; found {value!r}{nearest(value, self.choices)}", param, ctx)
+        return value
+
+
+def activation_names() -> Iterable[str]:
+    from glorot.models.activations import ACTIVATIONS
+
+    return ACTIVATIONS
+
+
+def dataset_names() -> Iterable[str]:
+    from glorot.datasets import DATASETS
+
+    return DATASETS
+
+
+def initializer_names() -> Iterable[str]:
+    from glorot.models.initializers import INITIALIZERS
+
+    return INITIALIZERS
+
+
+def loss_names() -> Iterable[str]:
+    from glorot.models.losses import LOSSES
+
+    return LOSSES
+
+
+folder_type = click.Path(path_type=Path, file_okay=False)
+file_type = click.Path(path_type=Path, dir_okay=False)
+output_option = click.option(
+    "-o", "--output", type=folder_type, default=Path("results"), show_default=True,
+    help="Folder of results; a sweep's own are in its subfolder NAME.",
+)  # fmt: skip
+data_option = click.option(
+    "--data", type=folder_type, envvar="GLOROT_DATA", show_envvar=True,
+    help="Folder of the data sets.  [default: the user's cache]",
+)  # fmt: skip
+
+
+def places_of(name: str, output: Path) -> list[tuple[Path, Path | None]]:
+    """Folders of the results a user names, each with the sweep file where that was named."""
+    from glorot.results.store import find_folders
+    from glorot.sweeps import config
+    from glorot.sweeps.settings import nearest
+    from glorot.sweeps.shipped import resolve
+
+    path = Path(name)
+    if path.suffix in SWEEP_SUFFIXES:
+        path = resolve(path)
+        return [(output / config.load(path).name, path)]
+    for folder in (output / name, path):
+        found = find_folders(folder)
+        if found:
+            return [(one, None) for one in found]
+    stored = [folder.name for folder in find_folders(output)]
+    where = path if path == output else f"{output / name} or {path}"
+    remedy = nearest(name, stored) or "; run a sweep first: glorot run SWEEP"
+    raise ResultsError(f"expected results in {where}, found none{remedy}")

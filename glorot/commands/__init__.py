@@ -1,1 +1,0 @@
-"""One module for each command of `glorot`, or for a few that belong together; what they share is in ``shared``."""

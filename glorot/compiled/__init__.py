@@ -1,0 +1,1 @@
+"""What everything compiled rests on: the cache of machine code, and exp, log and tanh without a C library."""

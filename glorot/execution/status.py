@@ -1,0 +1,120 @@
+"""What is done, running, failed and missing of a sweep, also while another process runs it.
+
+The runner keeps two hidden files in the results' folder while it works: ``.lock``, held by the process that writes,
+and ``.progress.json``, where each running cell is. A lock ends with its process, however that ends.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glorot.errors import ResultsError
+from glorot.results.store import Store, write_text
+from glorot.sweeps.runs import Run
+
+if TYPE_CHECKING:
+    import filelock
+
+WRITE_SECONDS = 1.0  # the least time between two writes of the progress
+
+
+def lock_of(folder: Path) -> "filelock.BaseFileLock":
+    """The lock of who writes to a results' folder. Acquiring it fails at once if another process has it."""
+    import filelock
+
+    return filelock.FileLock(folder / ".lock", timeout=0)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process is writing to this folder now."""
+    import filelock
+
+    if not (folder / ".lock").exists():
+        return False
+    try:
+        with lock_of(folder):
+            return False
+    except filelock.Timeout:
+        return True
+    except (OSError, NotImplementedError):  # not ours to lock: then nor to run
+        return False
+
+
+class ProgressFile:
+    """Where the running cells are, for others to read. Nothing depends on it, so a failed write is no error."""
+
+    def __init__(self, folder: Path):
+        self.path = folder / ".progress.json"
+        self._cells: dict[str, dict[str, Any]] = {}
+        self._written = 0.0
+
+    def add(self, run: Run, update: int, row: dict[str, Any]) -> None:
+        now = time.time()
+        cell = self._cells.setdefault(run.run_id, {"since": now, "first": update})
+        cell |= {"update": update, "valid_error": row["valid_error"], "now": now}
+        if now - self._written >= WRITE_SECONDS:
+            self._write(now)
+
+    def remove(self, run: Run) -> None:
+        self._cells.pop(run.run_id, None)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+    def _write(self, now: float) -> None:
+        self._written = now
+        with contextlib.suppress(ResultsError):
+            write_text(self.path, json.dumps(self._cells))
+
+
+@dataclass(frozen=True)
+class Running:
+    """A cell under way. seconds_left: None before it can be told."""
+
+    run: Run
+    update: int
+    valid_error: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The runs of a sweep by what became of them, in grid order."""
+
+    by_status: dict[str, list[Run]]
+    running: list[Running]
+    active: bool
+
+
+def read_status(folder: Path, runs: Sequence[Run]) -> Status:
+    """The status of a sweep's runs. Raises ResultsError where runs.csv cannot be read."""
+    statuses = Store(folder).statuses()
+    active = is_running(folder)
+    progress = _read_progress(folder / ".progress.json") if active else {}
+    running = [_running(run, progress[run.run_id]) for run in runs if run.run_id in progress]
+    under_way = {one.run.run_id for one in running}
+    by_status: dict[str, list[Run]] = {name: [] for name in ("done", "diverged", "running", "failed", "missing")}
+    for run in runs:
+        stored = "running" if run.run_id in under_way else statuses.get(run.run_id, "missing")
+        by_status[stored].append(run)
+    return Status(by_status, running, active)
+
+
+def _read_progress(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        cells = json.loads(path.read_text())
+        keys = {"since", "first", "update", "valid_error", "now"}
+        return {run_id: cell for run_id, cell in cells.items() if keys <= cell.keys()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _running(run: Run, cell: dict[str, Any]) -> Running:
+    seconds, updates = cell["now"] - cell["since"], cell["update"] - cell["first"]
+    left = (run.settings.updates - cell["update"]) * seconds / updates if updates > 0 else None
+    return Running(run, cell["update"], cell["valid_error"], left)

@@ -1,0 +1,1 @@
+"""Results and speed against a committed baseline, for CI."""

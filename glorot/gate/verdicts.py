@@ -1,0 +1,134 @@
+"""Verdicts of ``glorot check``: what becomes of a cell that is compared with a baseline, and how that is told."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from glorot.errors import GlorotError, ResultsError
+
+KINDS = ("worse", "changed", "missing", "better", "new", "same")  # what needs attention comes first
+BAD = ("worse", "changed", "missing")
+NONE = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one cell.
+
+    kind: one of KINDS. cell: its name. baseline, found: both numbers as text; NONE where there is none. why: how
+    that was decided.
+    """
+
+    kind: str
+    cell: str
+    baseline: str
+    found: str
+    why: str
+
+    @property
+    def line(self) -> str:
+        return f"{self.kind:8}{self.cell}: {self.baseline} -> {self.found} ({self.why})"
+
+
+def beyond(old: float, new: float, factor: float) -> str | None:
+    """Whether a number, of which less is better, is worse or better by more than the factor."""
+    return "worse" if new > old * factor else "better" if new * factor < old else None
+
+
+def checked_factor(factor: float | None, default: float) -> float:
+    factor = default if factor is None else factor
+    if not 1 <= factor < math.inf:  # nothing would ever be beyond NaN
+        raise GlorotError(f"expected a factor of at least 1, found {factor:g}")
+    return factor
+
+
+def check_baseline(path: Path, command: str) -> None:
+    """Raises ResultsError where there is no such file. command: the one that makes it."""
+    if not path.is_file():
+        raise ResultsError(
+            f"there is no baseline: expected the file {path}; name it with --baseline, or make it with "
+            f"`{command} --update`"
+        )
+
+
+def exit_code(verdicts: Sequence[Verdict]) -> int:
+    """0: well; 1: something is worse, changed or missing; 2: nothing was measured on both sides."""
+    if not _anything_measured(verdicts):
+        return 2
+    return 1 if any(verdict.kind in BAD for verdict in verdicts) else 0
+
+
+def _anything_measured(verdicts: Iterable[Verdict]) -> bool:
+    return any(verdict.kind not in ("missing", "new") for verdict in verdicts)
+
+
+def lines(verdicts: Iterable[Verdict]) -> str:
+    """A line a cell."""
+    return "".join(f"{verdict.line}\n" for verdict in verdicts)
+
+
+def closing(verdicts: Sequence[Verdict]) -> str:
+    """The counts, and what to do about what changed."""
+    counts = Counter(verdict.kind for verdict in verdicts)
+    parts = ", ".join(f"{counts[kind]} {kind}" for kind in reversed(KINDS) if counts[kind])
+    text = f"{len(verdicts)} {'cell' if len(verdicts) == 1 else 'cells'}: {parts or 'none'}"
+    if not _anything_measured(verdicts):
+        return f"{text}; nothing was measured that is in the baseline"
+    if counts["changed"]:
+        text += (
+            "; the same bits were promised, so a change that is meant raises RESULTS_VERSION in glorot/sweeps/runs.py: "
+            "then run the sweep again, and check it with --update"
+        )
+    return text
+
+
+def summary(title: str, verdicts: Sequence[Verdict]) -> str:
+    """Markdown: the closing line, and a table with what needs attention first."""
+    outcome = {0: "passed", 1: "failed", 2: "measured nothing"}[exit_code(verdicts)]
+    text = [f"## {_escaped(title)}: {outcome}", "", closing(verdicts), ""]
+    text += ["| verdict | cell | baseline | now | |", "|:--|:--|--:|--:|:--|"]
+    for verdict in sorted(verdicts, key=lambda verdict: KINDS.index(verdict.kind)):
+        kind = f"**{verdict.kind}**" if verdict.kind in BAD else verdict.kind
+        cells = [kind, *map(_escaped, (verdict.cell, verdict.baseline, verdict.found, verdict.why))]
+        text.append(f"| {' | '.join(cells)} |")
+    return "\n".join(text) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Text that stays in its cell of a markdown table and is no markup."""
+    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def junit(title: str, verdicts: Sequence[Verdict]) -> str:
+    """JUnit XML: a test case a cell. If nothing was measured, one more that is an error."""
+    from xml.etree import ElementTree as xml
+
+    cases = [(verdict.cell, *_junit_result(verdict)) for verdict in verdicts]
+    if not _anything_measured(verdicts):
+        cases.append(("anything measured", "error", closing(verdicts)))
+    tags = Counter(tag for _, tag, _ in cases)
+    counts = {"tests": len(cases), "failures": tags["failure"], "errors": tags["error"], "skipped": tags["skipped"]}
+    attributes = {key: str(count) for key, count in counts.items()}
+    suites = xml.Element("testsuites", attributes)
+    suite = xml.SubElement(suites, "testsuite", {"name": _legal(title), **attributes})
+    for name, tag, message in cases:
+        case = xml.SubElement(suite, "testcase", classname=_legal(title), name=_legal(name))
+        if tag == "system-out":
+            xml.SubElement(case, tag).text = _legal(message)
+        else:
+            xml.SubElement(case, tag, message=_legal(message))
+    xml.indent(suites)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring(suites, encoding="unicode") + "\n"
+
+
+def _junit_result(verdict: Verdict) -> tuple[str, str]:
+    tag = "failure" if verdict.kind in BAD else "skipped" if verdict.kind == "new" else "system-out"
+    return tag, verdict.line
+
+
+def _legal(text: str) -> str:
+    """Text without the characters that XML cannot hold."""
+    return re.sub("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,1 @@
+"""What is computed, without a loop: activations, losses, initializers, networks."""

@@ -1,0 +1,89 @@
+"""Losses: the value of one example and the delta of each output unit, side by side.
+
+The network's last layer is linear; its pre-activations are the ``logits``. A loss names what it does with them:
+
+- ``normalizer(logits)``: one number an example that all its output units share (softmax needs one, others do not);
+- ``value(logit, normalizer, target)``: this unit's share of C, to be summed over the units;
+- ``delta(logit, normalizer, target)``: dC/d logit.
+
+target is 1 for the unit of the example's class and 0 for the others. To add one: write the functions on float32
+scalars, as in ``activations.py``, and add a line to LOSSES at the bottom.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from glorot.compiled.elementary import HALF, ONE, ZERO, exp, log, log1p
+from glorot.models.activations import sigmoid
+
+
+@dataclass(frozen=True)
+class Loss:
+    """suffix: what a row label gets where a sweep compares losses. formula: for `glorot list`."""
+
+    suffix: str
+    formula: str
+    normalizer: Callable
+    value: Callable
+    delta: Callable
+
+
+def no_normalizer(logits):
+    return ZERO
+
+
+def log_sum_exp(logits):
+    """log(sum_k exp(logit_k)), summed in the order of the units. logits: (n_classes,)."""
+    largest = logits[0]
+    for logit in logits[1:]:
+        largest = logit if logit > largest else largest
+    total = ZERO
+    for logit in logits:
+        total += exp(logit - largest)
+    return largest + log(total)
+
+
+def cross_entropy(logit, normalizer, target):
+    """Softmax, then -log P(y|x): the paper's cost."""
+    return target * (normalizer - logit) if target > ZERO else ZERO
+
+
+def cross_entropy_delta(logit, normalizer, target):
+    return exp(logit - normalizer) - target
+
+
+def sigmoid_cross_entropy(logit, normalizer, target):
+    """Each unit a sigmoid of its own: -t log p - (1 - t) log(1 - p), p = sigmoid(logit)."""
+    return (logit if logit > ZERO else ZERO) - logit * target + log1p(exp(-abs(logit)))
+
+
+def sigmoid_cross_entropy_delta(logit, normalizer, target):
+    return sigmoid(logit) - target
+
+
+def quadratic(logit, normalizer, target):
+    """Each unit a sigmoid of its own: (p - t)^2 / 2."""
+    error = sigmoid(logit) - target
+    return HALF * error * error
+
+
+def quadratic_delta(logit, normalizer, target):
+    p = sigmoid(logit)
+    return (p - target) * p * (ONE - p)
+
+
+LOSSES = {
+    "cross_entropy": Loss(
+        "", "softmax, then -log P(y|x)", log_sum_exp, cross_entropy, cross_entropy_delta
+    ),
+    "sigmoid_cross_entropy": Loss(
+        "sigmoid cross-entropy",
+        "sum_k -t log p - (1 - t) log(1 - p), p = sigmoid(logit)",
+        no_normalizer,
+        sigmoid_cross_entropy,
+        sigmoid_cross_entropy_delta,
+    ),
+    "quadratic": Loss(
+        "quadratic", "sum_k (p - t)^2 / 2, p = sigmoid(logit)", no_normalizer, quadratic, quadratic_delta
+    ),
+}  # fmt: skip

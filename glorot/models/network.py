@@ -1,0 +1,30 @@
+"""The network: layer sizes and parameters. Layers are fully connected; the last one gives the logits."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from glorot.models.initializers import INITIALIZERS
+from glorot.randomness import generator
+
+
+class Layer(NamedTuple):
+    """W: (fan_out, fan_in) float32. b: (fan_out,) float32."""
+
+    W: np.ndarray
+    b: np.ndarray
+
+
+def layer_sizes(n_inputs: int, hidden: tuple[int, ...], n_classes: int) -> tuple[int, ...]:
+    """Sizes from the input to the output, such as (1024, 1000, 1000, 9)."""
+    return (n_inputs, *hidden, n_classes)
+
+
+def initial_parameters(sizes: tuple[int, ...], initializer: str, seed: int) -> list[Layer]:
+    """Parameters before training: weights by the initializer (a key of INITIALIZERS), biases 0."""
+    scheme = INITIALIZERS[initializer]
+    return [
+        Layer(scheme.sample(fan_in, fan_out, generator(seed, "weights", l)), np.zeros(fan_out, np.float32))
+        for l, (fan_in, fan_out) in enumerate(pairwise(sizes))
+    ]

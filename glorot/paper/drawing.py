@@ -1,0 +1,329 @@
+"""What a figure shows, as plain data, and how that looks on a page.
+
+A layer has the same colour and marker in every figure, from dark (layer 1, at the input) to light; an activation
+function has its own colour, and the initialization its dashes. The colour-blind can tell the colours apart.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from glorot.models.initializers import INITIALIZERS
+from glorot.reporting import pictures
+from glorot.reporting.pictures import plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Data ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """pixels: (n, height, width) uint8, grey."""
+
+    title: str
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """A quantity of each hidden layer over time. updates: (t,). mean, std, p2, p98 (percentiles): (layers, t)."""
+
+    title: str
+    updates: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    p2: np.ndarray
+    p98: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Histograms:
+    """A quantity of each hidden layer at one moment. edges: (layers, bins + 1). densities: (layers, bins)."""
+
+    title: str
+    edges: np.ndarray
+    densities: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One run. updates: (t,). errors: (t,), percent."""
+
+    label: str
+    activation: str
+    initializer: str
+    updates: np.ndarray
+    errors: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """chance: error in percent of always answering one class, where that is to be drawn."""
+
+    title: str
+    curves: list[Curve]
+    chance: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """cost[i, j]: the cost where the weight of layer 1 is w1[j] and that of layer 2 is w2[i]."""
+
+    title: str
+    w1: np.ndarray
+    w2: np.ndarray
+    cost: np.ndarray
+
+
+Panel = TypeVar("Panel")
+
+
+@dataclass(frozen=True, eq=False)
+class Page(Generic[Panel]):
+    """One figure. caption: what was run, to stand under it. notes: what to tell who asked for it."""
+
+    panels: list[Panel]
+    caption: str
+    notes: list[str] = field(default_factory=list)
+
+
+# Style ---------------------------------------------------------------------------------------------
+
+WIDTH = 7.0  # inches: that of the text on a page of A4 or letter
+DPI = 160
+STYLE: Any = {
+    "font.size": 9.0, "axes.titlesize": 9.5, "figure.titlesize": 10.5, "legend.fontsize": 8.0,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+    "lines.linewidth": 1.4, "lines.markersize": 3.5,
+}  # fmt: skip
+
+# Okabe & Ito's colours; the yellow of these is too light for a line on white.
+COLORS = {
+    "sigmoid": "#D55E00", "tanh": "#0072B2", "softsign": "#009E73", "relu": "#CC79A7", "softplus": "#E69F00",
+    "linear": "#56B4E9",
+}  # fmt: skip
+OTHER_COLOR = "#000000"  # of activation functions that someone adds: the eighth of Okabe & Ito's
+DASHES: dict[str, Any] = {
+    "standard": "-", "normalized": (0, (4, 1.5)), "standard_normal": ":", "scaled_normal": "-.",
+}  # fmt: skip
+OTHER_DASHES = [(0, (6, 1, 1, 1)), (0, (2, 1)), (0, (1, 2)), (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 1))]
+MARKERS = "osD^vP*X"
+EPOCH = 20_000  # updates, in the paper's figures
+LONG = 10 * EPOCH  # from here on time is shown in epochs
+
+
+def dashes(initializer: str) -> Any:
+    """The line style of an initialization."""
+    others = [name for name in INITIALIZERS if name not in DASHES]
+    return DASHES.get(initializer) or OTHER_DASHES[others.index(initializer) % len(OTHER_DASHES)]
+
+
+def layer_color(layer: int, layers: int) -> Any:
+    """layer: from 1, at the input. Viridis up to where it is too light for a line on white."""
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](0.88 * (layer - 1) / max(1, layers - 1))
+
+
+def layer_style(layer: int, layers: int) -> dict[str, Any]:
+    """Colour, marker and label of a layer's line."""
+    marker = MARKERS[(layer - 1) % len(MARKERS)]
+    return {"color": layer_color(layer, layers), "marker": marker, "label": f"layer {layer}"}
+
+
+@contextmanager
+def sheet(page: Page[Any], title: str, height: float, **options: Any) -> Iterator[tuple["Figure", list["Axes"]]]:
+    """A figure with a row of axes, one a panel, between its title and its caption."""
+    with pictures.shipped(STYLE):
+        figure = pictures.new(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+        axes = figure.subplots(1, len(page.panels), squeeze=False, **options)[0]
+        figure.suptitle(plain(title))
+        figure.supxlabel(plain(page.caption), fontsize=7.5, color="#444444")
+        for panel, one in zip(page.panels, axes, strict=True):
+            one.set_title(plain(panel.title))
+        yield figure, list(axes)
+        figure.draw_without_rendering()  # lays the figure out, once for both of its files
+        figure.set_layout_engine("none")
+
+
+def rendered(figure: "Figure", form: str) -> bytes:
+    """The bytes of a file, form "png" or "svg"."""
+    return pictures.rendered(figure, form, STYLE)
+
+
+def time_axis(axes: Sequence["Axes"], longest: int) -> float:
+    """Label the x axes; how many updates one unit on them is."""
+    unit, label = (EPOCH, "epochs of 20,000 updates") if longest >= LONG else (1000, "thousands of updates")
+    for one in axes:
+        one.set_xlabel(label)
+    return unit
+
+
+def legend(figure: "Figure", axes: Sequence["Axes"]) -> None:
+    """One legend to the right of all axes, where it covers nothing: that of the axes with the most lines."""
+    handles, labels = max((one.get_legend_handles_labels() for one in axes), key=lambda found: len(found[0]))
+    figure.legend(handles, labels, loc="outside right center", frameon=False)
+
+
+# Drawings ------------------------------------------------------------------------------------------
+
+
+def images(page: Page[Images], title: str) -> "Figure":
+    """Each panel's images in rows of eight, each with its own border."""
+    with sheet(page, title, 1.7 if len(page.panels) == 1 else 2.6) as (figure, axes):
+        across = 16 if len(page.panels) == 1 else 8
+        for panel, one in zip(page.panels, axes, strict=True):
+            n, height, width = panel.pixels.shape
+            down = -(-n // across)
+            mosaic = np.full((down * (height + 2), across * (width + 2)), 255, np.uint8)
+            for i, pixels in enumerate(panel.pixels):
+                top, left = i // across * (height + 2) + 1, i % across * (width + 2) + 1
+                mosaic[top : top + height, left : left + width] = pixels
+            one.imshow(mosaic, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            one.set_axis_off()
+    return figure
+
+
+def layers_over_time(
+    page: Page[Moments], axes: Sequence["Axes"], *quantities: str
+) -> Iterator[tuple["Axes", np.ndarray, list[np.ndarray], dict[str, Any]]]:
+    """For each layer of each panel: where to draw, the time, the layer's quantities, and the layer's style."""
+    unit = time_axis(axes, max(panel.updates[-1] for panel in page.panels))
+    layers = max(len(panel.std) for panel in page.panels)
+    for panel, one in zip(page.panels, axes, strict=True):
+        rows = zip(*(getattr(panel, quantity) for quantity in quantities), strict=True)
+        for layer, values in enumerate(rows, 1):
+            yield one, panel.updates / unit, list(values), layer_style(layer, layers)
+
+
+def bands(page: Page[Moments], title: str) -> "Figure":
+    """Mean of each layer with a band of one standard deviation on each side."""
+    with sheet(page, title, 3.2, sharey=True) as (figure, axes):
+        axes[0].set_ylabel("activation: mean ± std. deviation")
+        for one, time, (mean, std), style in layers_over_time(page, axes, "mean", "std"):
+            one.fill_between(time, mean - std, mean + std, color=style["color"], alpha=0.15, linewidth=0)
+            one.plot(time, mean, markevery=max(1, len(mean) // 12), **style)
+        legend(figure, axes)
+    return figure
+
+
+def spreads(page: Page[Moments], title: str) -> "Figure":
+    """98th percentile (markers alone) and standard deviation (lines) of each layer's activations."""
+    from matplotlib.lines import Line2D
+
+    with sheet(page, title, 3.2, sharey=True) as (figure, axes):
+        axes[0].set_ylabel("activation")
+        for one, time, (std, p98), style in layers_over_time(page, axes, "std", "p98"):
+            one.set_ylim(0, 1.04)
+            one.plot(time, std, color=style["color"])
+            one.plot(time, p98, linestyle="", markevery=max(1, len(std) // 25), **style)
+        layers = max(len(panel.std) for panel in page.panels)
+        keys = [Line2D([], [], **layer_style(layer, layers)) for layer in range(1, layers + 1)]
+        keys += [
+            Line2D([], [], color="black", linestyle="", marker="o", label="98th\npercentile"),
+            Line2D([], [], color="black", label="standard\ndeviation"),
+        ]
+        figure.legend(handles=keys, loc="outside right center", frameon=False)
+    return figure
+
+
+def gradient_spreads(page: Page[Moments], title: str) -> "Figure":
+    """Standard deviation of each layer's weight gradients, on a scale of powers of ten."""
+    with sheet(page, title, 3.2, sharey=True) as (figure, axes):
+        axes[0].set_ylabel("std. deviation of weight gradients")
+        for one, time, (std,), style in layers_over_time(page, axes, "std"):
+            one.set_yscale("log")
+            one.plot(time, std, markevery=max(1, len(std) // 12), **style)
+        legend(figure, axes)
+    return figure
+
+
+def activation_densities(page: Page[Histograms], title: str) -> "Figure":
+    return densities(page, title, "activation", 0)
+
+
+def final_densities(page: Page[Histograms], title: str) -> "Figure":
+    return densities(page, title, "activation", 0.03)  # by powers of ten: tanh has a third of a layer at -1 and 1
+
+
+def gradient_densities(page: Page[Histograms], title: str) -> "Figure":
+    return densities(page, title, "back-propagated gradient dC/dz")
+
+
+def weight_densities(page: Page[Histograms], title: str) -> "Figure":
+    return densities(page, title, "weight gradient dC/dW")
+
+
+def densities(page: Page[Histograms], title: str, quantity: str, lowest: float | None = None) -> "Figure":
+    """One outline a layer. lowest: where the y axis begins; if not at 0, it goes by powers of ten.
+
+    Gradients need these: they spread ten times as far in one layer as in another, and peak as many times as high. And
+    as they are ten times as large with one initialization as with the other, each panel has its unit.
+    """
+    with sheet(page, title, 3.0) as (figure, axes):
+        axes[0].set_ylabel("density (area 1)")
+        layers = max(len(panel.edges) for panel in page.panels)
+        for panel, one in zip(page.panels, axes, strict=True):
+            power = 0 if quantity == "activation" else math.floor(math.log10(np.abs(panel.edges).max()))
+            one.set_xlabel(f"{quantity} ($10^{{{power}}}$)" if power else quantity)
+            for layer, (edges, density) in enumerate(zip(panel.edges, panel.densities, strict=True), 1):
+                middles = (edges[1:] + edges[:-1]) / 2 / 10.0**power
+                known = density if lowest == 0 else np.where(density > 0, density, np.nan)
+                one.plot(middles, known / 10.0**-power, color=layer_color(layer, layers),
+                         marker=MARKERS[(layer - 1) % len(MARKERS)], markevery=(4 * layer, 25),
+                         label=f"layer {layer}")  # fmt: skip
+            if lowest != 0:
+                one.set_yscale("log")
+            one.set_ylim(bottom=lowest)
+        legend(figure, axes)
+    return figure
+
+
+def surfaces(page: Page[Surface], title: str) -> "Figure":
+    """Two surfaces seen from the same side."""
+    with sheet(page, title, 3.5, subplot_kw={"projection": "3d"}) as (figure, axes):
+        one: Any  # an Axes3D, which has no types
+        for panel, one in zip(page.panels, axes, strict=True):
+            x, y = np.meshgrid(panel.w1, panel.w2)
+            most = len(panel.w1)
+            one.plot_surface(x, y, panel.cost, cmap="viridis", rcount=most, ccount=most, linewidth=0.15,
+                             edgecolor="#333333")  # fmt: skip
+            one.set(xlabel="a weight of layer 1", ylabel="a weight of layer 2", zlabel="cost")
+            one.view_init(28, -125)
+            one.set_box_aspect(None, zoom=0.82)  # leaves room for the labels
+    return figure
+
+
+def errors(page: Page[Curves], title: str) -> "Figure":
+    """Test error over time: one line a method."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    with sheet(page, title, 3.6) as (figure, axes):
+        last = max(curve.updates[-1] for panel in page.panels for curve in panel.curves)
+        unit = time_axis(axes, last)
+        axes[0].set_ylabel("test error (%)")
+        handles: dict[str, Any] = {}
+        for panel, one in zip(page.panels, axes, strict=True):
+            if panel.chance:
+                handles["one class for all"] = one.axhline(panel.chance, color="#777777", linewidth=1, linestyle=":")
+            for curve in panel.curves:
+                handles[curve.label] = one.plot(
+                    curve.updates / unit,
+                    curve.errors,
+                    color=COLORS.get(curve.activation, OTHER_COLOR),
+                    linestyle=dashes(curve.initializer),
+                )[0]
+            if min(curve.errors.min() for curve in panel.curves) < 10:  # from 90 % down to 2 %
+                one.set_yscale("log")
+                one.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                one.yaxis.set_major_formatter("{x:g}")
+                one.yaxis.set_minor_locator(NullLocator())
+        figure.legend(handles.values(), handles.keys(), loc="outside right center", frameon=False)
+    return figure

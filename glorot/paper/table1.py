@@ -1,0 +1,256 @@
+"""The paper's Table 1, and ours beside it: number, difference, and in what ours was made otherwise."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glorot.datasets import DATASETS, LocalData
+from glorot.errors import ResultsError
+from glorot.reporting.report import (
+    Table,
+    bold_notes,
+    chosen_by,
+    chosen_text,
+    escaped,
+    examples_text,
+    kind_mark,
+    local_data,
+    sizes_text,
+)
+from glorot.reporting.summary import NOT_RUN, Cell, marked
+from glorot.results.store import write_text
+from glorot.sweeps.settings import Settings, label_of
+
+# Glorot & Bengio (2010), table 1: test error in percent with 5 hidden layers, by data set. One run each.
+TABLE_1: dict[str, dict[str, float]] = {
+    "shapeset": {"Softsign": 16.27, "Softsign N": 16.06, "Tanh": 27.15, "Tanh N": 15.60, "Sigmoid": 82.61},
+    "mnist": {"Softsign": 1.64, "Softsign N": 1.72, "Tanh": 1.76, "Tanh N": 1.64, "Sigmoid": 2.21},
+    "cifar10": {"Softsign": 55.78, "Softsign N": 53.8, "Tanh": 55.9, "Tanh N": 52.92, "Sigmoid": 57.28},
+    "small_imagenet": {"Softsign": 69.14, "Softsign N": 68.13, "Tanh": 70.58, "Tanh N": 68.57, "Sigmoid": 70.66},
+}
+ROWS = {  # its labels -> activation and initializer
+    "Softsign": ("softsign", "standard"),
+    "Softsign N": ("softsign", "normalized"),
+    "Tanh": ("tanh", "standard"),
+    "Tanh N": ("tanh", "normalized"),
+    "Sigmoid": ("sigmoid", "standard"),
+}
+UPDATES, HIDDEN, BATCH_SIZE, LOSS, IMAGENET_IMAGES = 5_000_000, (1000,) * 5, 10, "cross_entropy", 90_000
+
+PAPER_COLUMNS = (
+    "row", "column", "paper", "mean", "difference", "standard_error", "n", "seeds", "diverged", "failed", "status",
+    "chosen", "best", "p", "updates", "hidden", "data", "sweep",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A cell of a sweep's table that the paper has, too."""
+
+    cell: Cell
+    settings: Settings
+    table: Table
+
+
+Place = tuple[str, str]  # the paper's label of the method, the data set's name
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """The paper's table as far as ours goes. found: by place, the one that is shown. notes: of a markdown list."""
+
+    rows: list[str]
+    datasets: list[str]
+    found: dict[Place, Ours]
+    notes: list[str]
+
+    def markdown(self) -> str:
+        """Title, table and notes. Ends with a line end."""
+        import pandas as pd
+
+        columns = ["Test error (%)", *map(self.column, self.datasets)]
+        lines = [[escaped(row), *(self.text(row, name) for name in self.datasets)] for row in self.rows]
+        alignment = ("left", *["right"] * len(self.datasets))
+        frame = pd.DataFrame(lines, columns=columns)
+        body = frame.to_markdown(index=False, disable_numparse=True, colalign=alignment)
+        return f"## Table 1 of Glorot & Bengio (2010), and ours\n\n{body}\n\n" + "".join(f"- {n}\n" for n in self.notes)
+
+    def column(self, dataset: str) -> str:
+        """ "MNIST", "Small-ImageNet (stand-in)"."""
+        runs = [run for (_, name), ours in self.found.items() if name == dataset for run in ours.cell.shown]
+        return DATASETS[dataset].label + kind_mark(runs)
+
+    def text(self, row: str, dataset: str) -> str:
+        """ "**15.91** ± 0.12 (paper 15.60, +0.31)"."""
+        ours, paper = self.found.get((row, dataset)), TABLE_1[dataset][row]
+        if ours is None:
+            return f"{NOT_RUN} (paper {paper:.2f})"
+        difference = f", {ours.cell.mean - paper:+.2f}" if ours.cell.mean is not None else ""
+        counts = "".join(f", {count}" for count in ours.cell.counts())
+        return f"{ours.cell.number('test_error')} (paper {paper:.2f}{difference}{counts})"
+
+    def csv(self) -> str:
+        """One line a cell of the paper's, numbers exact."""
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, PAPER_COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        for row in self.rows:
+            for name in self.datasets:
+                place = {"row": row, "column": DATASETS[name].label, "paper": repr(TABLE_1[name][row])}
+                ours = self.found.get((row, name))
+                writer.writerow(place | (_csv_cells(ours, TABLE_1[name][row]) if ours else {"status": "missing"}))
+        return buffer.getvalue()
+
+    def write(self, folder: Path) -> None:
+        """Write paper.md and paper.csv. Raises ResultsError."""
+        write_text(folder / "paper.md", self.markdown())
+        write_text(folder / "paper.csv", self.csv())
+
+
+def _csv_cells(ours: Ours, paper: float) -> dict[str, Any]:
+    one, settings = ours.cell, ours.settings
+    numbers = {"mean": one.mean, "standard_error": one.standard_error, "p": one.mark.p}
+    numbers["difference"] = None if one.mean is None else round(one.mean - paper, 10)
+    counts = {"n": one.done, "seeds": one.runs, "diverged": one.diverged, "failed": one.failed, "status": one.status}
+    return {
+        **{name: "" if number is None else repr(number) for name, number in numbers.items()},
+        **counts,
+        "chosen": ";".join(f"{axis}={label}" for axis, label in one.chosen.items()),
+        "best": str(one.mark.best).lower(),
+        "updates": settings.updates,
+        "hidden": label_of(settings.hidden),
+        "data": settings.dataset.about if isinstance(settings.dataset, LocalData) else "",
+        "sweep": ours.table.source.sweep.name,
+    }
+
+
+def paper_table(tables: Sequence[Table]) -> PaperTable:
+    """One table of several sweeps' (of test errors).
+
+    Where several have a cell: one with a result, with the paper's loss, with the most updates, as deep and wide as the
+    paper's; the first of equals. Raises ResultsError where no sweep has a cell of the paper's.
+    """
+    candidates: dict[Place, list[Ours]] = {}
+    left_out: dict[str, None] = {}
+    for table in tables:
+        for row, line in zip(table.rows, table.cells, strict=True):
+            for one in line:
+                place = _place(one)
+                if place:
+                    candidates.setdefault(place, []).append(Ours(one, one.shown[0].settings, table))
+                elif one.shown:
+                    left_out[row] = None
+    if not candidates:
+        raise ResultsError(
+            f"expected results with {', '.join(ROWS)} on {', '.join(TABLE_1)}, found none; glorot run table1 has them"
+        )
+    best = {place: max(several, key=_rank) for place, several in candidates.items()}  # max: the first of equals
+    rows = [row for row in ROWS if any(place[0] == row for place in best)]
+    datasets = [name for name in TABLE_1 if any(place[1] == name for place in best)]
+    found = _marked(best, rows, datasets)
+    several = [place for place in found if len(candidates[place]) > 1]
+    return PaperTable(rows, datasets, found, _notes(found, datasets, list(left_out), several))
+
+
+def _place(one: Cell) -> Place | None:
+    """Where a cell stands in the paper's table."""
+    if not one.shown:
+        return None
+    settings = one.shown[0].settings
+    name = settings.dataset.name if isinstance(settings.dataset, LocalData) else settings.dataset
+    row = next((row for row, pair in ROWS.items() if pair == (settings.activation, settings.initializer)), None)
+    same = {(run.settings.activation, run.settings.initializer, run.settings.dataset) for run in one.shown}
+    return (row, name) if row and name in TABLE_1 and len(same) == 1 else None
+
+
+def _rank(ours: Ours) -> tuple:
+    settings = ours.settings
+    return ours.cell.status != "missing", settings.loss == LOSS, settings.updates, settings.hidden == HIDDEN
+
+
+def _marked(best: dict[Place, Ours], rows: Sequence[str], datasets: Sequence[str]) -> dict[Place, Ours]:
+    """The cells marked within the columns of this table: those of a sweep's own table are of other cells."""
+    nothing = Cell(None, None, 0, 0, 0, 0)
+    places = [[(row, name) for name in datasets] for row in rows]
+    cells = marked([[best[place].cell if place in best else nothing for place in line] for line in places])
+    return {
+        place: Ours(one, best[place].settings, best[place].table)
+        for line, marks in zip(places, cells, strict=True)
+        for place, one in zip(line, marks, strict=True)
+        if place in best
+    }
+
+
+# Notes. --------------------------------------------------------------------------------------------
+
+
+def _notes(
+    found: dict[Place, Ours], datasets: Sequence[str], left_out: Sequence[str], several: Iterable[Place]
+) -> list[str]:
+    """What has to be known to compare: in what ours was made otherwise than the paper's."""
+    cells = [ours.cell for ours in found.values()]
+    runs = [run for one in cells for run in one.shown]
+    facts = [_fact(title, text, papers, found) for title, text, papers in FACTS]
+    choices = [f"{_title(place)}: {_choice(ours)}" for place, ours in found.items()]
+    notes = [
+        "In parentheses: the paper's, and ours minus the paper's",
+        *local_data(runs, f"the paper's own, of {IMAGENET_IMAGES:,} training images, was never published"),
+        *filter(None, facts),
+        "\n  - ".join(["Settings (the paper: learning rate and depth chosen after 5,000,000 updates):", *choices]),
+        *bold_notes([cells], "paper.csv"),
+    ]
+    if any(one.diverged for one in cells):
+        notes.append("diverged: the loss became infinite or not a number; such runs are in no mean")
+    if len(found) < len({row for row, _ in found}) * len(datasets) or any(one.status == "missing" for one in cells):
+        notes.append(f"{NOT_RUN}: not run")
+    if several := list(several):
+        notes.append(
+            f"In several places, of which the one with the most updates is shown: {', '.join(map(_title, several))}"
+        )
+    if left_out:
+        notes.append(f"Left out, as the paper has none: {', '.join(left_out)}")
+    return notes
+
+
+def _title(place: Place) -> str:
+    return f"{place[0]} on {DATASETS[place[1]].label}"
+
+
+def _choice(ours: Ours) -> str:
+    """ "learning_rate 0.03, chosen by validation error after 50,000 updates, one seed"."""
+    sweep = ours.table.source.sweep
+    if ours.cell.chosen:
+        return f"{chosen_text(sweep, ours.cell)}, chosen by {chosen_by(sweep)}"
+    return "nothing chosen" if sweep.select else f"learning rate {ours.settings.learning_rate}, not chosen"
+
+
+def _fact(title: str, text: Callable[[Ours], str], papers: str, found: dict[Place, Ours]) -> str:
+    """ "Updates: 600,000 (Shapeset), 50,000 (Tanh on MNIST) - the paper: 5,000,000"."""
+    columns: dict[str, dict[str, list[Place]]] = {}
+    for place, ours in found.items():
+        columns.setdefault(place[1], {}).setdefault(text(ours), []).append(place)
+    by_text: dict[str, list[str]] = {}
+    for name, texts in columns.items():
+        for one, places in texts.items():
+            by_text.setdefault(one, []).extend([DATASETS[name].label] if len(texts) == 1 else map(_title, places))
+    if [*by_text] == [papers]:
+        return f"{title}: {papers}, as in the paper"
+    several = len(by_text) > 1
+    text_of_ours = ", ".join(one + (f" ({', '.join(where)})" if several else "") for one, where in by_text.items())
+    return f"{title}: {text_of_ours}" + (f" - the paper: {papers}" if papers else "")
+
+
+# What our cells have -> (title, how it is written, what the paper has; empty where it does not say).
+FACTS: tuple[tuple[str, Callable[[Ours], str], str], ...] = (
+    ("Updates", lambda ours: f"{ours.settings.updates:,}", f"{UPDATES:,}"),
+    ("Hidden layers", lambda ours: sizes_text(label_of(ours.settings.hidden)), sizes_text(label_of(HIDDEN))),
+    ("Minibatch", lambda ours: str(ours.settings.batch_size), str(BATCH_SIZE)),
+    ("Loss", lambda ours: ours.settings.loss, LOSS),
+    ("Runs a cell", lambda ours: str(ours.cell.runs), "1"),
+    ("Examples tested", lambda ours: examples_text(ours.table.source, ours.cell.shown, "test"), ""),
+    ("Device", lambda ours: ours.cell.shown[0].device, ""),
+    ("Sweep", lambda ours: ours.table.source.sweep.name, ""),
+)

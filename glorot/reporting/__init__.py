@@ -1,0 +1,1 @@
+"""Tables of stored results, and which of their differences are more than chance."""

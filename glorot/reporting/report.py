@@ -1,0 +1,385 @@
+"""Stored runs -> a table, as markdown for people and as CSV for programs.
+
+A cell stands for every run that shares its row and its column. Seeds are averaged, and nothing else is: an
+axis that is neither row, column, seed nor selected over joins the row's label. Where the sweep has a
+``select``, each cell first chooses the best setting (by validation error, say) and only then shows its value.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glorot.datasets import DATASETS, LocalData
+from glorot.errors import GlorotError, ResultsError
+from glorot.models.activations import ACTIVATIONS
+from glorot.reporting.significance import MCNEMAR, PROPORTIONS, SIGNIFICANT, WELCH
+from glorot.reporting.summary import NOT_RUN, Cell, Correct, Source, cell_of, grouped, marked
+from glorot.results.store import Store, settings_of, write_text
+from glorot.sweeps import search
+from glorot.sweeps.runs import expand, stored_sweep
+from glorot.sweeps.settings import label_of, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from glorot.sweeps.config import Sweep
+    from glorot.sweeps.runs import Run
+
+CSV_COLUMNS = (
+    "row", "column", "value", "mean", "standard_error", "n", "seeds", "diverged", "failed", "status",
+    "chosen", "best", "p",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is ready to print. cells: by row, then by column. notes: items of a markdown list. source: of it."""
+
+    title: str
+    value: str
+    rows: list[str]
+    columns: list[str]
+    cells: list[list[Cell]]
+    notes: list[str]
+    source: Source
+
+    def markdown(self) -> str:
+        """Title, table and notes. Ends with a line end."""
+        import pandas as pd
+
+        frame = pd.DataFrame(
+            [
+                [escaped(row), *(cell.text(self.value) for cell in cells)]
+                for row, cells in zip(self.rows, self.cells, strict=True)
+            ],
+            columns=[VALUES[self.value], *map(escaped, self.columns)],
+        )
+        alignment = ("left", *["right"] * len(self.columns))
+        body = frame.to_markdown(index=False, disable_numparse=True, colalign=alignment)
+        return f"## {self.title}\n\n{body}\n\n" + "".join(f"- {note}\n" for note in self.notes)
+
+    def csv(self) -> str:
+        """One line a cell, numbers exact.
+
+        Long rather than wide: a cell has a mean, an error, counts and a choice, which a wide table would have
+        to squeeze into text; and the header is the same for every sweep, so tables can be stacked.
+        """
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        for row, cells in zip(self.rows, self.cells, strict=True):
+            for column, cell in zip(self.columns, cells, strict=True):
+                numbers = ["" if x is None else repr(x) for x in (cell.mean, cell.standard_error)]
+                counts = [cell.done, cell.runs, cell.diverged, cell.failed]
+                chosen = ";".join(f"{axis}={label}" for axis, label in cell.chosen.items())
+                best, p = str(cell.mark.best).lower(), "" if cell.mark.p is None else repr(cell.mark.p)
+                writer.writerow([row, column, self.value, *numbers, *counts, cell.status, chosen, best, p])
+        return buffer.getvalue()
+
+    def write(self, folder: Path | str) -> None:
+        """Write table.md and table.csv. Raises ResultsError."""
+        write_text(Path(folder) / "table.md", self.markdown())
+        write_text(Path(folder) / "table.csv", self.csv())
+
+
+def table(
+    stored: "pd.DataFrame",
+    sweep: "Sweep",
+    runs: "Sequence[Run]",
+    value: str | None = None,
+    correct: Correct = lambda run_id: None,
+) -> Table:
+    """The table of a sweep.
+
+    stored: runs.csv as results.Store reads it. runs: the sweep's runs in grid order, on one device; rows of
+    `stored` that belong to none of them are counted in a note and otherwise left out. value: a key of VALUES,
+    by default what the sweep's own table shows. correct: as Store.read_correct. Raises GlorotError.
+    """
+    value = _known_value(value or sweep.table.value)
+    if not runs:
+        raise GlorotError(f"sweep {sweep.name}: expected at least one run to make a table of, found none")
+    _check_one_device(runs)
+    found = {str(row["run_id"]): row for row in stored.to_dict("records")}
+    source = Source(sweep, runs, found, value, cache(correct))
+    over = sweep.select.over if sweep.select else ()
+    column_names = (sweep.table.columns,)
+    row_names = _row_names(sweep, runs, over)
+    by_row, by_column = grouped(runs, row_names), grouped(runs, column_names)
+    by_place = [grouped(row, column_names) for row in by_row.values()]
+    cells = marked([[cell_of(places.get(column, []), source) for column in by_column] for places in by_place])
+    rows, columns = _labels(by_row, row_names, sweep), _labels(by_column, column_names, sweep)
+    columns = [label + mark for label, mark in zip(columns, map(kind_mark, by_column.values()), strict=True)]
+    if not any(map(kind_mark, by_column.values())):
+        rows = [label + mark for label, mark in zip(rows, map(kind_mark, by_row.values()), strict=True)]
+    every = {run.run_id for run in [*search.flat(source.short), *runs]}
+    notes = [
+        *local_data(runs),
+        *_facts(source, [run for line in cells for one in line for run in one.shown], {*row_names, *column_names}),
+        *_seeds(runs, [*row_names, *column_names, *over], cells),
+        *_choices(rows, columns, cells, sweep),
+        *bold_notes(cells, "table.csv"),
+        *_legend(cells, len(found.keys() - every)),
+    ]
+    return Table(" ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, notes, source)
+
+
+# Rows and columns ----------------------------------------------------------------------------------
+
+
+def stored_table(folder: Path, file: Path | None = None, value: str | None = None) -> Table:
+    """The table of a folder's runs that belong to its own sweep.yaml, or to the sweep file given.
+
+    Raises ResultsError where there are none, SweepError where the sweep is not valid.
+    """
+    if not (folder / "runs.csv").is_file() or not (folder / "sweep.yaml").is_file():
+        raise ResultsError(f"expected results in {folder}, found none; run the sweep first: glorot run SWEEP")
+    store = Store(folder)
+    stored = store.read_runs()
+    sweep = stored_sweep(folder, file)
+    by_device = {device: expand(sweep, device) for device in dict.fromkeys(stored["device"])} or {"cpu": expand(sweep)}
+    found = set(stored["run_id"])
+
+    def stored_of(runs: "list[Run]") -> int:
+        return sum(run.run_id in found for run in [*search.flat(search.short_runs(sweep, runs)), *runs])
+
+    runs = max(by_device.values(), key=stored_of)
+    if file and not stored_of(runs):
+        raise ResultsError(
+            f"none of the {len(runs)} runs of {file} is in {folder}, which holds {len(stored)} of other settings; "
+            f"run it, or show those: glorot report {folder}"
+        )
+    return table(stored, sweep, runs, value, store.read_correct)
+
+
+def _row_names(sweep: "Sweep", runs: "Sequence[Run]", over: Sequence[str]) -> list[str]:
+    """The axes that make a row: those of the sweep's table, and those that would else be averaged over."""
+    names = list(sweep.table.rows)
+    if {"activation", "initializer"} <= set(names) and "method" not in names:  # "Tanh N" says both
+        names[names.index("activation")] = "method"
+        names.remove("initializer")
+    says_loss = "method" in names and "method" not in sweep.grid and len({run.settings.loss for run in runs}) > 1
+    if says_loss and "loss" in names:  # "Tanh, quadratic"
+        names.remove("loss")
+    for axis in ["method", *sweep.grid]:
+        groups = grouped(runs, [*names, sweep.table.columns, *over]).values()
+        varies = any(len({run.value(axis) for run in group}) > 1 for group in groups)
+        if varies and axis == "method" and "activation" in names:
+            names[names.index("activation")] = "method"
+        elif varies and axis not in sweep.seed_axes:
+            names.append(axis)
+    return names
+
+
+def _labels(keys: Iterable[tuple[str, ...]], names: Sequence[str], sweep: "Sweep") -> list[str]:
+    """What is printed for each row or column. Plain labels where the short ones would not be unique."""
+
+    def short(name: str, label: str) -> str:
+        own = any(label_of(choice.fields.get(name)) != choice.label for choice in sweep.grid.get(name, ()))
+        if own or name == "method":
+            return label
+        if name == "dataset":
+            return _dataset_label(label)
+        if name == "activation":
+            return ACTIVATIONS[label].label
+        return label if name in ("initializer", "loss") else f"{name.replace('_', ' ')} {label}"
+
+    keys = list(keys)
+    labels = [", ".join(map(short, names, key)) for key in keys]
+    if len(set(labels)) < len(labels):
+        labels = [", ".join(map("{} {}".format, names, key)) for key in keys]
+    return labels
+
+
+# Notes ---------------------------------------------------------------------------------------------
+
+
+def _facts(source: Source, shown: "Sequence[Run]", displayed: set[str]) -> list[str]:
+    """What the runs shown have in common, or else the values they take. displayed: what the labels say."""
+    sweep, value, found = source.sweep, source.value, source.found
+    measured = [run for run in shown if run.run_id in found and found[run.run_id]["status"] != "failed"]
+    records = [settings_of(run) for run in measured or shown]
+    names = [name for name in FACTS if name not in displayed]
+    used = [value, sweep.select.by] if sweep.select else [value]
+    for examples in ("valid", "test"):
+        if not any(name.startswith(examples) for name in used):
+            names.remove(f"{examples}_examples")
+    selected = {
+        field
+        for axis in (sweep.select.over if sweep.select else ())
+        for choice in sweep.grid[axis]
+        for field in choice.fields
+    }
+    facts = []
+    for name in names:
+        title, shape = FACTS[name]
+        values = list(dict.fromkeys(record[name] for record in records))
+        if name.endswith("_examples"):
+            facts.append(f"{title}: {examples_text(source, measured or shown, name.partition('_')[0])}")
+            continue
+        if name == "method" and len(values) > 1:
+            continue  # then the labels say it in the sweep's own words
+        numeric = all(isinstance(x, int | float) for x in values)
+        texts = list(map(shape, sorted(values) if numeric else values))
+        many = numeric and len(texts) > 4
+        text = f"{texts[0]} to {texts[-1]} ({len(texts)} values)" if many else ", ".join(texts)
+        fields = {"hidden", "depth", "width"} if name == "hidden" else {name}
+        facts.append(f"{title}: {text}" + (", chosen for each cell" if fields & selected else ""))
+    return facts
+
+
+def examples_text(source: Source, runs: "Iterable[Run]", kind: str) -> str:
+    """How many "test" or "valid" examples: "10,000", "440, 10,000", "up to 10,000"."""
+    runs = list(runs)
+    counts = [source.examples(run, kind) for run in runs]
+    known = sorted({count for count in counts if count is not None})
+    most = max((getattr(run.settings, f"{kind}_examples") for run in runs), default=0)
+    return f"up to {most:,}" if None in counts else ", ".join(map(_count, known))
+
+
+def bold_notes(cells: Sequence[Sequence[Cell]], file: str) -> list[str]:
+    """What bold means, and by which test. file: where the p-values are."""
+    every = [one.mark for line in cells for one in line]
+    tests = " or ".join(test for test in (MCNEMAR, PROPORTIONS, WELCH) if any(mark.test == test for mark in every))
+    if not tests:
+        return []
+    return [
+        f"Bold: the lowest of its column, and what is not told from it at p = {SIGNIFICANT} by {tests} (p in {file})"
+    ]
+
+
+def kind_mark(runs: "Iterable[Run]") -> str:
+    """What a label adds about its runs' data: " (stand-in)" or " (rebuilt)" where all have such data, else nothing."""
+    kinds = {run.settings.dataset.kind if isinstance(run.settings.dataset, LocalData) else "" for run in runs}
+    return f" ({kinds.pop()})" if len(kinds) == 1 and "" not in kinds else ""
+
+
+def local_data(runs: "Iterable[Run]", papers: str = "the paper's own data set was never published") -> list[str]:
+    """What the data sets that are built here were made from. papers: of what they stand for."""
+    notes = []
+    for one in dict.fromkeys(run.settings.dataset for run in runs):
+        if isinstance(one, LocalData) and one.about:
+            label, about = _dataset_label(str(one)), one.about.removeprefix(f"{one.kind}: ")
+            why = f"; {papers}" if one.kind else ""
+            notes.append(f"{label}{f' ({one.kind})' if one.kind else ''}: {about}{why}")
+    return notes
+
+
+def _dataset_label(name: str) -> str:
+    return DATASETS[name].label if name in DATASETS else name
+
+
+def _seeds(runs: "Sequence[Run]", names: Sequence[str], cells: Sequence[Sequence[Cell]]) -> list[str]:
+    """How many runs a cell has, or should have."""
+    counts = sorted({len(group) for group in grouped(runs, names).values()})
+    meaning = any(cell.standard_error is not None for line in cells for cell in line)
+    note = f"Seeds: {' to '.join(map(str, dict.fromkeys([counts[0], counts[-1]])))}"
+    return [note + (", mean ± standard error of the mean" if meaning else "")]
+
+
+def _choices(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell]], sweep: "Sweep") -> list[str]:
+    """What was chosen, a line a cell."""
+    lines = []
+    for row, line in zip(rows, cells, strict=True):
+        for column, cell in zip(columns, line, strict=True):
+            if cell.chosen:
+                without = f" ({cell.unmeasured} of {cell.settings} settings without a result)"
+                lines.append(f"{row} on {column}: {chosen_text(sweep, cell)}{without * (cell.unmeasured > 0)}")
+    return ["\n  - ".join([f"Chosen by {chosen_by(sweep)}:", *lines])] if lines else []
+
+
+def chosen_by(sweep: "Sweep") -> str:
+    """By what settings are chosen: "validation error after 50,000 updates, one seed"."""
+    assert sweep.select
+    what = VALUES[sweep.select.by].partition(" (")[0].lower()
+    if not sweep.search:
+        return f"{what}, the lowest mean over seeds"
+    seeds = "one seed" if sweep.search.seeds == 1 else f"the lowest mean over {sweep.search.seeds} seeds"
+    return f"{what} after {sweep.search.updates:,} updates, {seeds}"
+
+
+def chosen_text(sweep: "Sweep", cell: Cell) -> str:
+    """ "learning_rate 0.1 at the end of the grid (as good as 3 others)": where it is, and how clear."""
+    chosen = ", ".join(_setting(sweep, axis, label) for axis, label in cell.chosen.items())
+    return chosen + (f" (as good as {cell.tied} other{'s' if cell.tied > 1 else ''})" if cell.tied else "")
+
+
+def _setting(sweep: "Sweep", axis: str, label: str) -> str:
+    """ "learning_rate 0.1", and whether the grid ends there."""
+    values = {one.label: next(iter(one.fields.values())) if len(one.fields) == 1 else None for one in sweep.grid[axis]}
+    numbers = [value for value in values.values() if isinstance(value, int | float)]
+    at_end = 1 < len(values) == len(numbers) and values[label] in (min(numbers), max(numbers))
+    return f"{axis} {label}" + (" at the end of the grid" if at_end else "")
+
+
+def _legend(cells: Sequence[Sequence[Cell]], left_out: int) -> list[str]:
+    """What the marks in the cells mean, and how much of runs.csv is not in the table."""
+    every = [cell for line in cells for cell in line]
+    legend = []
+    if any(cell.diverged for cell in every):
+        legend.append("diverged: the loss became infinite or not a number; such runs are in no mean")
+    if any(cell.status == "missing" for cell in every):
+        legend.append(f"{NOT_RUN}: not run")
+    if left_out:
+        rows = "1 row of runs.csv belongs" if left_out == 1 else f"{left_out} rows of runs.csv belong"
+        legend.append(f"Left out: {rows} to other settings")
+    return legend
+
+
+# Checks and text -----------------------------------------------------------------------------------
+
+
+def _known_value(value: str) -> str:
+    if value not in VALUES:
+        raise GlorotError(f"expected a value of {', '.join(VALUES)}; found {value!r}{nearest(value, VALUES)}")
+    return value
+
+
+def _check_one_device(runs: "Sequence[Run]") -> None:
+    """Runs that differ in their device alone would be averaged as if they were seeds."""
+    if len({tuple(run.labels.items()) for run in runs}) < len(runs):
+        devices = ", ".join(sorted({run.device for run in runs}))
+        raise GlorotError(f"a table shows each run of a sweep once: expected one device, found {devices}")
+
+
+def escaped(text: str) -> str:
+    """Text in which a pipe ends no cell of a markdown table."""
+    return text.replace("|", r"\|")
+
+
+def sizes_text(sizes: str) -> str:
+    """ "300-300" -> "2 x 300"; "300-200" as it is."""
+    layers = sizes.split("-")
+    return f"{len(layers)} x {layers[0]}" if len(set(layers)) == 1 else sizes
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
+
+
+# Tables of what can be shown -----------------------------------------------------------------------
+
+VALUES = {
+    "test_error": "Test error (%)",
+    "valid_error": "Validation error (%)",
+    "test_loss": "Test loss",
+    "valid_loss": "Validation loss",
+    "train_loss": "Training loss",
+}
+
+# Columns of runs.csv -> how a note calls and writes them, in the order of the notes.
+FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "method": ("Method", str),
+    "dataset": ("Data set", lambda name: _dataset_label(name)),
+    "updates": ("Updates", _count),
+    "hidden": ("Hidden layers", sizes_text),
+    "batch_size": ("Minibatch", _count),
+    "learning_rate": ("Learning rate", label_of),
+    "loss": ("Loss", str),
+    "valid_examples": ("Examples validated", _count),
+    "test_examples": ("Examples tested", _count),
+    "device": ("Device", str),
+}

@@ -1,0 +1,1 @@
+"""Stored results: their columns, the files of one sweep, the runs of several."""

@@ -1,0 +1,168 @@
+"""The CSV files of results: their columns, and rows of text that read back as the very same values."""
+
+import csv
+import io
+import operator
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glorot.errors import ResultsError
+from glorot.sweeps.runs import STATUSES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns in the order they are written, with their types. Errors are in percent.
+SETTINGS_COLUMNS: dict[str, type] = {
+    "dataset": str, "activation": str, "initializer": str, "depth": int, "width": int, "hidden": str,
+    "loss": str, "batch_size": int, "learning_rate": float, "seed": int, "updates": int,
+    "evaluate_every": int, "valid_examples": int, "test_examples": int, "device": str,
+}  # fmt: skip
+OUTCOME_COLUMNS: dict[str, type] = {
+    "status": str, "updates_done": int, "train_loss": float, "valid_loss": float, "valid_error": float,
+    "test_loss": float, "test_error": float,
+}  # fmt: skip
+RUN_COLUMNS: dict[str, type] = {"run_id": str, "method": str, **SETTINGS_COLUMNS, **OUTCOME_COLUMNS}
+PROVENANCE_COLUMNS: dict[str, type] = {
+    "run_id": str, "started": str, "seconds": float, "threads": int, "hardware": str, "glorot": str,
+    "python": str, "numpy": str, "numba": str, "reason": str,
+}  # fmt: skip
+HISTORY_COLUMNS: dict[str, type] = {
+    "update": int, "examples": int, "train_loss": float, "valid_loss": float, "valid_error": float,
+    "test_loss": float, "test_error": float,
+}  # fmt: skip
+
+PROBE_COLUMNS: dict[str, type] = {
+    "update": int, "quantity": str, "layer": int, "mean": float, "std": float, "p2": float, "p98": float,
+    "saturation": float, "low": float, "high": float, "counts": str,
+}  # fmt: skip
+
+Rows = list[dict[str, str]]  # cells as they stand in a file
+
+_KINDS = {str: "text without control characters", int: "a whole number of 64 bits", float: "a number"}
+
+
+def _has_further_columns(columns: Mapping[str, type]) -> bool:
+    """Whether a file may have more columns than these: runs.csv has one for each axis that is no setting."""
+    return columns is RUN_COLUMNS
+
+
+def cells_of(record: Mapping[str, Any], columns: Mapping[str, type]) -> dict[str, str]:
+    """A record as text, in the order of its keys."""
+    unknown = [key for key in record if key not in columns]
+    if unknown and not _has_further_columns(columns):
+        raise ResultsError(f"expected the columns {', '.join(columns)}; found {', '.join(unknown)}")
+    return {key: _cell(key, value, columns.get(key, str)) for key, value in record.items()}
+
+
+def _cell(column: str, value: Any, kind: type) -> str:
+    """One value as text that reads back as the same value."""
+    if value is None:
+        return ""
+    if kind is str:
+        text = str(value)
+        if column == "reason":  # of a failure: of many lines perhaps, or of bytes that are no text
+            text = " ".join(text.replace("\0", " ").split()).encode("utf-8", "backslashreplace").decode()
+        # csv would trip over these on some versions of Python.
+        found = None if "\0" in text or "\r" in text else text
+    else:
+        try:
+            number = float(value) if kind is float else operator.index(value)
+            found = "" if number != number else repr(number)
+        except (TypeError, ValueError, OverflowError):
+            found = None
+    if found is None or not _is(found, kind):
+        raise ResultsError(f"{column}: expected {_KINDS[kind]}, found {value!r}")
+    return found
+
+
+def csv_text(rows: Sequence[Mapping[str, str]], header: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, header, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def read_rows(path: Path, columns: Mapping[str, type]) -> Rows:
+    """The rows of one of our files, checked but still text; none if there is no such file."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        if not text.endswith("\n"):  # a number cut short would still look like a number
+            raise ValueError(f"expected a line end at the end, found {'none: it is torn' if text else 'nothing'}")
+        return _checked_rows(lines, columns)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ResultsError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, csv.Error) as error:
+        expected = "" if str(error).startswith("expected") else "expected a CSV file in UTF-8, found "
+        remedy = "restore it (git checkout), or move it away and run the sweep again"
+        raise ResultsError(f"{path}: {expected}{error}; {remedy}") from error
+
+
+def _checked_rows(lines: Sequence[Sequence[str]], columns: Mapping[str, type]) -> Rows:
+    """Lines of cells -> rows by column. Raises ValueError, saying what was expected and found."""
+    header, *body = lines
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise ValueError(f"expected the columns {', '.join(columns)}; found no {', '.join(missing)}")
+    strange = [column for column in header if column not in columns]
+    if len(set(header)) < len(header) or "" in header or (strange and not _has_further_columns(columns)):
+        raise ValueError(f"expected the columns {', '.join(columns)}; found {', '.join(header)}")
+    rows: Rows = []
+    run_ids: set[str] = set()
+    for number, line in enumerate(body, start=2):
+        if len(line) != len(header):
+            raise ValueError(f"expected {len(header)} cells in row {number}, found {len(line)}")
+        row = dict(zip(header, line, strict=True))
+        for column, cell in row.items():
+            kind = columns.get(column, str)
+            if not _is(cell, kind):
+                raise ValueError(f"expected {column} in row {number} to be {_KINDS[kind]}, found {cell!r}")
+        if "status" in columns and row["status"] not in STATUSES:
+            raise ValueError(f"expected a status of {STATUSES} in row {number}, found {row['status']!r}")
+        if "run_id" in columns and (not row["run_id"] or row["run_id"] in run_ids):
+            raise ValueError(f"expected a run_id of its own in row {number}, found {row['run_id']!r}")
+        run_ids.add(row.get("run_id", ""))
+        rows.append(row)
+    return rows
+
+
+def _is(cell: str, kind: type) -> bool:
+    """Whether a cell is empty or holds what `_cell` writes for this type."""
+    if kind is str or not cell:
+        return "\0" not in cell
+    if kind is int:
+        return re.fullmatch(r"-?[0-9]{1,19}", cell) is not None and -(2**63) <= int(cell) < 2**63
+    return re.fullmatch(r"-?([0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|inf)", cell) is not None
+
+
+def frame_of(rows: Rows, columns: Mapping[str, type]) -> "pd.DataFrame":
+    """Checked rows as a DataFrame. pandas reads no number here: its fast parser is off by a bit at times."""
+    import pandas as pd
+
+    def series(column: str) -> pd.Series:
+        cells = [row[column] for row in rows]
+        kind = columns.get(column, str)
+        if kind is int:
+            return pd.Series([int(cell) if cell else None for cell in cells], dtype="Int64")
+        if kind is float:
+            return pd.Series([float(cell) if cell else float("nan") for cell in cells], dtype="float64")
+        return pd.Series(cells, dtype="object")
+
+    header = rows[0] if rows else columns
+    return pd.DataFrame({column: series(column) for column in header})
+
+
+def records_of(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+    """A frame's rows as plain Python values; None for what is missing."""
+    import pandas as pd
+
+    return [
+        {str(column): None if pd.isna(value) else value for column, value in row.items()}
+        for row in frame.to_dict("records")
+    ]

@@ -1,0 +1,298 @@
+"""What is stored of a sweep, and how: small CSV files, written whole or not at all, that read back exactly.
+
+A sweep's folder DIR/NAME/ holds
+
+    sweep.yaml            the sweep as resolved
+    runs.csv              one row a run: what decided the result and what came out, nothing else
+    provenance.csv        one row a run: when, where, how long, with what
+    history/RUN_ID.csv    one row an evaluation
+    correct/RUN_ID.npy    whether each test example was classified correctly at the end: 0 or 1, uint8
+    probes/RUN_ID.csv     one row a moment, quantity and layer, of runs that were probed
+    table.md, table.csv   made from the above by report.py
+
+Equal runs give equal bytes in all but provenance.csv, so results can be committed and a rerun leaves git
+clean. One process writes (the runner's parent); any number may read meanwhile.
+"""
+
+import contextlib
+import io
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glorot.datasets import LocalData
+from glorot.errors import ResultsError
+from glorot.results.rows import (
+    HISTORY_COLUMNS,
+    OUTCOME_COLUMNS,
+    PROBE_COLUMNS,
+    PROVENANCE_COLUMNS,
+    RUN_COLUMNS,
+    SETTINGS_COLUMNS,
+    Rows,
+    cells_of,
+    csv_text,
+    frame_of,
+    read_rows,
+)
+from glorot.sweeps.runs import STATUSES
+from glorot.sweeps.settings import OPTIONAL
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+_LEFTOVER_AGE = 60.0  # seconds after which a temporary file has no writer any more
+
+
+class Store:
+    """One sweep's folder. Nothing is created before the first write.
+
+    order: the run_ids of the sweep as it is now, in grid order. Rows of other runs stay in the files, behind
+        these, sorted by run_id: a sweep that is changed and changed back finds its results again.
+    """
+
+    def __init__(self, folder: Path | str, order: Iterable[str] = ()):
+        self.folder = Path(folder)
+        self.order = {run_id: position for position, run_id in enumerate(order)}
+
+    def read_runs(self) -> "pd.DataFrame":
+        """runs.csv: the columns RUN_COLUMNS and one for each further axis; no rows if there is no file.
+
+        Text is of dtype object, integers Int64 (missing: NA), the rest float64 (missing: NaN). Raises
+        ResultsError where the file is torn or not ours.
+        """
+        return frame_of(read_rows(self.folder / "runs.csv", RUN_COLUMNS), RUN_COLUMNS)
+
+    def statuses(self) -> dict[str, str]:
+        """Status of each stored run by run_id, without pandas. Raises ResultsError as read_runs does."""
+        return {row["run_id"]: row["status"] for row in read_rows(self.folder / "runs.csv", RUN_COLUMNS)}
+
+    def rows(self) -> dict[str, dict[str, str]]:
+        """The rows of runs.csv as text by run_id, without pandas. Raises ResultsError as read_runs does."""
+        return {row["run_id"]: row for row in read_rows(self.folder / "runs.csv", RUN_COLUMNS)}
+
+    def read_provenance(self) -> "pd.DataFrame":
+        """provenance.csv, as read_runs reads runs.csv."""
+        return frame_of(read_rows(self.folder / "provenance.csv", PROVENANCE_COLUMNS), PROVENANCE_COLUMNS)
+
+    def read_history(self, run_id: str) -> "pd.DataFrame":
+        """The evaluations of one run in order, with the columns HISTORY_COLUMNS; empty if there are none."""
+        return frame_of(read_rows(self._history_path(run_id), HISTORY_COLUMNS), HISTORY_COLUMNS)
+
+    def read_probes(self, run_id: str) -> "pd.DataFrame":
+        """What was seen inside one run's network: `probes.ProbeRow`s, counts as tuples; empty if it was not probed."""
+        rows = read_rows(self._path("probes", run_id, "csv"), PROBE_COLUMNS)
+        frame = frame_of(rows, PROBE_COLUMNS)
+        try:
+            frame["counts"] = [tuple(map(int, counts.split())) for counts in frame["counts"]]
+        except ValueError as error:
+            raise ResultsError(f"{self._path('probes', run_id, 'csv')}: counts: {error}") from error
+        return frame
+
+    def read_correct(self, run_id: str) -> "np.ndarray | None":
+        """Whether each test example was classified correctly at a run's end, (n,) bool; None if that is not stored.
+
+        Raises ResultsError where the file is not what `write_run` writes.
+        """
+        import numpy as np
+
+        path = self._path("correct", run_id, "npy")
+        try:
+            found = np.load(path, allow_pickle=False)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError) as error:
+            raise ResultsError(
+                f"cannot read {path}: {error}; remove it and run the sweep again with --rerun"
+            ) from error
+        if found.ndim != 1 or found.dtype != np.uint8 or found.max(initial=0) > 1:
+            raise ResultsError(f"{path}: expected a list of 0 and 1 of type uint8, found {found.dtype} {found.shape}")
+        return found.astype(bool)
+
+    def write_sweep(self, text: str, runs: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Begin a sweep: check that what is stored can be read, write sweep.yaml, bring the rows in order.
+
+        runs: the sweep's runs as `settings_of` describes them. Finished ones take their labels from here, so
+        that renaming a row of the table renames it in runs.csv as well. Raises ResultsError before anything
+        is written where a stored file is torn or foreign: better now than when a run has finished.
+        """
+        rows = read_rows(self.folder / "runs.csv", RUN_COLUMNS)
+        provenance = read_rows(self.folder / "provenance.csv", PROVENANCE_COLUMNS)
+        current = {record["run_id"]: cells_of(record, RUN_COLUMNS) for record in runs}
+        for position, row in enumerate(rows):
+            if row["run_id"] in current:
+                outcome = {column: row[column] for column in OUTCOME_COLUMNS}
+                rows[position] = {**current[row["run_id"]], **outcome}
+        write_text(self.folder / "sweep.yaml", text)
+        _remove_leftovers(self.folder)
+        if rows:
+            self._write_rows("runs.csv", RUN_COLUMNS, rows, next(iter(current.values()), {}))
+        if provenance:
+            self._write_rows("provenance.csv", PROVENANCE_COLUMNS, provenance)
+
+    def write_run(
+        self,
+        record: Mapping[str, Any],
+        provenance: Mapping[str, Any],
+        history: Iterable[Mapping[str, Any]],
+        probes: Iterable[Mapping[str, Any]] = (),
+        correct: "np.ndarray | None" = None,
+    ) -> None:
+        """Add one run, or replace it.
+
+        record: `settings_of(run)` and the columns OUTCOME_COLUMNS; provenance, history, probes: the columns of their
+        files, run_id taken from the record. correct: (n,) bool, whether each test example was classified correctly.
+        What is None, NaN or not there is stored as an empty cell. Raises ResultsError, with the row as it was, where
+        a file cannot be written.
+        """
+        run_id = record["run_id"]
+        if record.get("status") not in STATUSES:
+            raise ResultsError(f"run {run_id}: expected a status of {STATUSES}, found {record.get('status')!r}")
+        run = cells_of(record, RUN_COLUMNS)
+        origin = cells_of({**provenance, "run_id": run_id}, PROVENANCE_COLUMNS)
+        curve = [cells_of(row, HISTORY_COLUMNS) for row in history]
+        # runs.csv comes last: a run counts as finished only once everything about it is stored.
+        seen = [cells_of({**row, "counts": _counts(row)}, PROBE_COLUMNS) for row in probes]
+        write_text(self._history_path(run_id), csv_text(curve, list(HISTORY_COLUMNS)))
+        _write_or_remove(
+            self._path("probes", run_id, "csv"), csv_text(seen, list(PROBE_COLUMNS)).encode() if seen else None
+        )
+        _write_or_remove(self._path("correct", run_id, "npy"), None if correct is None else _npy(correct))
+        self._replace_row("provenance.csv", PROVENANCE_COLUMNS, origin)
+        self._replace_row("runs.csv", RUN_COLUMNS, run)
+
+    def _history_path(self, run_id: str) -> Path:
+        return self._path("history", run_id, "csv")
+
+    def _path(self, folder: str, run_id: str, suffix: str) -> Path:
+        if not re.fullmatch(r"\w[\w.-]*", run_id):
+            raise ResultsError(f"expected a run_id of letters, digits, '-', '_' and '.', found {run_id!r}")
+        return self.folder / folder / f"{run_id}.{suffix}"
+
+    def _replace_row(self, name: str, columns: Mapping[str, type], new: dict[str, str]) -> None:
+        stored = read_rows(self.folder / name, columns)
+        rows = [row for row in stored if row["run_id"] != new["run_id"]] + [new]
+        self._write_rows(name, columns, rows, new)
+
+    def _write_rows(self, name: str, columns: Mapping[str, type], rows: Rows, current: Iterable[str] = ()) -> None:
+        """current: the columns of a row of the current sweep; its axes come before those of older rows."""
+        present = {column for row in rows for column, cell in row.items() if cell and column not in columns}
+        axes = [column for column in current if column in present]
+        axes += sorted(present - set(axes))
+        first = 2 if axes else 0  # further axes come behind run_id and method
+        header = [*list(columns)[:first], *axes, *list(columns)[first:]]
+        last = len(self.order)
+        rows = sorted(rows, key=lambda row: (self.order.get(row["run_id"], last), row["run_id"]))
+        write_text(self.folder / name, csv_text(rows, header))
+
+
+def settings_of(run: Any) -> dict[str, Any]:
+    """The columns of runs.csv that are known before a run starts.
+
+    run: a sweep.Run. Axes that are no column of their own (say, "size") give a column with the run's label, and
+    so do the optional settings. Where a data set is built here, a column "data" says what it was made from.
+    """
+    settings = run.settings
+    axes = {axis: label for axis, label in run.labels.items() if axis not in RUN_COLUMNS}
+    columns = {name: getattr(settings, name) for name in SETTINGS_COLUMNS if name not in ("hidden", "device")}
+    columns |= {"dataset": str(settings.dataset), "hidden": "-".join(map(str, settings.hidden))}
+    given = {name: getattr(settings, name) for name in OPTIONAL}
+    axes |= {name: str(value) for name, value in given.items() if value is not None}
+    if isinstance(settings.dataset, LocalData):
+        axes["data"] = f"{settings.dataset.about} (SHA-256 {settings.dataset.content[:16]})"
+    return {"run_id": run.run_id, "method": run.method, **axes, **columns, "device": run.device}
+
+
+def find_folders(output: Path | str) -> list[Path]:
+    """The sweeps' folders in an output folder (or the folder itself): those with sweep.yaml and runs.csv."""
+    output = Path(output)
+    try:
+        found = {path.parent for path in output.rglob("runs.csv") if (path.parent / "sweep.yaml").is_file()}
+    except OSError as error:
+        raise ResultsError(f"cannot look through {output}: {error.strerror}") from error
+    return sorted(found)
+
+
+def read_folders(folders: Iterable[Path | str]) -> tuple[dict[Path, "pd.DataFrame"], list[str]]:
+    """The runs of several sweeps by folder, and a message for each folder that had to be skipped."""
+    frames: dict[Path, pd.DataFrame] = {}
+    problems: list[str] = []
+    for folder in map(Path, folders):
+        try:
+            if not (folder / "runs.csv").is_file():
+                raise ResultsError(f"expected {folder / 'runs.csv'}, found no such file; run the sweep first")
+            frames[folder] = Store(folder).read_runs()
+        except ResultsError as error:
+            problems.append(str(error))
+    return frames, problems
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text as `write_bytes` does."""
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ResultsError(f"cannot write {path}: expected valid Unicode, found {error.object!r}") from error
+    write_bytes(path, data)
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a file as a whole: whoever reads it, or pulls the plug, finds the old content or the new one.
+
+    Raises ResultsError where that fails; the old file is then untouched and no temporary one is left.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same folder, so os.replace is atomic
+    try:
+        if path.is_file() and path.read_bytes() == data:
+            return  # so that a run with nothing to do leaves every file alone
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:  # Ctrl-C as well
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ResultsError(
+            f"cannot write {path}: {error.strerror or error}; earlier results are intact. "
+            "Make room or choose another folder with --output"
+        ) from error
+
+
+def _write_or_remove(path: Path, data: bytes | None) -> None:
+    """Write a file; or, where there is nothing to write, remove that of an earlier run."""
+    if data is not None:
+        write_bytes(path, data)
+    elif path.exists():
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _npy(correct: "np.ndarray") -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(correct, np.uint8), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _counts(row: Mapping[str, Any]) -> str:
+    return " ".join(map(str, row["counts"] or ()))
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of a writer that was killed. Young ones may belong to a `glorot report`."""
+    for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
+        try:
+            if time.time() - path.stat().st_mtime > _LEFTOVER_AGE:
+                path.unlink()
+        except OSError:  # gone meanwhile, or not ours: harmless either way
+            continue

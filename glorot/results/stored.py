@@ -1,0 +1,88 @@
+"""The stored runs of one or more sweeps together: what figures and the scorecard read."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glorot.errors import ResultsError
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.initializers import INITIALIZERS
+from glorot.results.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRun:
+    """One finished run. row: its line of runs.csv by column (rows.RUN_COLUMNS); missing numbers are NaN or NA."""
+
+    folder: Path
+    row: dict[str, Any]
+
+    def __getitem__(self, column: str) -> Any:
+        return self.row[column]
+
+    @property
+    def run_id(self) -> str:
+        return str(self.row["run_id"])
+
+    @property
+    def method(self) -> str:
+        """The paper's name, whatever label the sweep gave: "Tanh", "Tanh N"."""
+        label, suffix = ACTIVATIONS[self["activation"]].label, INITIALIZERS[self["initializer"]].suffix
+        return f"{label} {suffix}" if suffix else label
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units of each hidden layer."""
+        return tuple(map(int, str(self.row["hidden"]).split("-")))
+
+    @cached_property
+    def history(self) -> "pd.DataFrame":
+        """Its evaluations: rows.HISTORY_COLUMNS."""
+        return Store(self.folder).read_history(self.run_id)
+
+    @cached_property
+    def probes(self) -> "pd.DataFrame":
+        """What was seen inside its network: the fields of probes.ProbeRow; empty if it was not probed."""
+        return Store(self.folder).read_probes(self.run_id)
+
+    @cached_property
+    def correct(self) -> "np.ndarray | None":
+        """Whether each test example was classified correctly at the end, (n,) bool, if that is stored."""
+        return Store(self.folder).read_correct(self.run_id)
+
+
+def gather(folders: Iterable[Path]) -> list[StoredRun]:
+    """The finished runs (done or diverged) of all folders, each run_id once. Raises ResultsError."""
+    runs: dict[str, StoredRun] = {}
+    for folder in map(Path, folders):
+        if not (folder / "runs.csv").is_file():
+            raise ResultsError(f"expected {folder / 'runs.csv'}, found no such file; run the sweep first")
+        for row in Store(folder).read_runs().to_dict("records"):
+            if row["status"] in ("done", "diverged"):
+                runs.setdefault(str(row["run_id"]), StoredRun(folder, {str(key): value for key, value in row.items()}))
+    return list(runs.values())
+
+
+def matching(runs: Iterable[StoredRun], **wanted: Any) -> list[StoredRun]:
+    """The runs with these values of columns, of `method` (the paper's name) or of `hidden` (a tuple)."""
+
+    def value(run: StoredRun, key: str) -> Any:
+        return getattr(run, key) if key in ("method", "hidden") else run[key]
+
+    return [run for run in runs if all(value(run, key) == one for key, one in wanted.items())]
+
+
+def longest(runs: Sequence[StoredRun]) -> StoredRun | None:
+    """The run with the most updates; of equals, that with the lowest validation error: the one to show for a method."""
+
+    def rank(run: StoredRun) -> tuple[int, float]:
+        error = float(run["valid_error"])
+        return -int(run["updates"]), error if error == error else float("inf")
+
+    return min(runs, key=rank, default=None)

@@ -1,0 +1,1 @@
+"""The format of a sweep, from text to runs."""

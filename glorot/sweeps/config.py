@@ -1,0 +1,497 @@
+"""Sweep files: YAML in, a validated and frozen ``Sweep`` out. experiments/*.yaml show the format.
+
+A sweep has a ``base`` of fields that all its runs share and a ``grid`` of axes. An axis is a list of values
+of one field, or a mapping of label -> the fields it sets; where base sets such a field too, the axis wins. The
+fields are those of ``Settings``, but layer sizes may be written ``depth`` and ``width`` instead of ``hidden``.
+Errors name file, line, key, what was found, what is allowed and the nearest name, a line for each problem.
+"""
+
+import contextlib
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from glorot.datasets import LocalData
+from glorot.errors import SweepError
+from glorot.sweeps import yaml_nodes
+from glorot.sweeps.settings import (
+    BESIDE_HIDDEN,
+    DEFAULTS,
+    FIELDS,
+    LAYERS,
+    REQUIRED,
+    Probes,
+    check_field,
+    label_of,
+    nearest,
+)
+from glorot.sweeps.settings import Settings as Settings  # config.Settings: what others need of a run
+from glorot.sweeps.yaml_nodes import Block, Node, shown
+
+MAX_RUNS = 100_000
+MAX_PROBLEMS = 20  # shown at once
+VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss")  # what a table can show
+SEARCH_KEYS = ("updates", "seeds")
+SELECT_BY = ("valid_error", "valid_loss", "train_loss")  # never by the test set: that would be peeking
+RESERVED = {*VALUES, "run_id", "status", "device", "train_error", "update", "examples", "seconds", "started", "data"}
+RESERVED |= {"threads", "hardware", "name", "value"}
+
+
+# The sweep. ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One point of an axis: its label and the fields it sets."""
+
+    label: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Select:
+    """over: axes of which only the best choice is kept. by: the value that decides, the lower the better."""
+
+    over: tuple[str, ...]
+    by: str = "valid_error"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What select decides by: short runs instead of the sweep's own. updates: of each. seeds: how many of the first."""
+
+    updates: int
+    seeds: int = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """rows, columns: axes, fields, or "method". value: one of VALUES."""
+
+    rows: tuple[str, ...] = ("method",)
+    columns: str = "dataset"
+    value: str = "test_error"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A valid sweep.
+
+    base: fields by name, in their canonical form, defaults filled in.
+    grid: axis -> its choices, in the order of the file.
+    """
+
+    name: str
+    description: str
+    base: dict[str, Any]
+    grid: dict[str, tuple[Choice, ...]]
+    select: Select | None
+    table: Table
+    search: Search | None = None
+
+    @property
+    def seed_axes(self) -> list[str]:
+        """The axes that set nothing but the seed: what differs along them is averaged."""
+        return [
+            axis for axis, choices in self.grid.items() if all(choice.fields.keys() == {"seed"} for choice in choices)
+        ]
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:
+    """Read a sweep file.
+
+    overrides: KEY=VALUE of fields of base, or of search.updates and search.seeds, VALUE as YAML (the option --set).
+    Raises SweepError, a line for each problem.
+    """
+    return parse(yaml_nodes.read_text(Path(path)), str(path), overrides)
+
+
+def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
+    """Read the text of a sweep; as ``load``.
+
+    source: its file name, for messages; its stem is the sweep's name where the text gives none.
+    """
+    problems = _Problems()
+    top = _rooted(yaml_nodes.parse(text, source), Path(source).parent)
+    keys = problems.known_keys(top, "", ("name", "description", "base", "grid", "select", "search", "table"))
+    problems.raise_any()
+    nothing = Node({}, top.where)
+    if "search" in keys:
+        keys["search"] = _overridden(keys["search"], overrides, "search")
+    base_node = _overridden(keys.get("base", nothing), overrides, "base")
+    base = _fields(base_node, "base", problems)
+    grid = _grid(keys.get("grid", nothing), problems)
+    problems.raise_any()  # what follows would only echo the problems so far
+    grid_node = keys.get("grid", nothing)
+    _check_overrides(base_node, grid, overrides, problems)
+    if "search" not in keys and any(option.startswith("search.") for option in overrides):
+        problems.add(
+            Node(None, "--set search"), "", "expected a sweep with search, found one without; add it to the file"
+        )
+    problems.raise_any()
+    _check_clashes(base_node, grid_node, grid, problems)
+    _check_required(base_node, grid_node, grid, problems)
+    sweep = Sweep(
+        name=_name(keys.get("name", Node(Path(source).stem, top.where)), problems),
+        description=problems.text(keys.get("description", Node("", "")), "description"),
+        base=_filled(base, grid),
+        grid=grid,
+        select=_select(keys["select"], grid, problems) if "select" in keys else None,
+        table=_table(keys.get("table", nothing), grid, problems),
+    )
+    problems.raise_any()
+    return replace(sweep, search=_search(keys["search"], sweep, problems)) if "search" in keys else sweep
+
+
+class _Problems:
+    """Collects the lines of one SweepError."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, node: Node, key: str, text: str) -> None:
+        key = key if key.isprintable() and len(key) <= 200 else shown(key)
+        self.lines.append(": ".join(part for part in (node.where, key, text) if part))
+
+    def raise_any(self) -> None:
+        if self.lines:
+            more = len(self.lines) - MAX_PROBLEMS
+            shortened = [*self.lines[:MAX_PROBLEMS], *([f"and {more} more problems"] if more > 0 else [])]
+            raise SweepError("\n".join(shortened))
+
+    def known_keys(self, node: Node, path: str, allowed: Sequence[str]) -> dict[str, Node]:
+        """The entries of a mapping whose keys are allowed; the others are problems."""
+        if not isinstance(node.value, dict):
+            self.add(node, path, f"expected a mapping with keys of {', '.join(allowed)}; found {shown(node.value)}")
+            return {}
+        for key, entry in node.value.items():
+            if key not in allowed:
+                text = f"unknown key; allowed: {', '.join(allowed)}{nearest(key, allowed)}"
+                self.add(entry, f"{path}.{key}" if path else key, text)
+        return {key: entry for key, entry in node.value.items() if key in allowed}
+
+    def text(self, node: Node, path: str) -> str:
+        if isinstance(node.value, str):
+            return node.value
+        self.add(node, path, f"expected text, found {shown(node.value)}; put it in quotes if it is meant")
+        return ""
+
+    def one_of(self, node: Node, path: str, allowed: Sequence[str]) -> str:
+        if not (isinstance(node.value, str) and node.value in allowed):
+            found = shown(node.value) + nearest(node.value, allowed)
+            self.add(node, path, f"expected one of {', '.join(allowed)}; found {found}")
+        return str(node.value)
+
+    def names(self, node: Node, path: str, allowed: Sequence[str]) -> tuple[str, ...]:
+        """One name, or a list of different ones."""
+        items = node.value if isinstance(node.value, list) else [node]
+        if not items:
+            self.add(node, path, f"expected one or more of {', '.join(allowed)}; found an empty list")
+        names = [self.one_of(item, path, allowed) for item in items]
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                self.add(items[position], path, f"{shown(name)} is there twice; remove one")
+        return tuple(names)
+
+
+# Its parts. ----------------------------------------------------------------------------------------
+
+
+def _name(node: Node, problems: _Problems) -> str:
+    """The sweep's name: a folder is called so, which rules out separators, "..", and hidden files."""
+    if isinstance(node.value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", node.value):
+        return node.value
+    allowed = "expected up to 100 letters, digits, '-', '_', '.', with a letter or digit first"
+    problems.add(node, "name", f"{allowed}; found {shown(node.value)}")
+    return ""
+
+
+def _overridden(node: Node, overrides: Sequence[str], block: str) -> Node:
+    """The node of base, or of search, with its --set options put in; each is checked for its key only."""
+    entries = dict(node.value) if isinstance(node.value, dict) else {}
+    for option in overrides:
+        of_search = option.startswith("search.")
+        if of_search != (block == "search"):
+            continue
+        where = f"--set {option if option.isprintable() and len(option) < 80 else shown(option)}"
+        key, equals, text = option.removeprefix("search.").partition("=")
+        if not equals:
+            raise SweepError(f"{where}: expected KEY=VALUE, found no '='")
+        allowed = SEARCH_KEYS if of_search else tuple(FIELDS)
+        if key not in allowed:
+            hint = nearest(key.rpartition(".")[2], allowed)
+            raise SweepError(
+                f"{where}: only fields of {block} can be set: {', '.join(allowed)}; found {shown(key)}{hint}"
+            )
+        if key == "hidden":
+            entries.pop("depth", None)
+            entries.pop("width", None)
+        entries[key] = Node(_rooted(yaml_nodes.parse(text, where, numbered=False), Path()).value, where)
+    return Node(entries, node.where) if isinstance(node.value, dict) else node
+
+
+def _rooted(node: Node, folder: Path) -> Node:
+    """The node with absolute paths in place of those below a key `folder`, which are relative to this folder."""
+    if isinstance(node.value, list):
+        return Node([_rooted(item, folder) for item in node.value], node.where)
+    if not isinstance(node.value, dict):
+        return node
+    entries = {key: _rooted(entry, folder) for key, entry in node.value.items()}
+    path = entries.get("folder")
+    if path and isinstance(path.value, str) and path.value:
+        entries["folder"] = Node(os.path.abspath(folder / os.path.expanduser(path.value)), path.where)
+    return Node(entries, node.where)
+
+
+def _fields(node: Node, path: str, problems: _Problems) -> dict[str, Any]:
+    """The fields a mapping sets, canonical. A wrong one is a problem, and None."""
+    fields: dict[str, Any] = {}
+    for key, entry in problems.known_keys(node, path, FIELDS).items():
+        fields[key] = _value(key, entry, f"{path}.{key}", problems)
+    if "hidden" in fields and len(fields.keys() & set(LAYERS)) > 1:
+        second = [entry for key, entry in node.value.items() if key in LAYERS][-1]
+        problems.add(second, path, BESIDE_HIDDEN)
+    return fields
+
+
+def _value(field: str, node: Node, path: str, problems: _Problems) -> Any:
+    try:
+        return check_field(field, node.plain())
+    except ValueError as error:
+        problems.add(node, path, str(error))
+        return None
+
+
+def _grid(node: Node, problems: _Problems) -> dict[str, tuple[Choice, ...]]:
+    if not isinstance(node.value, dict):
+        found = f"expected a mapping of axes, found {shown(node.value)}; leave grid out for a single run"
+        problems.add(node, "grid", found)
+        return {}
+    grid = {}
+    for axis, entry in node.value.items():
+        path = f"grid.{axis}"
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", axis):
+            problems.add(entry, path, "expected an axis name of up to 64 letters, digits, '_', '-', a letter first")
+        elif axis in RESERVED:
+            problems.add(entry, path, "results have a column of this name; call the axis something else")
+        elif isinstance(entry.value, list):
+            grid[axis] = _list_axis(axis, entry, path, problems)
+        elif isinstance(entry.value, dict):
+            grid[axis] = _mapping_axis(axis, entry, path, problems)
+        else:
+            expected = "expected a list of values, or a mapping of label -> fields"
+            problems.add(entry, path, f"{expected}; found {shown(entry.value)}")
+    return grid
+
+
+def _list_axis(axis: str, node: Node, path: str, problems: _Problems) -> tuple[Choice, ...]:
+    if axis not in FIELDS:
+        text = f"expected a mapping of label -> fields, or the name of a field: {', '.join(FIELDS)}"
+        problems.add(node, path, f"{text}; found a list{nearest(axis, FIELDS)}")
+        return ()
+    if not node.value:
+        problems.add(node, path, "expected at least one value, found an empty list")
+    first: dict[Any, Node] = {}
+    labels: set[str] = set()
+    for item in node.value:
+        value = _value(axis, item, path, problems)
+        if value is not None and value in first:
+            text = f"the value {label_of(value)} is there twice, first at {first[value].where}; remove one"
+            problems.add(item, path, text)
+        elif value is not None and label_of(value) in labels:
+            text = f"two values are called {label_of(value)}; give each a label: {{LABEL: {{{axis}: ...}}, ...}}"
+            problems.add(item, path, text)
+        first.setdefault(value, item)
+        labels.add(label_of(value))
+    return tuple(Choice(label_of(value), {axis: value}) for value in first)
+
+
+def _mapping_axis(axis: str, node: Node, path: str, problems: _Problems) -> tuple[Choice, ...]:
+    if not node.value:
+        problems.add(node, path, "expected at least one label, found an empty mapping")
+    choices = []
+    for label, entry in node.value.items():
+        if not label.isprintable() or label != label.strip() or len(label) > 100:
+            problems.add(
+                entry, f"{path}.{label}", f"expected a label of up to 100 printable characters, found {shown(label)}"
+            )
+        fields = _fields(entry, f"{path}.{label}", problems)
+        if axis in FIELDS and axis not in fields and isinstance(entry.value, dict):
+            text = f"an axis called {axis} must set {axis}; add it, or call the axis something else"
+            problems.add(entry, f"{path}.{label}", text)
+        choices.append(Choice(label, fields))
+    return tuple(choices)
+
+
+def _clash(field: str, other: str) -> bool:
+    """Whether two fields say the same thing: depth and width do not, but each does with hidden."""
+    return field == other or ("hidden" in (field, other) and {field, other} <= set(LAYERS))
+
+
+def _set_by(choices: Iterable[Choice]) -> list[str]:
+    """The fields that an axis sets, in any of its choices."""
+    return [field for field in FIELDS if any(field in choice.fields for choice in choices)]
+
+
+def _check_overrides(
+    base: Node, grid: Mapping[str, tuple[Choice, ...]], overrides: Sequence[str], problems: _Problems
+) -> None:
+    """--set of what an axis sets would change nothing, or only half of the runs."""
+    keys = (option.partition("=")[0] for option in overrides if not option.startswith("search."))
+    for key in dict.fromkeys(keys):
+        for axis, choices in grid.items():
+            fields = [field for field in _set_by(choices) if _clash(key, field)]
+            if fields:
+                text = f"the axis {axis} of the grid sets {' and '.join(fields)}"
+                problems.add(base.value[key], "", f"{text}; to pick from it use --only {axis}={choices[0].label}")
+
+
+def _check_clashes(base: Node, grid_node: Node, grid: Mapping[str, tuple[Choice, ...]], problems: _Problems) -> None:
+    """A field set by two axes, layer sizes given twice, or too many runs."""
+    set_by = {axis: _set_by(choices) for axis, choices in grid.items()}
+    for position, axis in enumerate(set_by):
+        for other in list(set_by)[:position]:
+            for field in set_by[axis]:
+                clashing = [there for there in set_by[other] if _clash(field, there)]
+                if clashing:
+                    text = f"sets {field}, but the axis {other} sets {' and '.join(clashing)}; only one axis can"
+                    problems.add(grid_node.value[axis], f"grid.{axis}", text)
+        sizes = [field for field in set_by[axis] if field in ("depth", "width")]
+        if "hidden" in base.value and sizes:
+            text = f"sets {' and '.join(sizes)}, but base has hidden, which gives all layer sizes; keep one"
+            problems.add(grid_node.value[axis], f"grid.{axis}", text)
+    if math.prod(len(choices) for choices in grid.values()) > MAX_RUNS:
+        problems.add(grid_node, "grid", f"expected at most {MAX_RUNS} runs, found more; shorten an axis")
+
+
+def _check_required(base: Node, grid_node: Node, grid: Mapping[str, tuple[Choice, ...]], problems: _Problems) -> None:
+    """A field without a default that base does not set, nor an axis, or only some of an axis's labels."""
+    for field, (value, values) in REQUIRED.items():
+        axis = next((axis for axis, choices in grid.items() if field in _set_by(choices)), None)
+        if field in base.value:
+            continue
+        if axis is None:
+            text = f'missing, and it has no default; add e.g. "{value}" to base, or "{values}" to grid'
+            problems.add(base, f"base.{field}", text)
+            continue
+        for choice in grid[axis]:
+            if field not in choice.fields:
+                text = f'{field} is missing here and in base; add e.g. "{value}"'
+                problems.add(grid_node.value[axis].value[choice.label], f"grid.{axis}.{choice.label}", text)
+
+
+def _filled(base: Mapping[str, Any], grid: Mapping[str, tuple[Choice, ...]]) -> dict[str, Any]:
+    """base with every default that can matter: none that an axis replaces throughout."""
+    replaced = {field for choices in grid.values() for field in FIELDS if all(field in c.fields for c in choices)}
+    replaced |= {"depth", "width"} if "hidden" in replaced | base.keys() else {"hidden"}
+    defaults = {field: value for field, value in DEFAULTS.items() if field not in replaced and value is not None}
+    fields = defaults | dict(base)
+    return {field: fields[field] for field in FIELDS if field in fields}
+
+
+def _select(node: Node, grid: Mapping[str, Any], problems: _Problems) -> Select:
+    keys = problems.known_keys(node, "select", ("over", "by"))
+    if isinstance(node.value, dict) and "over" not in keys:
+        problems.add(node, "select.over", f"missing; name one or more axes of the grid: {', '.join(grid) or 'none'}")
+    over = problems.names(keys["over"], "select.over", tuple(grid)) if "over" in keys else ()
+    return Select(over, problems.one_of(keys.get("by", Node("valid_error", "")), "select.by", SELECT_BY))
+
+
+def _search(node: Node, sweep: Sweep, problems: _Problems) -> Search:
+    """The search of a sweep that is valid but for it. Raises SweepError."""
+    keys = problems.known_keys(node, "search", SEARCH_KEYS)
+    if not sweep.select:
+        problems.add(node, "search", "it is there to choose by, but nothing is chosen; add e.g. select: {over: [AXIS]}")
+    if isinstance(node.value, dict) and "updates" not in keys:
+        problems.add(node, "search.updates", "missing; say how many updates the short runs have")
+    problems.raise_any()
+    updates = _value("updates", keys["updates"], "search.updates", problems)
+    seeds_node = keys.get("seeds", Node(1, node.where))
+    fewest, seeds = _search_limits(sweep)
+    for axis in sweep.select.over if sweep.select else ():
+        if "updates" in _set_by(sweep.grid[axis]):
+            text = f"select is over the axis {axis}, which sets updates; a search gives all its runs the same"
+            problems.add(node, "search", text)
+    if updates is not None and updates >= fewest:
+        text = f"expected fewer updates than the runs themselves have ({fewest:,}), found {updates:,}"
+        problems.add(
+            keys["updates"], "search.updates", f"{text}; lower it (--set search.updates=N), or leave search out"
+        )
+    if not (type(seeds_node.value) is int and 1 <= seeds_node.value <= seeds):
+        text = f"expected a whole number from 1 to {seeds}, the number of the grid's seeds"
+        problems.add(seeds_node, "search.seeds", f"{text}; found {shown(seeds_node.value)}")
+    problems.raise_any()
+    return Search(updates, seeds_node.value)
+
+
+def _search_limits(sweep: Sweep) -> tuple[int, int]:
+    """The fewest updates that a run has, and how many seeds there are."""
+    updates = {sweep.base["updates"]} if "updates" in sweep.base else set()
+    for choices in sweep.grid.values():
+        if "updates" in _set_by(choices):
+            updates = {choice.fields.get("updates", sweep.base.get("updates")) for choice in choices}
+    seeds = [
+        len(sweep.grid[axis]) for axis in sweep.seed_axes if axis not in (sweep.select.over if sweep.select else ())
+    ]
+    return min(updates), max(seeds, default=1)
+
+
+def _table(node: Node, grid: Mapping[str, Any], problems: _Problems) -> Table:
+    keys = problems.known_keys(node, "table", ("rows", "columns", "value"))
+    allowed = tuple(dict.fromkeys((*grid, "method", *FIELDS)))
+    default = Table()
+    rows = problems.names(keys["rows"], "table.rows", allowed) if "rows" in keys else default.rows
+    columns_node = keys.get("columns", Node(default.columns, node.where))
+    columns = problems.one_of(columns_node, "table.columns", allowed)
+    if columns in rows:
+        problems.add(columns_node, "table.columns", f"{shown(columns)} is in rows already; name another axis or field")
+    value = problems.one_of(keys.get("value", Node(default.value, "")), "table.value", VALUES)
+    return Table(rows, columns, value)
+
+
+# Back to YAML. -------------------------------------------------------------------------------------
+
+
+def dump(sweep: Sweep, folder: Path | None = None) -> str:
+    """The sweep as YAML that ``load`` reads back to an equal one.
+
+    folder: where the file will lie; paths in it are then relative to that folder, else absolute.
+    """
+    top: dict[str, Any] = {"name": sweep.name, "description": sweep.description}
+    top["base"] = Block(_dumped_fields(sweep.base, folder))
+    top["grid"] = Block({axis: _dumped_axis(axis, choices, folder) for axis, choices in sweep.grid.items()})
+    if sweep.select:
+        top["select"] = {"over": sweep.select.over, "by": sweep.select.by}
+    if sweep.search:
+        top["search"] = {"updates": sweep.search.updates, "seeds": sweep.search.seeds}
+    rows = sweep.table.rows
+    top["table"] = {
+        "rows": rows[0] if len(rows) == 1 else rows,
+        "columns": sweep.table.columns,
+        "value": sweep.table.value,
+    }
+    return yaml_nodes.write(Block(top))
+
+
+def _dumped_axis(axis: str, choices: tuple[Choice, ...], folder: Path | None) -> Any:
+    """A list where the labels are those of a list, else a mapping."""
+    fields = {choice.label: _dumped_fields(choice.fields, folder) for choice in choices}
+    if all(choice.fields.keys() == {axis} and choice.label == label_of(choice.fields[axis]) for choice in choices):
+        return [fields[choice.label][axis] for choice in choices]
+    return Block(fields)
+
+
+def _dumped_fields(fields: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
+    dumped = dict(fields)
+    if isinstance(fields.get("probes"), Probes):
+        dumped["probes"] = fields["probes"].fields()
+    if isinstance(fields.get("dataset"), LocalData):
+        dumped["dataset"] = fields["dataset"].fields()
+        if folder is not None and "folder" in dumped["dataset"]:
+            with contextlib.suppress(ValueError):  # on another drive: it stays absolute
+                dumped["dataset"]["folder"] = Path(os.path.relpath(dumped["dataset"]["folder"], folder)).as_posix()
+    return dumped

@@ -1,0 +1,177 @@
+"""A sweep -> its runs, in the order of the grid.
+
+A run's id is a hash of what decides its result and of nothing else: a new name for a label or a sweep, or one
+more value in an axis, leaves the ids of the runs that were there, and so their results, as they are.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from glorot.datasets import AnyData, LocalData, info, unpinned
+from glorot.errors import SweepError
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.initializers import INITIALIZERS
+from glorot.models.losses import LOSSES
+from glorot.sweeps import yaml_nodes
+from glorot.sweeps.config import Choice, Sweep, load
+from glorot.sweeps.settings import FIELDS, NOT_DECIDING, OPTIONAL, Settings, check_field, combined, label_of, nearest
+from glorot.sweeps.yaml_nodes import shown
+
+# Rises when the kernels' or the protocol's meaning changes, so that the same settings give another result.
+RESULTS_VERSION = 1
+STATUSES = ("done", "diverged", "failed")  # of a run that was made
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell of the grid.
+
+    run_id: 12 hexadecimal digits.
+    labels: axis -> label of this cell's choice.
+    method: the label of the axis "method" where there is one, else derived, as "Tanh N".
+    device: its kind, "cpu" or "cuda".
+    """
+
+    run_id: str
+    labels: dict[str, str]
+    method: str
+    settings: Settings
+    device: str
+
+    def value(self, key: str) -> str:
+        """The label of an axis, the method, or the text of a field (depth and width too). Raises KeyError."""
+        if key in self.labels:
+            return self.labels[key]
+        if key == "method":
+            return self.method
+        if key not in FIELDS:
+            raise KeyError(key)
+        return label_of(getattr(self.settings, key))
+
+
+def run_id(settings: Settings, device: str) -> str:
+    """The first 12 hexadecimal digits of a SHA-256 of what decides the result."""
+    dataset = settings.dataset.identity if isinstance(settings.dataset, LocalData) else settings.dataset
+    left_out = {*NOT_DECIDING, "dataset"} | {name for name in OPTIONAL if getattr(settings, name) is None}
+    deciding = {
+        "settings": settings.model_dump(mode="json", exclude=left_out) | {"dataset": dataset},
+        "device": device,
+        "results_version": RESULTS_VERSION,
+        "dataset_version": info(settings.dataset).version,
+    }
+    canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"))  # floats as repr: they read back exactly
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def with_data(sweep: Sweep, choose: Callable[[AnyData], AnyData]) -> Sweep:
+    """The sweep with other data sets, such as `datasets.pinned` chooses: the same ones, with their content."""
+
+    def chosen(fields: dict[str, Any]) -> dict[str, Any]:
+        return fields | {"dataset": choose(fields["dataset"])} if "dataset" in fields else fields
+
+    def with_chosen(choice: Choice) -> Choice:
+        return replace(choice, fields=chosen(choice.fields))
+
+    grid = {axis: tuple(map(with_chosen, choices)) for axis, choices in sweep.grid.items()}
+    return replace(sweep, base=chosen(sweep.base), grid=grid)
+
+
+def stored_sweep(folder: Path, file: Path | None = None) -> Sweep:
+    """The sweep of a results' folder: its sweep.yaml, or the file given. Raises SweepError.
+
+    Data sets that are built here have the content that sweep.yaml has, so that this takes no data.
+    """
+    if file is None:
+        return load(folder / "sweep.yaml")
+    sweep, known = load(file), {}
+    if (folder / "sweep.yaml").is_file():
+        stored = load(folder / "sweep.yaml")
+        for fields in [stored.base, *(choice.fields for choices in stored.grid.values() for choice in choices)]:
+            if "dataset" in fields:
+                known[unpinned(fields["dataset"])] = fields["dataset"]
+    return with_data(sweep, lambda dataset: known.get(dataset, dataset))
+
+
+def method_label(settings: Settings, with_loss: bool = False) -> str:
+    """The paper's name of a method: "Tanh", "Tanh N"; with_loss: "Tanh N, quadratic"."""
+    label = ACTIVATIONS[settings.activation].label
+    suffix = INITIALIZERS[settings.initializer].suffix
+    loss = LOSSES[settings.loss].suffix if with_loss else ""
+    return label + (f" {suffix}" if suffix else "") + (f", {loss}" if loss else "")
+
+
+def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[Run]:
+    """The runs of a sweep, the last axis turning fastest.
+
+    only: KEY=VALUE, KEY an axis, "method" or a field: the runs to keep. Values of one key are alternatives,
+    different keys must all match.
+    Raises SweepError: two cells are the same run, or only names what is not there.
+    """
+    cells = list(itertools.product(*sweep.grid.values()))
+    settings = [Settings(**combined(sweep.base, *(choice.fields for choice in cell))) for cell in cells]
+    with_loss = len({one.loss for one in settings}) > 1
+    runs: dict[str, Run] = {}
+    for cell, one in zip(cells, settings, strict=True):
+        labels = {axis: choice.label for axis, choice in zip(sweep.grid, cell, strict=True)}
+        run = Run(run_id(one, device), labels, labels.get("method") or method_label(one, with_loss), one, device)
+        if run.run_id in runs:
+            first, second = (", ".join(f"{axis}={label}" for axis, label in r.labels.items())
+                             for r in (runs[run.run_id], run))  # fmt: skip
+            raise SweepError(f"sweep {sweep.name}: [{first}] and [{second}] are the same run; remove one of them")
+        runs[run.run_id] = run
+    return _kept(list(runs.values()), only)
+
+
+def describe(sweep: Sweep, runs: Sequence[Run]) -> str:
+    """How many runs these are, and why: "36 runs = 3 method x 3 dataset x 4 learning_rate"."""
+    total, product = 1, 1
+    counts = []
+    for axis, choices in sweep.grid.items():
+        kept = len({run.labels[axis] for run in runs})
+        total, product = total * len(choices), product * kept
+        counts.append(f"{kept} {axis}")
+    text = f"{len(runs)} {'run' if len(runs) == total == 1 else 'runs'}"
+    if len(runs) < total:
+        text = f"{len(runs)} of {total} runs"
+    # A selection across axes (--only seed=0 --only ...) can leave a grid with holes: no product then.
+    return f"{text} = {' x '.join(counts)}" if counts and product == len(runs) else text
+
+
+def _kept(runs: list[Run], only: Sequence[str]) -> list[Run]:
+    """The runs that match all keys of --only."""
+    wanted: dict[str, list[str]] = {}
+    for option in only:
+        key, equals, text = option.partition("=")
+        if not equals:
+            raise SweepError(f"--only {option}: expected KEY=VALUE, found no '='")
+        keys = tuple(dict.fromkeys((*runs[0].labels, "method", *FIELDS)))
+        if key not in keys:
+            found = shown(key) + nearest(key, keys)
+            raise SweepError(f"--only {option}: expected a key of {', '.join(keys)}; found {found}")
+        if not any(_matches(run, key, text) for run in runs):
+            values = tuple(dict.fromkeys(run.value(key) for run in runs))
+            found = shown(text) + nearest(text, values)
+            raise SweepError(f"--only {option}: expected {key} to be one of {', '.join(values)}; found {found}")
+        wanted.setdefault(key, []).append(text)
+    kept = [run for run in runs if all(any(_matches(run, k, t) for t in texts) for k, texts in wanted.items())]
+    if not kept:
+        raise SweepError(f"--only {' --only '.join(only)}: no run matches all of these together")
+    return kept
+
+
+def _matches(run: Run, key: str, text: str) -> bool:
+    """Whether text is the run's label or value of key, as written or as YAML: 1e-1 matches 0.1."""
+    if run.value(key) == text:
+        return True
+    if key not in FIELDS:
+        return False
+    try:
+        value = check_field(key, yaml_nodes.parse(text, "--only", numbered=False).plain())
+    except (SweepError, ValueError):
+        return False
+    return value == getattr(run.settings, key)

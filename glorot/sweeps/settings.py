@@ -1,0 +1,277 @@
+"""The settings of one run: names, types, bounds and defaults of every field a sweep file can set.
+
+A new field is a line in ``Settings``; sweep files, --set and --only take it from there.
+"""
+
+import difflib
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
+
+from glorot.datasets import DATASETS, LocalData
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.initializers import INITIALIZERS
+from glorot.models.losses import LOSSES
+from glorot.sweeps.yaml_nodes import shown
+
+
+def nearest(name: Any, names: Iterable[str]) -> str:
+    """ "; did you mean NAME?" where one of the names is close, else nothing."""
+    if not isinstance(name, str) or len(name) > 100:
+        return ""
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[found[0]]}?" if found else ""
+
+
+def _one_of(names: Iterable[str]) -> BeforeValidator:
+    names = tuple(names)
+
+    def check(value: Any) -> str:
+        if isinstance(value, str) and value in names:
+            return value
+        raise ValueError(f"expected one of {', '.join(names)}; found {shown(value)}{nearest(value, names)}")
+
+    return BeforeValidator(check)
+
+
+def _whole(low: int, high: int) -> BeforeValidator:
+    def check(value: Any) -> int:
+        number = int(value) if isinstance(value, float) and value.is_integer() else value  # 5e6 is meant well
+        if type(number) is int and low <= number <= high:
+            return number
+        raise ValueError(f"expected a whole number from {low} to {high}, found {shown(value)}")
+
+    return BeforeValidator(check)
+
+
+def _whole_or_none(low: int, high: int) -> BeforeValidator:
+    check = _whole(low, high).func
+    return BeforeValidator(lambda value: None if value is None else check(value))  # type: ignore[call-arg]
+
+
+def _positive(value: Any) -> float:
+    if type(value) in (int, float) and 0 < value <= 1e6:
+        return float(value)
+    raise ValueError(f"expected a number above 0 and up to 1000000, found {shown(value)}")
+
+
+def _minutes(value: Any) -> float:
+    if type(value) in (int, float) and 0 <= value <= 1e6:
+        return float(value)
+    raise ValueError(f"expected a number of minutes from 0 to 1000000, found {shown(value)}")
+
+
+MAX_DEPTH, MAX_WIDTH, MAX_SIDE = 1000, 10**6, 1024
+DEFAULT_DEPTH, DEFAULT_WIDTH = 5, 1000
+Depth = Annotated[int, _whole(1, MAX_DEPTH)]
+Width = Annotated[int, _whole(1, MAX_WIDTH)]
+
+
+def _layers(value: Any) -> tuple[int, ...]:
+    if isinstance(value, list | tuple) and 1 <= len(value) <= MAX_DEPTH:
+        try:
+            return tuple(TypeAdapter(list[Width]).validate_python(list(value)))
+        except ValidationError:
+            pass
+    raise ValueError(
+        f"expected a list of 1 to {MAX_DEPTH} layer sizes such as [1000, 800], each a whole number from 1 to "
+        f"{MAX_WIDTH}; found {shown(value)}"
+    )
+
+
+LOCAL_KEYS = {"folder": ("folder", "size", "color", "content", "about"), "name": ("name", "content", "about")}
+
+
+def _dataset(value: Any) -> str | LocalData:
+    """A name of the registry, or what is built here: {folder: PATH, size: [32, 32], color: grey}.
+
+    A stored sweep also has {name: small_imagenet, content: SHA-256, about: ...}.
+    """
+    if isinstance(value, LocalData) or (isinstance(value, str) and value in DATASETS):
+        return value
+    if not isinstance(value, Mapping):
+        path = isinstance(value, str) and {"/", "\\"} & set(value)
+        or_folder = ", or a folder of images as {folder: PATH, size: [32, 32], color: grey}" if path else ""
+        found = f"{shown(value)}{nearest(value, DATASETS)}"
+        raise ValueError(f"expected one of {', '.join(DATASETS)}{or_folder}; found {found}")
+    keys = LOCAL_KEYS["name" if "name" in value else "folder"]
+    for key in value:
+        if key not in keys:
+            raise ValueError(f"unknown key {shown(key)}; allowed: {', '.join(keys)}{nearest(key, keys)}")
+    texts = {key: value[key] for key in ("name", "folder", "content", "about") if key in value}
+    for key, text in texts.items():
+        if not (isinstance(text, str) and text.isprintable() and len(text) <= 4096):
+            raise ValueError(f"expected {key} to be printable text, found {shown(text)}")
+    if "name" in value and value["name"] != "small_imagenet":
+        raise ValueError(f"expected name to be small_imagenet, found {shown(value['name'])}")
+    if "name" not in value and not value.get("folder"):
+        raise ValueError("expected the path of a folder of class folders, as in {folder: ../photos}; found no folder")
+    if not re.fullmatch("[0-9a-f]{64}", texts.get("content", "0" * 64)):
+        raise ValueError(f"expected content to be a SHA-256 of 64 hexadecimal digits, found {shown(value['content'])}")
+    size, color = value.get("size", [32, 32]), value.get("color", "grey")
+    pair = isinstance(size, list | tuple) and len(size) == 2
+    if not (pair and all(type(side) is int and 1 <= side <= MAX_SIDE for side in size)):
+        raise ValueError(f"expected size to be [height, width], each from 1 to {MAX_SIDE}; found {shown(size)}")
+    if color not in ("grey", "rgb"):
+        raise ValueError(f"expected color to be grey or rgb, found {shown(color)}{nearest(color, ('grey', 'rgb'))}")
+    return LocalData(size=(size[0], size[1]), color=color, **texts)
+
+
+@dataclass(frozen=True)
+class Probes:
+    """When a run is probed (``probes.py``): at the updates named, at every so many from 0 on, and always at its end.
+
+    examples: how many of the first test examples are passed through the network.
+    """
+
+    at: tuple[int, ...] = ()
+    every: int | None = None
+    examples: int = 300
+
+    def due(self, update: int) -> bool:
+        return update in self.at or (self.every is not None and update % self.every == 0)
+
+    def next_after(self, update: int, end: int) -> int:
+        """The next moment after this update; the run's end where there is none before."""
+        moments = [moment for moment in self.at if moment > update]
+        moments += [(update // self.every + 1) * self.every] if self.every else []
+        return min([*moments, end])
+
+    def fields(self) -> dict[str, Any]:
+        """As a sweep file has it."""
+        given = {"at": list(self.at), "every": self.every, "examples": self.examples}
+        return {key: value for key, value in given.items() if value}
+
+    def __str__(self) -> str:
+        return " ".join(f"{key} {value}" for key, value in self.fields().items())
+
+
+def _probes(value: Any) -> Probes | None:
+    """{every: 20_000} or {at: [0, 1000], examples: 300}; null for none."""
+    if value is None or isinstance(value, Probes):
+        return value
+    keys = ("at", "every", "examples")
+    if not isinstance(value, Mapping) or not {"at", "every"} & value.keys():
+        raise ValueError(f"expected e.g. {{every: 20_000}} or {{at: [0, 1000]}}, found {shown(value)}")
+    for key in value:
+        if key not in keys:
+            raise ValueError(f"unknown key {shown(key)}; allowed: {', '.join(keys)}{nearest(key, keys)}")
+    at = value.get("at", [])
+    if not isinstance(at, list | tuple) or len(at) > 10_000:
+        raise ValueError(f"expected at to be a list of up to 10000 updates such as [0, 1000], found {shown(at)}")
+    given = {"every": _whole(1, 10**12), "examples": _whole(1, 100_000)}
+    moments = []
+    try:
+        moments = [_whole(0, 10**12).func(moment) for moment in at]  # type: ignore[call-arg]
+        numbers = {key: check.func(value[key]) for key, check in given.items() if key in value}  # type: ignore[call-arg]
+    except ValueError as error:
+        raise ValueError(f"in probes: {error}") from None
+    return Probes(tuple(sorted(set(moments))), **numbers)
+
+
+class Settings(BaseModel):
+    """Everything that decides one run. Raises pydantic's ValidationError (a ValueError).
+
+    hidden: units of each hidden layer; ``Settings(depth=5, width=1000, ...)`` means the same.
+    dataset: a name of DATASETS, or a LocalData: what is built here, of images the user has.
+    updates: how many steps of gradient descent. evaluate_every: updates between evaluations.
+    train_examples: train on the first so many training examples only, epoch after epoch; None: on all there are, which
+        are endless for Shapeset.
+    valid_examples, test_examples: how many of the fixed validation and test sets are used.
+    probes: when to look inside the network; None: never.
+    checkpoint_minutes: how often the state of a run under way is saved; decides nothing of its result.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    dataset: Annotated[str | LocalData, BeforeValidator(_dataset)]
+    activation: Annotated[str, _one_of(ACTIVATIONS)]
+    initializer: Annotated[str, _one_of(INITIALIZERS)] = "standard"
+    loss: Annotated[str, _one_of(LOSSES)] = "cross_entropy"
+    hidden: Annotated[tuple[int, ...], BeforeValidator(_layers)] = (DEFAULT_WIDTH,) * DEFAULT_DEPTH
+    batch_size: Annotated[int, _whole(1, 10**6)] = 10
+    learning_rate: Annotated[float, BeforeValidator(_positive)]
+    updates: Annotated[int, _whole(1, 10**12)]
+    seed: Annotated[int, _whole(0, 2**63 - 1)] = 0
+    evaluate_every: Annotated[int, _whole(1, 10**12)] = 20_000
+    train_examples: Annotated[int | None, _whole_or_none(1, 10**9)] = None
+    valid_examples: Annotated[int, _whole(1, 10**9)] = 10_000
+    test_examples: Annotated[int, _whole(1, 10**9)] = 10_000
+    probes: Annotated[Probes | None, BeforeValidator(_probes)] = None
+    checkpoint_minutes: Annotated[float, BeforeValidator(_minutes)] = 5.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _depth_and_width(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not {"depth", "width"} & data.keys():
+            return data
+        fields = dict(data)
+        if "hidden" in fields:
+            raise ValueError(BESIDE_HIDDEN)
+        depth = check_field("depth", fields.pop("depth", DEFAULT_DEPTH))
+        fields["hidden"] = (check_field("width", fields.pop("width", DEFAULT_WIDTH)),) * depth
+        return fields
+
+    @property
+    def depth(self) -> int:
+        return len(self.hidden)
+
+    @property
+    def width(self) -> int | None:
+        """Units of every hidden layer; None where the layers differ."""
+        return self.hidden[0] if len(set(self.hidden)) == 1 else None
+
+
+# Fields that do not change what a run gives, and so stay out of its run_id; and those that do unless they are None.
+NOT_DECIDING = frozenset({"checkpoint_minutes"})
+OPTIONAL = ("probes", "train_examples")
+
+LAYERS = ("hidden", "depth", "width")
+FIELDS = tuple(
+    name for field in Settings.model_fields for name in (LAYERS if field == "hidden" else (field,))
+)  # as they are written: with depth and width
+DEFAULTS: dict[str, Any] = {
+    name: info.default for name, info in Settings.model_fields.items() if not info.is_required()
+} | {"depth": DEFAULT_DEPTH, "width": DEFAULT_WIDTH}
+REQUIRED = {
+    "dataset": ("dataset: shapeset", "dataset: [shapeset, mnist]"),
+    "activation": ("activation: tanh", "activation: [tanh, sigmoid]"),
+    "learning_rate": ("learning_rate: 0.03", "learning_rate: [0.1, 0.03, 0.01]"),
+    "updates": ("updates: 60_000", "updates: [20_000, 60_000]"),
+}
+BESIDE_HIDDEN = "depth and width cannot stand beside hidden, which gives all layer sizes; keep one or the other"
+
+
+@functools.cache
+def _adapter(name: str) -> TypeAdapter:
+    if name in ("depth", "width"):
+        return TypeAdapter(Depth if name == "depth" else Width)
+    return TypeAdapter(get_type_hints(Settings, include_extras=True)[name])
+
+
+def check_field(name: str, value: Any) -> Any:
+    """The value in its canonical form. Raises ValueError: expected, found. name: one of FIELDS."""
+    try:
+        return _adapter(name).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(str(error.errors()[0].get("ctx", {}).get("error") or error)) from None
+
+
+def label_of(value: Any) -> str:
+    """A field's value as the label it has in a list axis: 0.1 -> "0.1", (1000, 800) -> "1000-800"."""
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def combined(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of base and of a choice of every axis; later parts win, hidden replaces depth and width."""
+    fields: dict[str, Any] = {}
+    for part in parts:
+        if "hidden" in part:
+            fields = {name: value for name, value in fields.items() if name not in LAYERS}
+        fields |= part
+    return fields

@@ -1,0 +1,1 @@
+"""One run: settings in, outcome out; its examples, its probes, its saved states."""

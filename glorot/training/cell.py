@@ -1,0 +1,169 @@
+"""One cell of a sweep: a function from a run's settings to what came out. Any engine may execute it."""
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from functools import cache, lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import glorot
+from glorot import datasets, kernels
+from glorot.datasets import AnyData, Dataset
+from glorot.models.network import initial_parameters, layer_sizes
+from glorot.sweeps.settings import Settings
+from glorot.training.checkpoint import Checkpoints
+from glorot.training.loop import HistoryRow, Trained, Training
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cell gives back, in the columns of runs.csv, history/RUN_ID.csv, provenance.csv and probes/RUN_ID.csv.
+
+    correct: whether each test example was classified correctly, (n,) bool; None unless it is done.
+    traceback: text; empty unless the cell failed by an error that is not the user's.
+    """
+
+    result: dict[str, Any]
+    history: list[dict[str, Any]] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    traceback: str = ""
+    probes: list[dict[str, Any]] = field(default_factory=list)
+    correct: "np.ndarray | None" = None
+
+    @property
+    def status(self) -> str:
+        return self.result["status"]
+
+
+def run_cell(
+    settings: Settings,
+    device: str,
+    threads: int,
+    data_folder: Path,
+    checkpoint_folder: Path,
+    afresh: bool = False,
+    on_progress: Callable[[int, HistoryRow], None] = lambda update, row: None,
+) -> Outcome:
+    """Train one network from its settings, or go on from where it was. The outcome depends on the settings and the
+    kind of device alone, however often it was interrupted.
+
+    checkpoint_folder: where its states are saved, and looked for unless it is to start afresh.
+    on_progress: called about once a second with the updates done and the newest row of the history. What it raises
+        ends the cell, after its state is saved.
+
+    The outcome's seconds are those of training and evaluation, also before an interruption, without loading data and
+    compiling.
+    """
+    started = now()
+    dataset = _dataset(settings.dataset, settings.train_examples, data_folder)
+    kernels.prepare(device)
+    sizes = layer_sizes(dataset.n_inputs, settings.hidden, dataset.n_classes)
+    network = kernels.create(
+        device, sizes, settings.activation, settings.loss, settings.batch_size, settings.learning_rate, threads
+    )
+    checkpoints = Checkpoints(checkpoint_folder, settings, device)
+    state = None if afresh else checkpoints.load(sizes)
+    if state is None:
+        network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
+    training = Training(settings, dataset, network, state)
+    trained = training.run(_saving(checkpoints, on_progress))
+    if trained.status == "done":
+        _save(checkpoints, training)  # a sweep that asks for more updates later goes on from here
+    return Outcome(
+        _result(trained),
+        [asdict(row) for row in trained.history],
+        provenance(started, training.seconds, threads, device),
+        probes=[asdict(row) for row in trained.probes],
+        correct=trained.correct,
+    )
+
+
+def _saving(checkpoints: Checkpoints, on_progress: Callable[[int, HistoryRow], None]) -> Callable[[Training], None]:
+    """Training's on_progress that saves the state every so often, and when it is interrupted."""
+    interval, saved = 60 * checkpoints.settings.checkpoint_minutes, time.monotonic()
+
+    def report(training: Training) -> None:
+        nonlocal saved
+        try:
+            on_progress(training.update, training.history[-1])
+        except BaseException:
+            _save(checkpoints, training)
+            raise
+        if time.monotonic() - saved >= interval:
+            _save(checkpoints, training)
+            saved = time.monotonic()
+
+    return report
+
+
+def _save(checkpoints: Checkpoints, training: Training) -> None:
+    """A cache that is full or read-only is no reason to lose the run."""
+    with contextlib.suppress(OSError):
+        checkpoints.save(training.state())
+
+
+def _result(trained: Trained) -> dict[str, Any]:
+    result: dict[str, Any] = {"status": trained.status, "updates_done": trained.updates}
+    if trained.status == "done":
+        last = asdict(trained.history[-1])
+        result |= {name: last[name] for name in last if name.endswith(("_loss", "_error"))}
+    return result
+
+
+def failure(reason: str, started: datetime, traceback: str = "") -> Outcome:
+    """The outcome of a cell that could not be run to its end. reason: one line."""
+    origin = provenance(started, None, None) | {"reason": reason}
+    return Outcome({"status": "failed", "updates_done": 0}, provenance=origin, traceback=traceback)
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def provenance(started: datetime, seconds: float | None, threads: int | None, device: str = "cpu") -> dict[str, Any]:
+    """When, where and with what: all that may differ between two equal runs."""
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": None if seconds is None else round(seconds, 3),
+        "threads": threads,
+        "hardware": kernels.hardware(device) or _hardware(),
+        "glorot": glorot.__version__,
+        "python": platform.python_version(),
+        "numpy": metadata.version("numpy"),
+        "numba": metadata.version("numba") + (f", numba-cuda {_version('numba-cuda')}" if device == "cuda" else ""),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # the simulator comes with numba
+        return "none"
+
+
+@cache
+def _hardware() -> str:
+    """The processor's name and number of cores."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as file:
+            name = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{name}, {os.cpu_count()} cores"
+
+
+@lru_cache(maxsize=1)
+def _dataset(name: AnyData, train_examples: int | None, folder: Path) -> Dataset:
+    """The data set, kept from one cell to the next in the same process."""
+    dataset = datasets.load(name, folder)
+    return dataset if train_examples is None else datasets.limited(dataset, train_examples)

@@ -1,0 +1,191 @@
+"""The SGD loop of one run: segments of updates, with evaluations and probes between them."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glorot.datasets import Dataset, Examples
+from glorot.kernels.protocol import Kernels
+from glorot.models.network import Layer
+from glorot.sweeps.settings import Settings
+from glorot.training.stream import Stream
+
+if TYPE_CHECKING:
+    from glorot.training.probes import ProbeRow
+
+SEGMENT_BYTES = 2**22  # of pixels; under a second of training, so that progress and Ctrl-C are prompt
+STAGED_SEGMENT_BYTES = 2**24  # for a GPU, which is some ten times as fast
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One evaluation. Errors in percent; losses are means over examples; train_loss is the mean loss of the
+    minibatches since the row before (each before its update), NaN at update 0."""
+
+    update: int
+    examples: int
+    train_loss: float
+    valid_loss: float
+    valid_error: float
+    test_loss: float
+    test_error: float
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a run is: all that the rest of it depends on.
+
+    history: its rows at multiples of evaluate_every. losses: of the minibatches since the last of these rows, float64.
+    probes: what was seen inside the network so far. seconds: spent on it; of these alone nothing depends.
+    """
+
+    update: int
+    parameters: list[Layer]
+    history: list[HistoryRow]
+    losses: np.ndarray
+    probes: list["ProbeRow"] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came out of a run.
+
+    status: "done", or "diverged" where a loss was not finite. updates: how many were made.
+    correct: whether each test example was classified correctly at the end, (n,) bool; None of a diverged run.
+    """
+
+    status: str
+    updates: int
+    history: list[HistoryRow]
+    probes: list["ProbeRow"] = field(default_factory=list)
+    correct: np.ndarray | None = None
+
+
+def evaluate(kernels: Kernels, examples: Examples) -> tuple[float, float, np.ndarray]:
+    """Mean loss, error in percent, and which examples were classified correctly, (n,) bool.
+
+    The sum is exact (fsum), so it has no order to depend on.
+    """
+    losses, predictions = kernels.evaluate(examples)
+    loss = math.fsum(losses) / len(examples) if np.isfinite(losses).all() else math.nan
+    correct = predictions == examples.labels
+    return loss, 100 * int((~correct).sum()) / len(examples), correct
+
+
+class Training:
+    """One run under way, from the kernels' present parameters, or from a state saved before."""
+
+    def __init__(self, settings: Settings, dataset: Dataset, kernels: Kernels, state: State | None = None):
+        self.settings, self.dataset, self.kernels = settings, dataset, kernels
+        self._valid = dataset.valid.first(settings.valid_examples)
+        self._test = dataset.test.first(settings.test_examples)
+        stage, keep = getattr(kernels, "stage", None), getattr(kernels, "keep", None)
+        self._segment_bytes = STAGED_SEGMENT_BYTES if stage else SEGMENT_BYTES
+        self._stream = Stream(dataset, settings.seed, stage, keep, getattr(kernels, "threads", 1))
+        self.update = 0
+        self.history: list[HistoryRow] = []
+        self.probes: list[ProbeRow] = []
+        self._losses: list[np.ndarray] = []
+        self._correct: np.ndarray | None = None
+        self._began = time.perf_counter() - (state.seconds if state else 0.0)
+        if state:
+            kernels.parameters = state.parameters
+            self.update, self.history, self._losses = state.update, list(state.history), [state.losses]
+            self.probes = list(state.probes)
+
+    @property
+    def seconds(self) -> float:
+        """Spent on this run so far, also before it was interrupted: training, evaluation and probes."""
+        return time.perf_counter() - self._began
+
+    def state(self) -> State:
+        """Everything needed to go on from here."""
+        losses = np.concatenate(self._losses) if self._losses else np.empty(0)
+        return State(self.update, self.kernels.parameters, list(self.history), losses, list(self.probes), self.seconds)
+
+    def run(self, on_progress: Callable[["Training"], None] = lambda training: None) -> Trained:
+        """Train to the end. on_progress is called after each segment; what it raises ends the run."""
+        settings = self.settings
+        if not self.history and not self._looked():
+            return self._diverged()
+        on_progress(self)
+        while self.update < settings.updates:
+            if not self._segment() or not self._looked():
+                return self._diverged()
+            on_progress(self)
+        return self._done()
+
+    def _looked(self) -> bool:
+        """Evaluate and probe what is due at this update. False if a loss was not finite."""
+        if self.update % self.settings.evaluate_every == 0 and not self._evaluated():
+            return False
+        if self.settings.probes and self.settings.probes.due(self.update):
+            self.probes += self._probed()
+        return True
+
+    def _diverged(self) -> Trained:
+        return Trained("diverged", self.update, self.history, self.probes)
+
+    def _done(self) -> Trained:
+        """What the end adds is not the history's own: a longer run would not have it."""
+        settings, history, probes = self.settings, self.history, self.probes
+        if not history or history[-1].update != self.update or self._correct is None:
+            last = self._row()
+            if last is None:
+                return self._diverged()
+            if history[-1].update != self.update:
+                history = [*history, last]
+        if settings.probes and not settings.probes.due(self.update):
+            probes = [*probes, *self._probed()]
+        return Trained("done", self.update, history, probes, self._correct)
+
+    def _probed(self) -> list["ProbeRow"]:
+        from glorot.training.probes import measure
+
+        assert self.settings.probes is not None
+        examples = self._test.first(self.settings.probes.examples)
+        return measure(self.kernels, examples, self.settings.activation, self.update)
+
+    def _segment(self) -> bool:
+        """Updates up to the next evaluation or probe, or fewer. False if a loss was not finite."""
+        start, n = self.update, self.settings.batch_size
+        updates = self._updates_from(start)
+        examples = self._stream.take(start * n, updates * n)
+        self._stream.prepare((start + updates) * n, self._updates_from(start + updates) * n)
+        losses = self.kernels.train(examples)
+        finite = bool(np.isfinite(losses[-1]))
+        self._losses.append(losses)
+        self.update += updates if finite else len(losses) - 1
+        return finite
+
+    def _updates_from(self, start: int) -> int:
+        """How many updates the segment has that begins there; 0 at the end."""
+        settings = self.settings
+        next_evaluation = (start // settings.evaluate_every + 1) * settings.evaluate_every
+        most = max(1, self._segment_bytes // (settings.batch_size * self.dataset.n_inputs))
+        next_probe = settings.probes.next_after(start, settings.updates) if settings.probes else settings.updates
+        return min(most, next_evaluation - start, next_probe - start, settings.updates - start)
+
+    def _evaluated(self) -> bool:
+        """Add a row to the history. False if a loss was not finite."""
+        row = self._row()
+        if row is None:
+            return False
+        self.history.append(row)
+        self._losses = []
+        return True
+
+    def _row(self) -> HistoryRow | None:
+        losses = np.concatenate(self._losses) if self._losses else np.empty(0)
+        train_loss = math.fsum(losses) / len(losses) if len(losses) else math.nan
+        valid_loss, valid_error, _ = evaluate(self.kernels, self._valid)
+        test_loss, test_error, self._correct = evaluate(self.kernels, self._test)
+        if not (math.isfinite(valid_loss) and math.isfinite(test_loss)):
+            return None
+        examples = self.update * self.settings.batch_size
+        return HistoryRow(self.update, examples, train_loss, valid_loss, valid_error, test_loss, test_error)

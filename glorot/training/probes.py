@@ -1,0 +1,157 @@
+"""What happens inside a network: statistics of each layer's activations, gradients, weight gradients and Jacobian.
+
+At the moments that a sweep's ``probes`` names, a fixed set of test examples passes the network forward and backward,
+with no update, and what is seen in each layer becomes one ``ProbeRow`` a quantity (figures 2-4 and 6-10 of Glorot &
+Bengio 2010). Layers are numbered from 1; the last one gives the logits.
+
+    activation        a = f(z) of the hidden layers
+    gradient          dC/dz (the paper's dC/ds) of the hidden layers and the logits, C the cost of one example
+    weight_gradient   dC/dW of each layer, C the mean cost of the examples: what one SGD step on them would use
+    jacobian          singular values of da^l / da^(l-1) of the hidden layers from the second on, at 30 examples
+
+Sums are of one thread, but BLAS's: on another kind of processor the last of the digits that are kept may differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+import numba
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from glorot.datasets import Examples
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.network import Layer
+from glorot.randomness import generator
+from glorot.training import singular_values
+
+BINS = 100  # of a histogram
+SATURATED = 0.05  # a unit is saturated where its slope is below this share of the function's largest slope
+SPREAD = 4.0  # a histogram without natural bounds covers so many standard deviations on each side of 0
+SAMPLE = 4  # percentiles and histogram of weight gradients take one weight in so many
+JACOBIANS = 30  # examples at which singular values are taken, the first of those that are probed
+DIGITS = 6  # significant ones that are kept
+TINY = 1e-35  # below this standard deviation bins would have no width in float32
+
+
+class Probed(Protocol):
+    """The part of ``protocol.Kernels`` that probes need."""
+
+    @property
+    def parameters(self) -> list[Layer]: ...
+
+    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]: ...
+
+
+@dataclass(frozen=True)
+class ProbeRow:
+    """One quantity of one layer at one moment.
+
+    p2, p98: percentiles. saturation: share of saturated units, of activations only. counts: a histogram of BINS equal
+    bins from low to high; what lies outside counts in the end bins. For the Jacobian: mean and std of its singular
+    values over JACOBIANS examples (to 1 %: `singular_values`). What does not apply is None.
+    """
+
+    update: int
+    quantity: str
+    layer: int
+    mean: float
+    std: float
+    p2: float | None = None
+    p98: float | None = None
+    saturation: float | None = None
+    low: float | None = None
+    high: float | None = None
+    counts: tuple[int, ...] | None = None
+
+
+def measure(kernels: Probed, examples: Examples, activation: str, update: int = 0) -> list[ProbeRow]:
+    """The rows of one moment: by quantity, then by layer. activation: a key of ACTIVATIONS."""
+    activations, deltas = kernels.probe(examples)
+    parameters = kernels.parameters
+    inputs = [examples.pixels.reshape(len(examples), -1) / np.float32(255), *activations]
+    rows = []
+    with threadpool_limits(1):  # one thread's sums, on every machine
+        for l, a in enumerate(activations, 1):
+            low, high = bounds(activation)
+            saturation = float(saturated(activation)(a).mean())
+            rows.append(_row(update, "activation", l, a, low, high, saturation=saturation))
+        for l, delta in enumerate(deltas, 1):
+            rows.append(_row(update, "gradient", l, delta))
+        for l, (delta, below) in enumerate(zip(deltas, inputs, strict=True), 1):
+            step = delta.T @ below / np.float32(len(examples))
+            rows.append(_row(update, "weight_gradient", l, step, some=sample(l, step.size)))
+        for l, a in enumerate(activations[1:], 2):
+            slopes = slope(activation)(a[:JACOBIANS])
+            mean, std = singular_values.mean_and_std(parameters[l - 1].W, slopes, l)
+            rows.append(ProbeRow(update, "jacobian", l, _rounded(mean), _rounded(std)))
+    return rows
+
+
+def sample(layer: int, size: int) -> np.ndarray:
+    """Which of a layer's weights percentiles and histogram take: one of each SAMPLE neighbours, by chance.
+
+    Ascending positions, the same ones at every moment of every run: layer and size decide them.
+    """
+    first = np.arange(0, size, SAMPLE)
+    return np.minimum(first + generator(size, "probe", layer).integers(0, SAMPLE, len(first)), size - 1)
+
+
+@cache
+def slope(activation: str) -> np.ufunc:
+    """f' as a function of a = f(z), for arrays."""
+    return numba.vectorize(["float32(float32)"])(ACTIVATIONS[activation].slope)
+
+
+@cache
+def saturated(activation: str) -> np.ufunc:
+    """Whether units with activations a are saturated, for arrays: 0 or 1."""
+    chosen, f = numba.njit(ACTIVATIONS[activation].slope), ACTIVATIONS[activation]
+    z = np.linspace(-10, 10, 2001, dtype=np.float32)
+    least = np.float32(SATURATED * max(f.slope(f.value(one)) for one in z))
+    return numba.vectorize(["uint8(float32)"])(lambda a: chosen(a) < least)
+
+
+@cache
+def bounds(activation: str) -> tuple[float, float] | tuple[None, None]:
+    """Least upper and greatest lower bound of a bounded activation function; else (None, None)."""
+    low, high = (float(ACTIVATIONS[activation].value(np.float32(z))) for z in (-30, 30))
+    return (float(round(low)), float(round(high))) if max(abs(low), abs(high)) < 2 else (None, None)
+
+
+def _row(
+    update: int,
+    quantity: str,
+    layer: int,
+    values: np.ndarray,
+    low: float | None = None,
+    high: float | None = None,
+    saturation: float | None = None,
+    some: np.ndarray | slice = slice(None),
+) -> ProbeRow:
+    """Moments of all values, percentiles and histogram of some."""
+    with np.errstate(invalid="ignore"):  # of a network that diverged
+        mean, std = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+    if not np.isfinite(std):
+        return ProbeRow(update, quantity, layer, np.nan, np.nan)
+    few = np.ascontiguousarray(values).reshape(-1)[some]
+    p2, p98 = np.percentile(few, (2, 98))
+    if low is None or high is None:
+        high = _rounded(SPREAD * std) if std > TINY else 1.0  # of constants, and what is hardly more than 0: any
+        low = -high
+    counts = histogram(few, low, high)
+    mean, std, p2, p98 = (_rounded(number) for number in (mean, std, p2, p98))
+    known = None if saturation is None else _rounded(saturation)
+    return ProbeRow(update, quantity, layer, mean, std, p2, p98, known, low, high, tuple(counts.tolist()))
+
+
+def histogram(values: Sequence[float] | np.ndarray, low: float, high: float) -> np.ndarray:
+    """Counts (BINS,) of values in equal bins from low to high; what lies outside counts in the end bins."""
+    places = (np.asarray(values) - np.float32(low)) * np.float32(BINS / (high - low))
+    return np.bincount(np.clip(places, 0, BINS - 1).astype(np.intp), minlength=BINS)
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.{DIGITS}g}")
