@@ -149,29 +149,80 @@ def test_end_bins_of_gradients_are_not_drawn(runs):
 @pytest.mark.parametrize("loss", ["cross_entropy", "quadratic"])
 def test_surfaces_are_the_costs(loss, small):
     """Against the oracle, at some points; the weights that stay are drawn again."""
-    surface = page(5, []).panels[["cross_entropy", "quadratic"].index(loss)]
-    n, classes = figures.SURFACE_UNITS, figures.SURFACE_CLASSES
+    (surfaces,) = page(5, []).panels
+    cost = surfaces.costs[figures.SURFACE_TITLES[loss]]
+    n, classes, examples = figures.SURFACE_UNITS, figures.SURFACE_CLASSES, figures.SURFACE_EXAMPLES
     draws = figures.generator(figures.SURFACE_SEED, "weights")
-    x = draws.standard_normal(n)
+    x = draws.standard_normal((examples, n))
     hidden, output = (draws.uniform(-1, 1, (units, n)) / np.sqrt(n) for units in (n, classes))
-    target = int(draws.integers(classes))
+    targets = draws.integers(classes, size=examples)
     for i, j in [(0, 0), (1, 5), (6, 2), (6, 6)]:
-        hidden[0, 0], output[target, 0] = surface.w1[j], surface.w2[i]
-        logits = (output @ np.tanh(hidden @ x))[None]
-        value = NAIVE_LOSSES[loss][0](logits, one_hot(np.array([target]), classes))
-        assert surface.cost[i, j] == pytest.approx(float(np.sum(value)), rel=1e-5)
+        hidden[0, 0], output[0, 0] = surfaces.w1[j], surfaces.w2[i]
+        values = NAIVE_LOSSES[loss][0](np.tanh(x @ hidden.T) @ output.T, one_hot(targets, classes))
+        assert cost[i, j] == pytest.approx(float(np.sum(values)) / examples, rel=1e-5)
 
 
-def test_quadratic_surface_has_the_plateaus():
+def test_cross_entropy_lies_above_the_quadratic_cost_which_has_the_plateaus():
     """Far from the minimum, where a step should be long, its slope is next to nothing; cross-entropy's is not."""
+    (surfaces,) = page(5, []).panels
 
-    def slope_at_the_worst(surface):
-        scaled = surface.cost / surface.cost.max()
-        along_w2 = np.abs(np.gradient(scaled, surface.w2, axis=0))
-        return along_w2[scaled > 0.9].mean()
+    def slope_at_the_worst(cost):
+        scaled = cost / cost.max()
+        return np.abs(np.gradient(scaled, surfaces.w2, axis=0))[scaled > 0.9].mean()
 
-    cross_entropy, quadratic = map(slope_at_the_worst, page(5, []).panels)
-    assert quadratic < cross_entropy / 4
+    cross_entropy, quadratic = (surfaces.costs[title] for title in figures.SURFACE_TITLES.values())
+    assert (cross_entropy > quadratic).all()
+    assert slope_at_the_worst(quadratic) < slope_at_the_worst(cross_entropy) / 4
+
+
+def test_both_surfaces_stand_on_one_axis(small):
+    drawn = FIGURES[5].draw(page(5, []), "x")
+    (axes,) = drawn.axes
+    assert len(axes.collections) == 2
+    assert axes.get_zlim()[0] == 0
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("a weight of layer 1", "a weight of layer 2")
+    (legend,) = drawn.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(figures.SURFACE_TITLES.values())
+
+
+@pytest.mark.parametrize("number", [6, 7, 8])
+def test_both_initializations_have_one_x_axis(number, small):
+    """And all layers are in it. What is too narrow there is shown magnified, with the same values."""
+    shown = page(number, [])
+    drawn = FIGURES[number].draw(shown, "x")
+    first, second = drawn.axes[:2]
+    assert first.get_xlim() == second.get_xlim()
+    assert first.get_xlabel() == second.get_xlabel() != ""
+    unit = 1.0 if number == 6 else 10.0 ** int(first.get_xlabel().partition("{")[2].partition("}")[0])
+    for axes, panel in zip((first, second), shown.panels, strict=True):
+        assert len(axes.lines) == 5
+        for line, edges, densities in zip(axes.lines, panel.edges, panel.densities, strict=True):
+            np.testing.assert_allclose(line.get_xdata() * unit, (edges[1:] + edges[:-1]) / 2)
+            there = densities > 0
+            np.testing.assert_allclose(line.get_ydata()[there] / unit, densities[there])
+            assert (
+                axes.get_xlim()[0] < line.get_xdata()[there].min() < line.get_xdata()[there].max() < axes.get_xlim()[1]
+            )
+    for axes, panel in zip((first, second), shown.panels, strict=True):
+        narrow = panel.edges.max() * drawing.MAGNIFIED < max(other.edges.max() for other in shown.panels)
+        assert len(axes.child_axes) == narrow
+        for inset in axes.child_axes:
+            assert all(
+                np.array_equal(small.get_xydata(), large.get_xydata(), equal_nan=True)
+                for small, large in zip(inset.lines, axes.lines, strict=True)
+            )
+            assert inset.get_xlim()[1] < first.get_xlim()[1] / 3
+
+
+def test_layers_drift_apart_within_a_band(runs):
+    """Figure 9: from the smallest to the largest layer at each moment."""
+    shown = page(9, runs)
+    for axes, panel in zip(FIGURES[9].draw(shown, "x").axes, shown.panels, strict=True):
+        assert axes.get_yscale() == "log"
+        (band,) = axes.collections
+        corners = {tuple(corner) for corner in np.round(band.get_paths()[0].vertices, 12)}
+        for ends in (panel.std.min(0), panel.std.max(0)):
+            assert {tuple(end) for end in np.round(np.column_stack([panel.updates / 1000, ends]), 12)} <= corners
 
 
 def test_initialization_shows_the_papers_effects():

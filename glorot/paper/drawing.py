@@ -42,6 +42,10 @@ class Moments:
     p2: np.ndarray
     p98: np.ndarray
 
+    @property
+    def longest(self) -> int:
+        return int(self.updates[-1])
+
 
 @dataclass(frozen=True, eq=False)
 class Histograms:
@@ -71,15 +75,20 @@ class Curves:
     curves: list[Curve]
     chance: float | None = None
 
+    @property
+    def longest(self) -> int:
+        return int(max(curve.updates[-1] for curve in self.curves))
+
 
 @dataclass(frozen=True, eq=False)
-class Surface:
-    """cost[i, j]: the cost where the weight of layer 1 is w1[j] and that of layer 2 is w2[i]."""
+class Surfaces:
+    """Costs over two weights, by what they are called. costs[name][i, j]: where the weight of layer 1 is w1[j] and that
+    of layer 2 is w2[i]."""
 
     title: str
     w1: np.ndarray
     w2: np.ndarray
-    cost: np.ndarray
+    costs: dict[str, np.ndarray]
 
 
 Panel = TypeVar("Panel")
@@ -114,7 +123,12 @@ DASHES: dict[str, Any] = {
     "standard": "-", "normalized": (0, (4, 1.5)), "standard_normal": ":", "scaled_normal": "-.",
 }  # fmt: skip
 OTHER_DASHES = [(0, (6, 1, 1, 1)), (0, (2, 1)), (0, (1, 2)), (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 1))]
+SHADE = "#777777"
 MARKERS = "osD^vP*X"
+MAGNIFIED = 5  # a panel that takes less than a fifth of the x axis is shown magnified as well ...
+INSET = (0.58, 0.52, 0.4, 0.4)  # ... here: left, bottom, width, height, in parts of the axes
+SURFACE_COLORS = ("#0072B2", "#E69F00")
+SURFACE_VIEW = (12, -120)  # degrees: up, around
 EPOCH = 20_000  # updates, in the paper's figures
 LONG = 10 * EPOCH  # from here on time is shown in epochs
 
@@ -158,12 +172,14 @@ def rendered(figure: "Figure", form: str) -> bytes:
     return pictures.rendered(figure, form, STYLE)
 
 
-def time_axis(axes: Sequence["Axes"], longest: int) -> float:
-    """Label the x axes; how many updates one unit on them is."""
-    unit, label = (EPOCH, "epochs of 20,000 updates") if longest >= LONG else (1000, "thousands of updates")
+def unit_of_time(page: Page[Any]) -> int:
+    """How many updates one unit of the x axes is."""
+    return EPOCH if max(panel.longest for panel in page.panels) >= LONG else 1000
+
+
+def time_axis(axes: Sequence["Axes"], unit: int) -> None:
     for one in axes:
-        one.set_xlabel(label)
-    return unit
+        one.set_xlabel("epochs of 20,000 updates" if unit == EPOCH else "thousands of updates")
 
 
 def legend(figure: "Figure", axes: Sequence["Axes"]) -> None:
@@ -195,7 +211,8 @@ def layers_over_time(
     page: Page[Moments], axes: Sequence["Axes"], *quantities: str
 ) -> Iterator[tuple["Axes", np.ndarray, list[np.ndarray], dict[str, Any]]]:
     """For each layer of each panel: where to draw, the time, the layer's quantities, and the layer's style."""
-    unit = time_axis(axes, max(panel.updates[-1] for panel in page.panels))
+    unit = unit_of_time(page)
+    time_axis(axes, unit)
     layers = max(len(panel.std) for panel in page.panels)
     for panel, one in zip(page.panels, axes, strict=True):
         rows = zip(*(getattr(panel, quantity) for quantity in quantities), strict=True)
@@ -235,12 +252,18 @@ def spreads(page: Page[Moments], title: str) -> "Figure":
 
 
 def gradient_spreads(page: Page[Moments], title: str) -> "Figure":
-    """Standard deviation of each layer's weight gradients, on a scale of powers of ten."""
+    """Standard deviation of each layer's weight gradients, on a scale of powers of ten.
+
+    Shaded: from the smallest layer's to the largest's. The wider, the farther the layers are apart.
+    """
     with sheet(page, title, 3.2, sharey=True) as (figure, axes):
         axes[0].set_ylabel("std. deviation of weight gradients")
         for one, time, (std,), style in layers_over_time(page, axes, "std"):
             one.set_yscale("log")
             one.plot(time, std, markevery=max(1, len(std) // 12), **style)
+        for panel, one in zip(page.panels, axes, strict=True):
+            one.fill_between(panel.updates / unit_of_time(page), panel.std.min(axis=0), panel.std.max(axis=0),
+                             color=SHADE, alpha=0.25, linewidth=0, label="smallest to\nlargest layer")  # fmt: skip
         legend(figure, axes)
     return figure
 
@@ -262,42 +285,62 @@ def weight_densities(page: Page[Histograms], title: str) -> "Figure":
 
 
 def densities(page: Page[Histograms], title: str, quantity: str, lowest: float | None = None) -> "Figure":
-    """One outline a layer. lowest: where the y axis begins; if not at 0, it goes by powers of ten.
+    """One outline a layer, all panels over one x axis.
 
-    Gradients need these: they spread ten times as far in one layer as in another, and peak as many times as high. And
-    as they are ten times as large with one initialization as with the other, each panel has its unit.
+    lowest: where the y axis begins; if not at 0, it goes by powers of ten and is one for all panels. Gradients need
+    that: they spread ten times as far in one layer as in another, and peak as many times as high.
+
+    Where a panel takes but a small part of the x axis, a second look magnifies it.
     """
-    with sheet(page, title, 3.0) as (figure, axes):
+    with sheet(page, title, 3.0, sharex=True, sharey=lowest != 0) as (figure, axes):
         axes[0].set_ylabel("density (area 1)")
-        layers = max(len(panel.edges) for panel in page.panels)
+        reach = max(float(np.abs(panel.edges).max()) for panel in page.panels)
+        power = 0 if quantity == "activation" else math.floor(math.log10(reach))
         for panel, one in zip(page.panels, axes, strict=True):
-            power = 0 if quantity == "activation" else math.floor(math.log10(np.abs(panel.edges).max()))
             one.set_xlabel(f"{quantity} ($10^{{{power}}}$)" if power else quantity)
-            for layer, (edges, density) in enumerate(zip(panel.edges, panel.densities, strict=True), 1):
-                middles = (edges[1:] + edges[:-1]) / 2 / 10.0**power
-                known = density if lowest == 0 else np.where(density > 0, density, np.nan)
-                one.plot(middles, known / 10.0**-power, color=layer_color(layer, layers),
-                         marker=MARKERS[(layer - 1) % len(MARKERS)], markevery=(4 * layer, 25),
-                         label=f"layer {layer}")  # fmt: skip
-            if lowest != 0:
-                one.set_yscale("log")
-            one.set_ylim(bottom=lowest)
+            outlines(one, panel, power, lowest, max(len(panel.edges) for panel in page.panels))
+            times = int(reach / float(np.abs(panel.edges).max()))
+            if times >= MAGNIFIED:
+                inset = one.inset_axes(INSET)
+                outlines(inset, panel, power, lowest, len(panel.edges))
+                inset.set_title(f"x axis magnified {times} times", fontsize=7)
+                inset.tick_params(labelsize=6.5, labelleft=False)
         legend(figure, axes)
     return figure
 
 
-def surfaces(page: Page[Surface], title: str) -> "Figure":
-    """Two surfaces seen from the same side."""
-    with sheet(page, title, 3.5, subplot_kw={"projection": "3d"}) as (figure, axes):
+def outlines(one: "Axes", panel: Histograms, power: int, lowest: float | None, layers: int) -> None:
+    """The histograms of a panel, the x axis in units of 10^power. layers: of the deepest network, for the colours."""
+    for layer, (edges, density) in enumerate(zip(panel.edges, panel.densities, strict=True), 1):
+        known = density if lowest == 0 else np.where(density > 0, density, np.nan)
+        one.plot((edges[1:] + edges[:-1]) / 2 / 10.0**power, known / 10.0**-power, markevery=(4 * layer, 25),
+                 **layer_style(layer, layers))  # fmt: skip
+    if lowest != 0:
+        one.set_yscale("log")
+    if lowest is not None:
+        one.set_ylim(bottom=lowest)
+
+
+def surfaces(page: Page[Surfaces], title: str) -> "Figure":
+    """All costs over the same two axes, the lowest drawn first, seen from little above so that each shows."""
+    from matplotlib.patches import Patch
+
+    with sheet(page, title, 3.8, subplot_kw={"projection": "3d"}) as (figure, axes):
         one: Any  # an Axes3D, which has no types
         for panel, one in zip(page.panels, axes, strict=True):
             x, y = np.meshgrid(panel.w1, panel.w2)
-            most = len(panel.w1)
-            one.plot_surface(x, y, panel.cost, cmap="viridis", rcount=most, ccount=most, linewidth=0.15,
-                             edgecolor="#333333")  # fmt: skip
-            one.set(xlabel="a weight of layer 1", ylabel="a weight of layer 2", zlabel="cost")
-            one.view_init(28, -125)
-            one.set_box_aspect(None, zoom=0.82)  # leaves room for the labels
+            colors = dict(zip(panel.costs, SURFACE_COLORS, strict=False))
+            for name in sorted(panel.costs, key=lambda name: panel.costs[name].max()):
+                one.plot_surface(x, y, panel.costs[name], color=colors[name], alpha=0.85, rcount=len(x), ccount=len(x),
+                                 linewidth=0.2, edgecolor="#333333")  # fmt: skip
+            one.set(xlabel="a weight of layer 1", ylabel="a weight of layer 2", zlabel="cost (mean)")
+            one.set_zlim(bottom=0)
+            for axis, ends in ((one.xaxis, panel.w1), (one.yaxis, panel.w2)):
+                axis.set_ticks(np.linspace(ends[0], ends[-1], 5))
+            one.view_init(*SURFACE_VIEW)
+            one.set_box_aspect((4, 4, 3), zoom=1.05)  # leaves room for the labels
+            handles = [Patch(color=color, label=plain(name)) for name, color in colors.items()]
+            figure.legend(handles=handles, loc="outside right center", frameon=False)
     return figure
 
 
@@ -306,8 +349,8 @@ def errors(page: Page[Curves], title: str) -> "Figure":
     from matplotlib.ticker import LogLocator, NullLocator
 
     with sheet(page, title, 3.6) as (figure, axes):
-        last = max(curve.updates[-1] for panel in page.panels for curve in panel.curves)
-        unit = time_axis(axes, last)
+        unit = unit_of_time(page)
+        time_axis(axes, unit)
         axes[0].set_ylabel("test error (%)")
         handles: dict[str, Any] = {}
         for panel, one in zip(page.panels, axes, strict=True):

@@ -19,7 +19,7 @@ from glorot.errors import DataError, ResultsError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
 from glorot.paper import drawing
-from glorot.paper.drawing import Curve, Curves, Histograms, Images, Moments, Page, Surface
+from glorot.paper.drawing import Curve, Curves, Histograms, Images, Moments, Page, Surfaces
 from glorot.randomness import generator
 from glorot.results.store import write_bytes
 from glorot.results.stored import StoredRun, longest, matching
@@ -128,32 +128,35 @@ def final_activations(runs: Sequence[StoredRun], data: Path) -> Page[Histograms]
     return Page(panels, settings_text(shown))
 
 
-def surfaces(runs: Sequence[StoredRun], data: Path) -> Page[Surface]:
-    """Figure 5: two costs of a small tanh network over two of its weights, one in each layer."""
-    n, classes = SURFACE_UNITS, SURFACE_CLASSES
+def surfaces(runs: Sequence[StoredRun], data: Path) -> Page[Surfaces]:
+    """Figure 5: two costs of a small tanh network over two of its weights, one in each layer, mean over examples."""
+    n, classes, examples = SURFACE_UNITS, SURFACE_CLASSES, SURFACE_EXAMPLES
     draws = generator(SURFACE_SEED, "weights")
-    x = draws.standard_normal(n)
+    x = draws.standard_normal((examples, n))
     hidden, output = draws.uniform(-1, 1, (n, n)) / np.sqrt(n), draws.uniform(-1, 1, (classes, n)) / np.sqrt(n)
-    target = int(draws.integers(classes))
+    goals = np.float32(draws.integers(classes, size=examples)[:, None] == np.arange(classes))
     weights = np.linspace(-SURFACE_REACH, SURFACE_REACH, SURFACE_POINTS)
     tanh = np.vectorize(ACTIVATIONS["tanh"].value, otypes=[np.float32])
-    costs = {name: np.empty((len(weights), len(weights))) for name in ("cross_entropy", "quadratic")}
+    costs = {title: np.empty((len(weights), len(weights))) for title in SURFACE_TITLES.values()}
     for column, w1 in enumerate(weights):
         hidden[0, 0] = w1
-        a = tanh(np.float32(hidden @ x))
+        a = tanh(np.float32(x @ hidden.T))
         for row, w2 in enumerate(weights):
-            output[target, 0] = w2
-            logits = np.float32(output @ a)
-            for name, cost in costs.items():
-                loss = LOSSES[name]
-                normalizer = loss.normalizer(logits)
-                goals = np.float32(np.arange(classes) == target)
-                cost[row, column] = sum(loss.value(z, normalizer, t) for z, t in zip(logits, goals, strict=True))
-    panels = [Surface(title, weights, weights, costs[name]) for name, title in SURFACE_TITLES.items()]
-    made = (
-        f"{n} inputs, {n} tanh units, {classes} outputs; random input, target and other weights (seed {SURFACE_SEED})"
-    )
-    return Page(panels, made)
+            output[0, 0] = w2
+            logits = np.float32(a @ output.T)
+            for name, title in SURFACE_TITLES.items():
+                costs[title][row, column] = mean_cost(name, logits, goals)
+    made = f"{n} inputs, {n} tanh units, {classes} outputs; {examples} random inputs and targets, random weights"
+    return Page([Surfaces("", weights, weights, costs)], f"{made} (seed {SURFACE_SEED})")
+
+
+def mean_cost(name: str, logits: np.ndarray, goals: np.ndarray) -> float:
+    """A loss, mean over examples. logits, goals: (examples, classes) float32."""
+    loss, total = LOSSES[name], 0.0
+    for example, targets in zip(logits, goals, strict=True):
+        normalizer = loss.normalizer(example)
+        total += sum(float(loss.value(z, normalizer, t)) for z, t in zip(example, targets, strict=True))
+    return total / len(logits)
 
 
 def initial_activations(runs: Sequence[StoredRun], data: Path) -> Page[Histograms]:
@@ -350,9 +353,10 @@ ORDER = list(ACTIVATIONS)  # of the curves in a legend
 INITIALIZATIONS = {"standard": "Tanh, standard initialization", "normalized": "Tanh, normalized initialization"}
 CHANCE = {"shapeset": 100 * 5 / 6}  # %, always answering one of the commonest classes
 
-# Figure 5: few units, so that one weight of each layer matters; so far out that the costs' shapes show.
-SURFACE_UNITS, SURFACE_CLASSES, SURFACE_SEED, SURFACE_REACH, SURFACE_POINTS = 4, 3, 1, 6.0, 41
-SURFACE_TITLES = {"cross_entropy": "Cross-entropy (softmax)", "quadratic": "Quadratic (sigmoid outputs)"}
+# Figure 5: few units, so that one weight of each layer matters; so far out that the costs' shapes show; more than one
+# example, as one alone can be fitted, and its cross-entropy then be next to 0.
+SURFACE_UNITS, SURFACE_CLASSES, SURFACE_EXAMPLES, SURFACE_SEED, SURFACE_REACH, SURFACE_POINTS = 4, 3, 5, 5, 6.0, 41
+SURFACE_TITLES = {"cross_entropy": "cross-entropy\n(softmax)", "quadratic": "quadratic cost\n(sigmoid outputs)"}
 
 
 @dataclass(frozen=True)
