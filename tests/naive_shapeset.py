@@ -1,4 +1,4 @@
-"""Shapeset-3x2 as a reader of the rules would write it: floats, math.sin, one loop a rule, one test a pixel.
+"""Shapeset-3x2 as a reader of the rules would write it: floats, math.sin, one loop a rule, pixels in sets.
 
 Shares with glorot.datasets.shapeset nothing but the random draws: splitmix64 and the address of each draw.
 Lengths are in pixels, x to the right, y downwards.
@@ -6,6 +6,7 @@ Lengths are in pixels, x to the right, y downwards.
 
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
@@ -48,10 +49,14 @@ class Shape:
     corners: list[tuple[float, float]]  # relative to the centre
 
     @property
-    def snapped(self) -> list[tuple[int, int]]:
-        """The corners on the canvas, in 1/256 pixel."""
+    def on_canvas(self) -> list[tuple[float, float]]:
         cx, cy = self.centre
-        return [(math.floor((cx + x) * 256 + 0.5), math.floor((cy + y) * 256 + 0.5)) for x, y in self.corners]
+        return [(cx + x, cy + y) for x, y in self.corners]
+
+    @property
+    def snapped(self) -> list[tuple[int, int]]:
+        """The corners on the canvas, in whole pixels."""
+        return [(math.floor(x), math.floor(y)) for x, y in self.on_canvas]
 
 
 @dataclass
@@ -89,11 +94,13 @@ def area(corners):
 
 
 def overlap_times_ratio(first, second):
-    """Rule 5: what must not exceed 0.5."""
-    dx, dy = second.centre[0] - first.centre[0], second.centre[1] - first.centre[1]
+    """Rule 5: what must not exceed 0.5. The first shape's centre is stored in whole pixels."""
+    stored_x, stored_y = math.floor(first.centre[0]), math.floor(first.centre[1])
+    dx, dy = second.centre[0] - stored_x, second.centre[1] - stored_y
     d = math.hypot(dx, dy)
     ux, uy = dx / d, dy / d
-    p = max(x * ux + y * uy for x, y in first.corners) + max(-x * ux - y * uy for x, y in second.corners)
+    p = max((x - stored_x) * ux + (y - stored_y) * uy for x, y in first.on_canvas)
+    p += max(-x * ux - y * uy for x, y in second.corners)
     if p < d:
         return 0.0
     return (1 - 2 ** (-(p - d) / d)) * area(second.corners) / area(first.corners)
@@ -140,25 +147,40 @@ def scene(key: int, index: int, size: int = 32) -> Scene:
     return result
 
 
-def covered(corners, size: int) -> np.ndarray:
-    """Which pixels a snapped polygon fills: (size, size) bool.
+def filled(corners: list[tuple[int, int]]) -> set[tuple[int, int]]:
+    """The pixels (x, y) that pygame.draw.polygon fills, for corners in whole pixels.
 
-    A pixel's centre is inside if an odd number of edges pass left of it or through it; an edge spans the
-    rows from its upper end to just above its lower end.
+    Row by row: where edges cross it, from the first to the second, from the third to the fourth, ..., ends
+    included. Then the horizontal edges, which cross nothing.
     """
-    y, x = np.mgrid[0:size, 0:size] * 256 + 128
-    inside = np.zeros((size, size), bool)
-    for (xa, ya), (xb, yb) in zip(corners, corners[1:] + corners[:1], strict=True):
-        if ya > yb:
-            xa, ya, xb, yb = xb, yb, xa, ya
-        spans = (ya <= y) & (y < yb)
-        inside ^= spans & ((xb - xa) * (y - ya) <= (x - xa) * (yb - ya))
-    return inside
+    edges = list(zip(corners, corners[1:] + corners[:1], strict=True))
+    first, last = min(y for _, y in corners), max(y for _, y in corners)
+    pixels = set()
+
+    def fill(y, xa, xb):
+        pixels.update((x, y) for x in range(min(xa, xb), max(xa, xb) + 1))
+
+    for y in range(first, last + 1):
+        crossings = []
+        for edge in edges:
+            (xa, ya), (xb, yb) = sorted(edge, key=lambda corner: corner[1])
+            if ya <= y < yb or ya < y == yb == last:  # the upper end, but the lower one in the last row only
+                crossings.append(math.floor(xa + Fraction((y - ya) * (xb - xa), yb - ya)))
+        crossings.sort()
+        for xa, xb in zip(crossings[::2], crossings[1::2], strict=True):
+            fill(y, xa, xb)
+    for (xa, ya), (xb, yb) in edges:
+        if first < ya == yb < last:
+            fill(ya, xa, xb)
+    if first == last:
+        fill(first, min(x for x, _ in corners), max(x for x, _ in corners))
+    return pixels
 
 
 def image(scene: Scene, size: int = 32) -> np.ndarray:
     """Rule 6: the image, (size, size) uint8."""
     pixels = np.full((size, size), scene.ground, np.uint8)
     for shape in scene.shapes:
-        pixels[covered(shape.snapped, size)] = shape.grey
+        for x, y in filled(shape.snapped):
+            pixels[y, x] = shape.grey
     return pixels

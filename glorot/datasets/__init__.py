@@ -332,7 +332,7 @@ DATASETS = {
     for info in [
         DatasetInfo("shapeset", "Shapeset", "shapeset",
                     "Shapeset-3x2: one or two triangles, parallelograms, ellipses; made on the fly",
-                    (32, 32), 9, built_in=True),
+                    (32, 32), 9, version=2, built_in=True),
         DatasetInfo("mnist", "MNIST", "mnist",
                     "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10),
         DatasetInfo("cifar10", "CIFAR-10", "cifar10",

@@ -6,8 +6,10 @@ of its own, and all geometry is fixed point in int64. Floating point appears in 
 square root, which IEEE 754 rounds one way only, and never where fusing a multiplication with an addition
 would change a bit. The compiled functions need nothing but their arguments, so CUDA can call them as well.
 
+The author's program draws with pygame. The pixels here are the same ones, computed in whole numbers.
+
 Lengths are fractions of the canvas in units of 1/ONE, x to the right, y downwards, until ``snap`` makes
-them 1/256 pixel. Sines, cosines, angles (radians) and areas (of the canvas) are in units of 1/ONE, too.
+them whole pixels. Sines, cosines, angles (radians) and areas (of the canvas) are in units of 1/ONE, too.
 """
 
 import math
@@ -29,8 +31,6 @@ SPLITS = {"train": 0, "valid": 1, "test": 2}  # part of what an image is: never 
 FRACTION_BITS = 30
 ONE = 1 << FRACTION_BITS
 HALF = ONE >> 1
-PIXEL = 256
-HALF_PIXEL = PIXEL // 2
 
 DARK_FIRST, DARK_COUNT = 0, 115  # rule 1: 0..114
 LIGHT_FIRST, LIGHT_COUNT = 140, 116  # rule 1: 140..255
@@ -240,9 +240,16 @@ def overlaps(reach, distance_squared, new_area, old_area):
 
 
 @jit
+def whole_pixels(position, size):
+    """The pixel a coordinate of the canvas lies in: rounded down, as a cast to an integer does."""
+    return (position * size) >> FRACTION_BITS
+
+
+@jit
 def draw_scene(stream, size, kinds, centres, corners):
     """Rules 2 to 5: decide on the shapes of one image; returns how many they are.
 
+    size: edge of the canvas in pixels: the margin of rule 4 and the stored centre of rule 5 depend on it.
     kinds: (2,) int64; centres: (2, 2) int64; corners: (2, MAX_SIDES, 2) int64; all are filled in.
     """
     margin = ceil_divide(ONE, size)
@@ -258,19 +265,27 @@ def draw_scene(stream, size, kinds, centres, corners):
         if shape == 0:
             x, y, area = place(stream, 0, margin, kind, sine, cosine, turn, corners[0])
             centres[0, 0], centres[0, 1] = x, y
-        elif not place_second(stream, margin, kinds, area, sine, cosine, turn, centres, corners):
+        elif not place_second(stream, size, margin, kinds, area, sine, cosine, turn, centres, corners):
             return 1
     return wanted
 
 
 @jit
-def place_second(stream, margin, kinds, old_area, sine, cosine, turn, centres, corners):
-    """Rule 5: redraw scale and position until accepted. Returns False at MAX_REJECTIONS rejections."""
+def place_second(stream, size, margin, kinds, old_area, sine, cosine, turn, centres, corners):
+    """Rule 5: redraw scale and position until accepted. Returns False at MAX_REJECTIONS rejections.
+
+    The author's program stores the first shape's centre in whole pixels, but its corners as they are, and
+    looks from there. The new shape's centre is still exact.
+    """
+    stored_x = whole_pixels(centres[0, 0], size) * ONE // size
+    stored_y = whole_pixels(centres[0, 1], size) * ONE // size
+    lost_x, lost_y = centres[0, 0] - stored_x, centres[0, 1] - stored_y
     for attempt in range(1, MAX_REJECTIONS + 1):
         x, y, area = place(stream, attempt, margin, kinds[1], sine, cosine, turn, corners[1])
         centres[1, 0], centres[1, 1] = x, y
-        dx, dy = x - centres[0, 0], y - centres[0, 1]
-        reach = support(corners[0], SIDES[kinds[0]], dx, dy) + support(corners[1], SIDES[kinds[1]], -dx, -dy)
+        dx, dy = x - stored_x, y - stored_y
+        reach = support(corners[0], SIDES[kinds[0]], dx, dy) + lost_x * dx + lost_y * dy
+        reach += support(corners[1], SIDES[kinds[1]], -dx, -dy)
         if not overlaps(reach, dx * dx + dy * dy, area, old_area):
             return True
     return False
@@ -281,35 +296,57 @@ def place_second(stream, margin, kinds, old_area, sine, cosine, turn, centres, c
 
 @jit
 def snap(corners, sides, centre, size):
-    """Move the corners to the centre and onto the grid of 1/PIXEL pixel, in place."""
+    """Move the corners to the centre and into whole pixels, rounded down, in place."""
     for v in range(sides):
-        corners[v, 0] = times(centre[0] + corners[v, 0], size * PIXEL)
-        corners[v, 1] = times(centre[1] + corners[v, 1], size * PIXEL)
+        corners[v, 0] = whole_pixels(centre[0] + corners[v, 0], size)
+        corners[v, 1] = whole_pixels(centre[1] + corners[v, 1], size)
+
+
+@jit
+def widen(spans, row, x):
+    """Make a row's span hold pixel x."""
+    spans[row, 0] = min(spans[row, 0], x)
+    spans[row, 1] = max(spans[row, 1], x)
 
 
 @jit
 def trace(corners, sides, spans):
-    """Where a convex polygon, snapped, begins and ends in each row it covers. Returns (first row, end row).
+    """The first and last pixel that pygame fills in each row of a snapped polygon. Returns (first row, last row).
 
-    A pixel belongs to it if its centre lies inside or on a left or top edge, not if on a right or bottom one:
-    rows top <= y < bottom, columns left <= x < right, decided exactly. Corners run clockwise as seen on the
-    screen, so edges that go up are left ones. spans: (size, 2) int64, gets [first column, end column).
+    An edge from (xa, ya) down to (xb, yb) meets row y at xa + (y - ya) (xb - xa) / (yb - ya), rounded down, for
+    ya <= y < yb, and its lower end counts in the polygon's last row only. A horizontal edge counts whole, but not
+    in the first and the last row, unless there is no other. Of a convex polygon, rounding keeps the corners' order
+    from top to bottom on both sides, so two edges meet each row, a horizontal one begins at one of them, and what
+    is filled has no gap.
+
+    corners: on the canvas, either way round. spans: (size, 2) int64, gets first and last pixel, both filled.
     """
-    top, bottom = len(spans), 0
+    top, bottom = corners[0, 1], corners[0, 1]
+    for v in range(1, sides):
+        top, bottom = min(top, corners[v, 1]), max(bottom, corners[v, 1])
+    for row in range(top, bottom + 1):
+        spans[row, 0], spans[row, 1] = len(spans), -1
     for v in range(sides):
         after = v + 1 if v + 1 < sides else 0
         xa, ya, xb, yb = corners[v, 0], corners[v, 1], corners[after, 0], corners[after, 1]
-        end = 1
+        if ya == yb:
+            if top < ya < bottom or top == bottom:
+                widen(spans, ya, xa)
+                widen(spans, ya, xb)
+            continue
         if ya > yb:
             xa, ya, xb, yb = xb, yb, xa, ya
-            end = 0
-        first_row = ceil_divide(ya - HALF_PIXEL, PIXEL)
-        end_row = ceil_divide(yb - HALF_PIXEL, PIXEL)
         height = yb - ya
-        for row in range(first_row, end_row):
-            run = (row * PIXEL + HALF_PIXEL - ya) * (xb - xa)  # over height: the edge's way from xa in x
-            spans[row, end] = ceil_divide((xa - HALF_PIXEL) * height + run, PIXEL * height)
-        top, bottom = min(top, first_row), max(bottom, end_row)
+        step = (xb - xa) // height
+        gain = xb - xa - step * height  # over height: what the rounding drops in each row
+        x, dropped = xa, 0
+        for row in range(ya, yb):
+            widen(spans, row, x)
+            x, dropped = x + step, dropped + gain
+            if dropped >= height:
+                x, dropped = x + 1, dropped - height
+        if yb == bottom:
+            widen(spans, bottom, xb)
     return top, bottom
 
 
@@ -317,8 +354,8 @@ def trace(corners, sides, spans):
 def paint(corners, sides, grey, spans, size, image):
     """Rule 6: fill a snapped shape. image: (size * size,) uint8."""
     top, bottom = trace(corners, sides, spans)
-    for row in range(top, bottom):
-        for pixel in range(row * size + spans[row, 0], row * size + spans[row, 1]):
+    for row in range(top, bottom + 1):
+        for pixel in range(row * size + spans[row, 0], row * size + spans[row, 1] + 1):
             image[pixel] = grey
 
 
