@@ -37,7 +37,7 @@ def report(
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
     table.md and table.csv beside the results it reads. What is made of all of them together goes there if
     one is named, else to OUTPUT: with --paper, paper.md and paper.csv; with --figures, PNG, SVG and a contact sheet in
-    figures/; with --scorecard, scorecard.md: every claim of the paper that can be measured, its number, ours, verdict.
+    figures/; with --scorecard, scorecard.md: claims of the paper, each with its number, ours, and a verdict by a rule.
     """
     from glorot.results.store import find_folders
 
@@ -89,12 +89,11 @@ def _scorecard(sweeps: tuple[str, ...], output: Path) -> int:
     """Print the scorecard of these sweeps' runs, and write it. With no results at all: of what needs no run."""
     from glorot.paper import scorecard
     from glorot.results.store import find_folders
-    from glorot.results.stored import gather
 
     folders = [folder for name in sweeps for folder, _ in places_of(name, output)] or find_folders(output)
-    runs = gather(folders)
-    say(f"{len(runs)} stored runs; and two networks before training, which takes seconds")
-    text = scorecard.markdown(scorecard.judge(scorecard.evidence(runs)))
+    evidence = scorecard.evidence(folders)
+    say(f"{len(evidence.runs)} stored runs; and two networks before training, which takes seconds")
+    text = scorecard.markdown(scorecard.judge(evidence))
     show(text)
     place = folders[0] if sweeps and len(folders) == 1 else output
     scorecard.write(place, text)

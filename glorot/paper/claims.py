@@ -1,17 +1,18 @@
-"""What a claim of the paper is, what became of it, and the stored runs and tests that decide.
+"""What a claim of the paper is, the rule that judges it, what became of it, and the stored runs that decide.
 
-Every rule is a pure function of runs or numbers to a ``Verdict``. Runs are chosen by their settings, whatever sweep
-they are of. What a run shorter than the paper's cannot show is "not measured", not "not held".
+Every judge is a pure function of evidence to a ``Verdict``. Runs are chosen by their settings, whatever sweep they are
+of. What a run shorter than the paper's cannot show is "not measured", not "not held".
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glorot.datasets import DATASETS
-from glorot.reporting.significance import mcnemar_exact, two_proportions
-from glorot.results.stored import StoredRun
+from glorot.paper.repeats import WATCHING, Repeats, repeats, settings_key
+from glorot.results.stored import StoredRun, text_of
+from glorot.sweeps.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,67 +21,83 @@ if TYPE_CHECKING:
 
 HELD, NOT_HELD, NOT_MEASURED = "held", "not held", "not measured"
 
-SIGNIFICANT = 0.005  # the paper's p
 PAPERS_UPDATES, PAPERS_WIDTH = 5_000_000, 1000
-MOST_TEST_EXAMPLES = 10_000  # of every data set; a run may name more than there are
-CHANCE = {"shapeset": 250 / 3, "mnist": 88.65, "cifar10": 90.0, "small_imagenet": 90.0}  # % wrong: always one class
+SIZE = f"{PAPERS_UPDATES:,} updates x {PAPERS_WIDTH} units"
 
-# Runs that may be compared agree in these columns; each then has the learning rate that suits it best.
-ALIKE = ("hidden", "batch_size", "updates", "test_examples")
+# When rules were written or changed: see the notes of scorecard.NOTES.
+FIRST, REVISED = "2026-11-23", "2026-11-25"
+
+CHOSEN = frozenset({"learning_rate", "seed"})  # every method has the rate that suits it best, and seeds are repeats
+# What may differ from the paper's protocol in runs that a claim is judged by. Whatever else a claim does not name has
+# its default: who trains on 20 examples, or with another optimizer, has not trained as Table 1 says.
+PROTOCOL = CHOSEN | WATCHING | {"hidden", "batch_size", "updates", "inputs", "valid_examples", "test_examples"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What decides, with its thresholds, in plain English, and the day on which it was written or last changed."""
+
+    text: str
+    written: str = FIRST
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What became of a claim. kind: HELD, NOT_HELD or NOT_MEASURED. ours: our numbers.
 
-    rule: what decides, with its thresholds. why: why it is not measured. runs: what the numbers are of: nothing may
-    pass for the paper's size.
+    why: why it is not measured. runs: what the numbers are of: nothing may pass for the paper's size.
     """
 
     kind: str
     ours: str
-    rule: str
     why: str = ""
     runs: str = ""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What there is to judge by. start: initializer -> the paper's tanh network before training, when asked for."""
+    """What there is to judge by.
+
+    runs: those that count (selected.py). start: initializer -> the paper's tanh network before training.
+    """
 
     runs: Sequence[StoredRun]
     start: "Callable[[str], Inspection]"
 
     @cached_property
-    def finished(self) -> list[StoredRun]:
-        """The runs that did not diverge."""
-        return [run for run in self.runs if run["status"] == "done"]
+    def repeats(self) -> list[Repeats]:
+        """The runs by setting; none of a setting of which a seed diverged."""
+        return repeats(self.runs)
+
+
+Judge = Callable[[Evidence], Verdict]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, where the paper makes it, its number there, and the function that judges it."""
+    """A claim, where the paper makes it, its number there, the rule, and the function that judges by it."""
 
     text: str
     where: str
     paper: str
-    judge: Callable[[Evidence], Verdict]
+    rule: Rule
+    judge: Judge
 
 
-def decided(condition: bool, ours: str, rule: str) -> Verdict:
-    return Verdict(HELD if condition else NOT_HELD, ours, rule)
+def decided(condition: bool, ours: str) -> Verdict:
+    return Verdict(HELD if condition else NOT_HELD, ours)
 
 
-def not_measured(why: str, rule: str, ours: str = "") -> Verdict:
-    return Verdict(NOT_MEASURED, ours, rule, why)
+def not_measured(why: str, ours: str = "") -> Verdict:
+    return Verdict(NOT_MEASURED, ours, why)
 
 
-def lacking(what: str, rule: str, sweep: str = "figures") -> Verdict:
-    """Not measured for want of runs. what: the runs it needs. sweep: a shipped one that has them."""
-    return not_measured(f"needs {what}; glorot run {sweep}", rule)
+def lacking(what: str, sweep: str = "figures") -> Verdict:
+    """Not measured for want of runs. what: the runs it needs. sweep: a shipped one that has them, if any has."""
+    return not_measured(f"needs {what}" + (f"; glorot run {sweep}" if sweep else ""))
 
 
-def sized(verdict: Verdict, *runs: StoredRun) -> Verdict:
+def sized(verdict: Verdict, *runs: Repeats) -> Verdict:
     """The verdict with the runs it is of."""
     return replace(verdict, runs=described(*runs))
 
@@ -94,42 +111,64 @@ def sweep_of(dataset: str) -> str:
 
 
 def comparable(
-    runs: Iterable[StoredRun], *wanted: Mapping[str, Any], alike: Sequence[str] = ALIKE, probed: bool = False
-) -> list[StoredRun] | None:
-    """A run for each of the descriptions, all alike in the columns named; None where there are none such.
+    runs: Iterable[Repeats],
+    *wanted: Mapping[str, Any],
+    varies: Collection[str],
+    same: Sequence[str] = (),
+    probed: bool = False,
+    seeds: int = 1,
+) -> list[Repeats] | None:
+    """Runs for each of the descriptions, alike in all settings but those that vary; None where there are none such.
 
-    wanted: columns of runs.csv, or attributes of StoredRun, and the value each is to have; or a predicate of it.
-    Data sets that are built here must have one content, too. Of several sets the one with the most updates, then the
-    most units, then the lowest validation error; of several runs for one description that
-    with the lowest validation error, then the lowest seed: what `select` in a sweep does.
+    wanted: columns of runs.csv, or attributes of Repeats, and the value each is to have; or a predicate of it. Fields
+    that a description does not name have their default, or are of the PROTOCOL. varies: fields of Settings, besides the
+    CHOSEN. same: further columns to agree in. seeds: at least so many.
+    Of several sets those of the paper's width, then with the most updates, then with the most units; of several
+    settings for one description that with the lowest validation error: what `select` in a sweep does.
     """
-    groups: dict[tuple[str, ...], list[StoredRun]] = {}
-    for run in runs:
-        key = tuple(str(run.row.get(column) or "") for column in (*alike, "data"))
-        groups.setdefault(key, []).append(run)
-    found = []
+    groups: dict[tuple[str, ...], list[Repeats]] = {}
+    for one in runs:
+        if len(one.runs) >= seeds and not (probed and one.probed is None):
+            key = (*settings_key(one.runs[0], {*varies, *CHOSEN}), *(text_of(one[column]) for column in same))
+            groups.setdefault(key, []).append(one)
+    complete = []
     for group in groups.values():
-        chosen = [_best(group, one, probed) for one in wanted]
+        chosen = [_best(group, description) for description in wanted]
         if all(chosen):
-            found.append([run for run in chosen if run])
-
-    def rank(some: list[StoredRun]) -> tuple[int, int, float]:
-        return int(some[0]["updates"]), sum(some[0].hidden), -min(float(run["valid_error"]) for run in some)
-
-    return max(found, key=rank, default=None)
+            complete.append([one for one in chosen if one])
+    return max(complete, key=_rank, default=None)
 
 
-def _best(runs: Iterable[StoredRun], wanted: Mapping[str, Any], probed: bool) -> StoredRun | None:
-    fitting = [run for run in runs if _fits(run, wanted) and not (probed and run.probes.empty)]
-    return min(fitting, key=lambda run: (float(run["valid_error"]), int(run["seed"])), default=None)
+def _rank(found: Sequence[Repeats]) -> tuple[bool, int, int, float]:
+    units = min(sum(one.hidden) for one in found)
+    wide = all(sum(one.hidden) >= PAPERS_WIDTH * len(one.hidden) for one in found)
+    return wide, min(one.updates for one in found), units, -min(one.mean("valid_error") for one in found)
 
 
-def _fits(run: StoredRun, wanted: Mapping[str, Any]) -> bool:
+def _best(group: Iterable[Repeats], wanted: Mapping[str, Any]) -> Repeats | None:
+    fitting = [one for one in group if _fits(one, wanted)]
+    best = min(fitting, key=lambda one: (one.mean("valid_error"), one.seeds), default=None)
+    rates = {rate for one in fitting for rate in (*one.rates, float(one["learning_rate"]))}
+    return best and replace(best, rates=tuple(sorted(rates)))
+
+
+def _fits(one: Repeats, wanted: Mapping[str, Any]) -> bool:
     for key, value in wanted.items():
-        found = getattr(run, key) if key in ("method", "hidden") else run[key]
+        found = getattr(one, key) if key in ("method", "hidden") else one.runs[0].row.get(key)
         if not (value(found) if callable(value) else found == value):
             return False
-    return True
+    named = {*wanted, *(("activation", "initializer") if "method" in wanted else ())}
+    return not unusual(one.runs[0], named | PROTOCOL)
+
+
+def unusual(run: StoredRun, known: Collection[str]) -> dict[str, str]:
+    """The settings of a run, besides those known, that are not the default: train_examples -> "20"."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        value = text_of(run.row.get(name))
+        if name not in known and not field.is_required() and value not in ("", text_of(field.default)):
+            found[name] = value
+    return found
 
 
 def level(hidden: tuple[int, ...]) -> bool:
@@ -137,97 +176,57 @@ def level(hidden: tuple[int, ...]) -> bool:
     return len(set(hidden)) == 1
 
 
-def described(*runs: StoredRun) -> str:
-    """ "60,000 updates, 5 x 200, learning rate 0.05 and 0.01, seed 0"."""
-
-    def several(column: str) -> str:
-        return " and ".join(dict.fromkeys(f"{run[column]:g}" for run in runs))
-
-    updates = " and ".join(dict.fromkeys(f"{int(run['updates']):,}" for run in runs))
-    layers = " and ".join(
-        dict.fromkeys(
-            f"{len(run.hidden)} x {run.hidden[0]}" if level(run.hidden) else "-".join(map(str, run.hidden))
-            for run in runs
-        )
-    )
-    data = "".join(f"; {about}" for about in dict.fromkeys(run.row.get("data") for run in runs) if about)
-    return f"{updates} updates, {layers}, learning rate {several('learning_rate')}, seed {several('seed')}{data}"
-
-
-def full_size(*runs: StoredRun) -> bool:
+def full_size(*runs: Repeats) -> bool:
     """Whether runs are as long and wide as the paper's, or more so."""
-    return all(int(run["updates"]) >= PAPERS_UPDATES and min(run.hidden) >= PAPERS_WIDTH for run in runs)
+    return all(one.updates >= PAPERS_UPDATES and min(one.hidden, default=0) >= PAPERS_WIDTH for one in runs)
+
+
+def series(run: Repeats, quantity: str, column: str) -> "pd.DataFrame":
+    """What was seen inside a probed run's network: a row an update, a column a hidden layer (1, 2, ...)."""
+    probes = run.runs[0].probes
+    rows = probes[probes["quantity"] == quantity]
+    table = rows.pivot(index="update", columns="layer", values=column).astype(float).sort_index()
+    return table[[layer for layer in table.columns if layer <= len(run.hidden)]]
+
+
+# Text ----------------------------------------------------------------------------------------------
+
+
+def described(*runs: Repeats) -> str:
+    """ "60,000 updates, 5 x 200, learning rate 0.05 (Tanh) and 0.1 (Sigmoid), each of 4 tried, seeds 0, 1, 2"."""
+    updates = _listed(f"{one.updates:,}" for one in runs)
+    layers = _listed(
+        f"{len(one.hidden)} x {one.hidden[0]}" if level(one.hidden) else "-".join(map(str, one.hidden)) for one in runs
+    )
+    several = "s" if any(len(one.runs) > 1 for one in runs) else ""
+    seeds = f"seed{several} {_listed(', '.join(map(str, one.seeds)) for one in runs)}"
+    known = {*PROTOCOL, "dataset", "activation", "initializer"} - {"inputs"}
+    more = {name: None for one in runs for name in unusual(one.runs[0], known)}
+    values = [
+        f"{name.replace('_', ' ')} " + _listed(
+            text_of(one.runs[0].row.get(name)) or text_of(Settings.model_fields[name].default) or "all" for one in runs
+        ) for name in more
+    ]  # fmt: skip
+    data = _listed(text_of(one.runs[0].row.get("data")) for one in runs)
+    parts = [f"{updates} updates", layers, _rates(runs), seeds, *values]
+    return ", ".join(filter(None, parts)) + (f"; {data}" if data else "")
+
+
+def _rates(runs: Sequence[Repeats]) -> str:
+    """ "learning rate 0.1", "learning rate 0.05 (Tanh) and 0.1 (Sigmoid), each of 4 tried"."""
+    names: dict[str, dict[str, None]] = {}
+    for one in runs:
+        names.setdefault(f"{float(one['learning_rate']):g}", {})[one.method] = None
+    told = len(names) > 1 and len({one.method for one in runs}) == len(runs)
+    rates = _listed(rate + f" ({', '.join(methods)})" * told for rate, methods in names.items())
+    tried = sorted({max(1, len(one.rates)) for one in runs})
+    counts = " to ".join(map(str, dict.fromkeys([tried[0], tried[-1]])))
+    return f"learning rate {rates}" + f", {'each ' * (len(runs) > 1)}of {counts} tried" * (tried[-1] > 1)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return " and ".join(one for one in dict.fromkeys(texts) if one)
 
 
 def label(dataset: str) -> str:
     return DATASETS[dataset].label
-
-
-# Significance --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Of two runs' test errors, in percent. p: two-sided p-value that there is none. test: how it was found."""
-
-    error_a: float
-    error_b: float
-    p: float
-    test: str
-
-    def __str__(self) -> str:
-        p = f"p = {self.p:.1g}" if self.p >= 1e-6 else "p < 1e-06"
-        return f"{self.error_a:.2f} % against {self.error_b:.2f} % ({p}, {self.test})"
-
-
-def difference(a: StoredRun, b: StoredRun) -> Difference:
-    """McNemar's exact test where both runs tell which of the same examples they got right; else two proportions."""
-    right_a, right_b = a.correct, b.correct
-    same = a["dataset"] == b["dataset"] and a.row.get("data") == b.row.get("data")
-    if same and right_a is not None and right_b is not None and len(right_a) == len(right_b):
-        p, test = mcnemar_exact(right_a, right_b), "McNemar"
-    else:
-        p, test = two_proportions(*_wrong(a), *_wrong(b)), "two proportions"
-    return Difference(float(a["test_error"]), float(b["test_error"]), p, test)
-
-
-def _wrong(run: StoredRun) -> tuple[int, int]:
-    """(how many test examples were wrong, of how many)."""
-    n = tested(run)
-    return round(float(run["test_error"]) * n / 100), n
-
-
-def tested(run: StoredRun) -> int:
-    """How many test examples a run's error is of."""
-    return min(int(run["test_examples"]), MOST_TEST_EXAMPLES) if run.correct is None else len(run.correct)
-
-
-def below_chance(error: float, n: int, dataset: str) -> bool:
-    """Whether an error (%) on n examples is significantly less than always answering one class gives (one-sided)."""
-    chance = CHANCE[dataset] / 100
-    z = (chance - error / 100) / (chance * (1 - chance) / n) ** 0.5
-    return z > 2.576  # p = 0.005
-
-
-def learned(run: StoredRun) -> bool:
-    """Whether a run's test error is below chance."""
-    return below_chance(float(run["test_error"]), tested(run), run["dataset"])
-
-
-def left_chance(run: StoredRun) -> int | None:
-    """The first evaluation from which on the validation error is below chance; None where it is not at the end."""
-    n = min(int(run["valid_examples"]), MOST_TEST_EXAMPLES)
-    moment = None
-    for update, error in zip(run.history["update"], run.history["valid_error"], strict=True):
-        if not below_chance(float(error), n, run["dataset"]):
-            moment = None
-        elif moment is None:
-            moment = int(update)
-    return moment
-
-
-def series(run: StoredRun, quantity: str, column: str) -> "pd.DataFrame":
-    """What was seen inside a run's network: a row an update, a column a hidden layer (1, 2, ...)."""
-    rows = run.probes[run.probes["quantity"] == quantity]
-    table = rows.pivot(index="update", columns="layer", values=column).astype(float).sort_index()
-    return table[[layer for layer in table.columns if layer <= len(run.hidden)]]

@@ -1,4 +1,4 @@
-"""The paper's claims about what happens inside a network in training (figures 2, 3, 4 and 9), from stored probes."""
+"""The paper's claims about the inside of a network in training (figures 2, 3, 4, 9 and 10), from stored probes."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -8,17 +8,21 @@ import numpy as np
 
 from glorot.paper.claims import (
     PAPERS_UPDATES,
+    REVISED,
     Evidence,
+    Judge,
+    Rule,
     Verdict,
     comparable,
     decided,
     lacking,
-    learned,
     level,
     not_measured,
     series,
     sized,
 )
+from glorot.paper.differences import learned
+from glorot.paper.repeats import Repeats
 from glorot.results.stored import StoredRun
 
 if TYPE_CHECKING:
@@ -29,32 +33,41 @@ SOON = 100_000  # updates in which the top sigmoid layer should be seen to go to
 SATURATES = 0.9  # 98th percentile of a tanh layer at which it counts as saturated
 DRIFTS = 1.5  # times the spread at the start
 FEWEST = 3  # probes after update 0
+AT_ENDS = 2  # layers that gather at -1 and 1
 
-TOP_FIRST = (
-    f"the top layer's mean activation is the first below {AT_ZERO}, the others' then above {ABOVE_ZERO}; "
-    f"not held: another first, or none in {SOON:,} updates"
+TOP_FIRST = Rule(
+    f"The top layer's mean activation is the first to fall below {AT_ZERO}; the other layers' are then above "
+    f"{ABOVE_ZERO}. Not held: another layer is first, or none falls in {SOON:,} updates."
 )
-ONE_BY_ONE = (
-    f"98th percentile of a reaches {SATURATES} in layer 1, then in layer 2, and so on, in two layers at least and not "
-    "at once; not held: another order, or all at one later probe than the first"
+ONE_BY_ONE = Rule(
+    f"The 98th percentile of a reaches {SATURATES} in layer 1, then in layer 2, and so on, in at least two layers and "
+    "not at once. Not held: another order, or all layers at one probe later than the first."
 )
-TOGETHER = (
-    "98th percentile of a: rises in every layer, and the smallest over the largest of all layers is above Tanh's "
-    "after as many updates; both below chance"
+TOGETHER = Rule(
+    "The 98th percentile of a rises in every layer, and at the end the smallest of all layers is nearer to the largest "
+    "(as a ratio) than for Tanh after as many updates. Both networks are below chance."
 )
-ENDS = (
-    "all hidden layers' |a| in tenths: the last holds more than the one before (a mode at 1), the first more than "
-    f"the second (a mode at 0); if not, not held from {PAPERS_UPDATES:,} updates on"
+ENDS = Rule(
+    "In every hidden layer the fullest tenth of |a| is the last (it gathers at -1 and 1) or the first (at 0): the last "
+    f"in at least {AT_ENDS} layers, the first in at least one. Not held: anything else from {PAPERS_UPDATES:,} updates "
+    "on.",
+    REVISED,
 )
-KNEES = (
-    "in most hidden layers the fullest tenth of |a| lies in .6 to .8; if not, not held from "
-    f"{PAPERS_UPDATES:,} updates on"
+KNEES = Rule(
+    "In most hidden layers the fullest tenth of |a| lies between .6 and .8. Not held: anything else from "
+    f"{PAPERS_UPDATES:,} updates on."
 )
-APART = (
-    f"largest over smallest standard deviation of the hidden layers' weight gradients: geometric mean over the probes "
-    f"after update 0 at least {DRIFTS} times that at update 0"
+_SPREAD = (
+    "The largest standard deviation of a hidden layer's weight gradients is divided by the smallest: after update 0 "
+    f"(geometric mean over the probes) this ratio is {{}} {DRIFTS} times what it was at update 0."
 )
-STAY = APART.replace("at least", "below")
+APART, STAY = Rule(_SPREAD.format("at least")), Rule(_SPREAD.format("below"))
+SOONER = Rule(
+    f"In each of the layers 2 to 5 the 98th percentile of a reaches {SATURATES} at an earlier probe than Tanh's, and "
+    "at the end more units are saturated. Not held: in one of these layers Tanh is earlier, or has more. Both networks "
+    "are below chance.",
+    REVISED,
+)
 
 
 # Rules: series -> verdict. A series is a table with a row an update and a column a hidden layer. ----
@@ -67,11 +80,11 @@ def top_first(means: "pd.DataFrame") -> Verdict:
     if down.empty:
         ours = f"lowest mean of layer {top}: {means[top].min():.2f}"
         if last < SOON:
-            return not_measured(f"no layer at 0 after {last:,} updates", TOP_FIRST, ours)
-        return decided(False, ours, TOP_FIRST)
+            return not_measured(f"no layer at 0 after {last:,} updates", ours)
+        return decided(False, ours)
     update, first = down.index.min(), down.iloc[0]
     ours = f"at update {update:,}: {', '.join(f'{mean:.2f}' for mean in first)} (layers 1 to {top})"
-    return decided(first[top] < AT_ZERO and bool((first.drop(top) > ABOVE_ZERO).all()), ours, TOP_FIRST)
+    return decided(first[top] < AT_ZERO and bool((first.drop(top) > ABOVE_ZERO).all()), ours)
 
 
 def one_by_one(p98: "pd.DataFrame") -> Verdict:
@@ -81,13 +94,13 @@ def one_by_one(p98: "pd.DataFrame") -> Verdict:
     seen = [update for update in reached.values() if update is not None]
     ours = f"update {', '.join('not yet' if update is None else f'{update:,}' for update in reached.values())}"
     if any(a > b for a, b in pairwise(moments)):
-        return decided(False, ours, ONE_BY_ONE)
+        return decided(False, ours)
     if len(seen) < 2:
         why = f"{len(seen)} of {len(moments)} layers saturated after {p98.index.max():,} updates"
-        return not_measured(why, ONE_BY_ONE, ours)
+        return not_measured(why, ours)
     if len(set(seen)) == 1 and (len(seen) < len(moments) or seen[0] <= p98.index[p98.index > 0].min()):
-        return not_measured("probes too far apart to tell the layers' order", ONE_BY_ONE, ours)
-    return decided(len(set(seen)) > 1, ours, ONE_BY_ONE)
+        return not_measured("probes too far apart to tell the layers' order", ours)
+    return decided(len(set(seen)) > 1, ours)
 
 
 def together(p98: "pd.DataFrame", tanh: "pd.DataFrame") -> Verdict:
@@ -97,48 +110,65 @@ def together(p98: "pd.DataFrame", tanh: "pd.DataFrame") -> Verdict:
     ours = (
         f"smallest / largest {closest:.2f}, Tanh {other:.2f}; {'all layers rise' if rises else 'not all layers rise'}"
     )
-    return decided(rises and closest > other, ours, TOGETHER)
+    return decided(rises and closest > other, ours)
 
 
-def mass_at_ends(tenths: np.ndarray, update: int) -> Verdict:
-    """tenths: (10,) shares of |a| in 0 to .1, .1 to .2, ... over all hidden layers."""
-
-    def share(tenth: int) -> str:
-        return f"{100 * tenths[tenth]:.1f} %"
-
-    ours = f".8 to .9: {share(8)}, .9 to 1: {share(9)}; 0 to .1: {share(0)}, .1 to .2: {share(1)}"
-    return _from_the_end(bool(tenths[9] > tenths[8] and tenths[0] > tenths[1]), update, ours, ENDS)
+def mass_at_ends(layers: Sequence[np.ndarray], update: int) -> Verdict:
+    """layers: for each hidden layer (10,) shares of |a| in 0 to .1, .1 to .2, ..."""
+    fullest = [int(np.argmax(tenths)) for tenths in layers]
+    gathered = set(fullest) == {0, 9} and fullest.count(9) >= AT_ENDS
+    return _from_the_end(gathered, update, _fullest(fullest))
 
 
 def mass_at_knees(layers: Sequence[np.ndarray], update: int) -> Verdict:
     """layers: for each hidden layer (10,) shares of |a| in 0 to .1, .1 to .2, ..."""
     fullest = [int(np.argmax(tenths)) for tenths in layers]
-    ours = "fullest: " + ", ".join(f"{tenth / 10:.1f}" for tenth in fullest) + f" (layers 1 to {len(layers)})"
-    return _from_the_end(sum(tenth in (6, 7) for tenth in fullest) > len(layers) / 2, update, ours, KNEES)
+    return _from_the_end(sum(tenth in (6, 7) for tenth in fullest) > len(layers) / 2, update, _fullest(fullest))
+
+
+def _fullest(tenths: Sequence[int]) -> str:
+    texts = [f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}" for tenth in tenths]
+    return f"fullest: {', '.join(texts)} (layers 1 to {len(tenths)})"
 
 
 def drift(stds: "pd.DataFrame", stays: bool) -> Verdict:
     """stds: standard deviations of the weight gradients. stays: whether the layers are to stay together."""
-    rule = STAY if stays else APART
     spread = stds.max(axis=1) / stds.min(axis=1)
     if 0 not in stds.index or len(stds) <= FEWEST:
-        return not_measured(f"needs a probe at update 0 and {FEWEST} later ones", rule)
+        return not_measured(f"needs a probe at update 0 and {FEWEST} later ones")
     start, later = float(spread[0]), float(np.exp(np.log(spread[spread.index > 0]).mean()))
     if not (np.isfinite(start) and np.isfinite(later)):
-        return not_measured("a layer's gradients vanished", rule)
+        return not_measured("a layer's gradients vanished")
     ours = f"{start:.2f} at the start, then {later:.2f}: {later / start:.1f} times"
-    return decided((later / start < DRIFTS) == stays, ours, rule)
+    return decided((later / start < DRIFTS) == stays, ours)
+
+
+def sooner(p98: Sequence["pd.DataFrame"], saturation: Sequence["pd.DataFrame"]) -> Verdict:
+    """Of two networks, the one that saturates sooner first: 98th percentiles and shares of saturated units."""
+    never = float("inf")
+    upper = list(p98[0].columns[1:])
+    moments = [[_first(table[layer] >= SATURATES) for layer in upper] for table in p98]
+    shares = [[float(table[layer].iloc[-1]) for layer in upper] for table in saturation]
+    pairs = [tuple(never if moment is None else moment for moment in pair) for pair in zip(*moments, strict=True)]
+    texts = [", ".join("not yet" if moment is None else f"{moment:,}" for moment in line) for line in moments]
+    percents = [", ".join(f"{100 * share:.0f}" for share in line) for line in shares]
+    ours = f"layers 2 to {upper[-1]}: update {' against '.join(texts)}; saturated {' % against '.join(percents)} %"
+    if any(a > b for a, b in pairs) or any(a < b for a, b in zip(*shares, strict=True)):
+        return decided(False, ours)
+    if all(a < b for a, b in pairs) and all(a > b for a, b in zip(*shares, strict=True)):
+        return decided(True, ours)
+    return not_measured("probes too far apart, or not saturated yet", ours)
 
 
 def _first(reached: "pd.Series") -> int | None:
     return reached.index[reached].min() if reached.any() else None
 
 
-def _from_the_end(condition: bool, update: int, ours: str, rule: str) -> Verdict:
+def _from_the_end(condition: bool, update: int, ours: str) -> Verdict:
     """A claim about the end of training: a shorter run may confirm it, but not refute it."""
     if condition or update >= PAPERS_UPDATES:
-        return decided(condition, ours, rule)
-    return not_measured(f"not so yet after {update:,} updates", rule, ours)
+        return decided(condition, ours)
+    return not_measured(f"not so yet after {update:,} updates", ours)
 
 
 def tenths_of(run: StoredRun) -> list[np.ndarray]:
@@ -152,45 +182,74 @@ def tenths_of(run: StoredRun) -> list[np.ndarray]:
     return found
 
 
-# Judges: evidence -> a probed run -> verdict ------------------------------------------------------
+# Judges: evidence -> probed runs -> verdict --------------------------------------------------------
 
 
 def _wanted(method: str, depth: int = 5) -> dict[str, Any]:
-    return {"method": method, "dataset": "shapeset", "loss": "cross_entropy", "depth": depth, "hidden": level}
+    return {"method": method, "dataset": "shapeset", "depth": depth, "hidden": level}
 
 
-def of_run(
-    rule: Callable[[StoredRun], Verdict], text: str, method: str, depth: int = 5, only_learned: bool = False
-) -> Callable[[Evidence], Verdict]:
-    """A rule about one probed run. text: the rule's, where there is none. only_learned: not of a run at chance."""
+def of_run(rule: Callable[[StoredRun], Verdict], method: str, depth: int = 5, only_learned: bool = False) -> Judge:
+    """A rule about one probed run. only_learned: not of a run at chance."""
+
+    def of_one(found: Sequence[Repeats]) -> Verdict:
+        return rule(found[0].runs[0])
+
+    return _of_probed(of_one, [(method, depth)], only_learned)
+
+
+def of_two(quantities: Sequence[str], rule: Callable[..., Verdict], method: str, other: str) -> Judge:
+    """A rule about the activations of two methods below chance, alike but in their method. quantities: columns."""
+
+    def of_both(found: Sequence[Repeats]) -> Verdict:
+        return rule(*([series(one, "activation", column) for one in found] for column in quantities))
+
+    return _of_probed(of_both, [(method, 5), (other, 5)], True)
+
+
+def _of_probed(
+    rule: Callable[[Sequence[Repeats]], Verdict], wanted: Sequence[tuple[str, int]], only_learned: bool
+) -> Judge:
+    methods, alike = " and ".join(method for method, _ in wanted), ", alike" * (len(wanted) > 1)
 
     def judge(evidence: Evidence) -> Verdict:
-        found = comparable(evidence.finished, _wanted(method, depth), probed=True)
+        found = comparable(
+            evidence.repeats, *(_wanted(*one) for one in wanted), varies=("activation", "initializer"), probed=True
+        )
         if not found:
-            return lacking(f"{method}, {depth} layers, with probes, on Shapeset", text)
-        if only_learned and not learned(found[0]):
-            return sized(not_measured(f"at chance after {int(found[0]['updates']):,} updates", text), found[0])
-        return sized(rule(found[0]), found[0])
+            return lacking(f"{methods}, {wanted[0][1]} layers{alike}, with probes, on Shapeset")
+        probed = [one.probed or one for one in found]
+        if only_learned and not all(map(learned, found)):
+            return sized(not_measured(f"at chance after {found[0].updates:,} updates"), *probed)
+        return sized(rule(probed), *probed)
 
     return judge
 
 
-def softsign_together(evidence: Evidence) -> Verdict:
-    found = comparable(evidence.finished, _wanted("Softsign"), _wanted("Tanh"), probed=True)
-    if not found:
-        return lacking("Softsign and Tanh, 5 layers, alike, with probes, on Shapeset", TOGETHER)
-    if not all(map(learned, found)):
-        why = f"at chance after {int(found[0]['updates']):,} updates"
-        return sized(not_measured(why, TOGETHER), *found)
-    return sized(together(*(series(run, "activation", "p98") for run in found)), *found)
+def _of_series(quantity: str, column: str, rule: Callable[["pd.DataFrame"], Verdict]) -> Callable[[StoredRun], Verdict]:
+    return lambda run: rule(series(Repeats((run,)), quantity, column))
 
 
-JUDGES: dict[str, Callable[[Evidence], Verdict]] = {
-    "top sigmoid layer": of_run(lambda run: top_first(series(run, "activation", "mean")), TOP_FIRST, "Sigmoid", 4),
-    "tanh one by one": of_run(lambda run: one_by_one(series(run, "activation", "p98")), ONE_BY_ONE, "Tanh"),
-    "softsign together": softsign_together,
-    "tanh modes": of_run(lambda run: mass_at_ends(np.mean(tenths_of(run), axis=0), int(run["updates"])), ENDS, "Tanh"),
-    "softsign modes": of_run(lambda run: mass_at_knees(tenths_of(run), int(run["updates"])), KNEES, "Softsign"),
-    "standard drifts": of_run(lambda run: drift(series(run, "weight_gradient", "std"), False), APART, "Tanh", 5, True),
-    "normalized stays": of_run(lambda run: drift(series(run, "weight_gradient", "std"), True), STAY, "Tanh N", 5, True),
+def _apart(stds: "pd.DataFrame") -> Verdict:
+    return drift(stds, False)
+
+
+def _stay(stds: "pd.DataFrame") -> Verdict:
+    return drift(stds, True)
+
+
+def _both(p98: Sequence["pd.DataFrame"]) -> Verdict:
+    return together(*p98)
+
+
+JUDGES: dict[str, Judge] = {
+    "top sigmoid layer": of_run(_of_series("activation", "mean", top_first), "Sigmoid", 4),
+    "tanh one by one": of_run(_of_series("activation", "p98", one_by_one), "Tanh"),
+    "softsign together": of_two(["p98"], _both, "Softsign", "Tanh"),
+    "normalized together": of_two(["p98"], _both, "Tanh N", "Tanh"),
+    "normalized sooner": of_two(["p98", "saturation"], sooner, "Tanh N", "Tanh"),
+    "tanh modes": of_run(lambda run: mass_at_ends(tenths_of(run), int(run["updates"])), "Tanh"),
+    "softsign modes": of_run(lambda run: mass_at_knees(tenths_of(run), int(run["updates"])), "Softsign"),
+    "standard drifts": of_run(_of_series("weight_gradient", "std", _apart), "Tanh", 5, True),
+    "normalized stays": of_run(_of_series("weight_gradient", "std", _stay), "Tanh N", 5, True),
 }

@@ -1,251 +1,258 @@
-"""The paper's claims about errors: Table 1, depth, plateaus, layers of unequal size, curves (figures 2, 5, 11, 12)."""
+"""The paper's claims about Table 1: which method is better, by how much, and which are the best of a column."""
 
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from glorot.paper.claims import (
-    CHANCE,
     PAPERS_UPDATES,
-    PAPERS_WIDTH,
-    SIGNIFICANT,
+    REVISED,
+    SIZE,
     Evidence,
+    Judge,
+    Rule,
     Verdict,
     comparable,
     decided,
-    difference,
     full_size,
     label,
     lacking,
-    learned,
-    left_chance,
     level,
     not_measured,
     sized,
     sweep_of,
-    tested,
 )
-from glorot.paper.table1 import TABLE_1
-from glorot.results.stored import StoredRun
+from glorot.paper.differences import CHANCE, LAST, Z, difference, learned, left_chance, upper_limit, variance
+from glorot.paper.repeats import Repeats
+from glorot.paper.table1 import ROWS, TABLE_1
+from glorot.reporting.significance import SIGNIFICANT, Sample, marks
 
-Z = 2.807  # two-sided p = 0.005
-AHEAD, FEWEST = 0.9, 5  # share of evaluations to be ahead at, and how many there must be
-SIZE = f"{PAPERS_UPDATES:,} updates x {PAPERS_WIDTH} units"
+PAPERS_EXAMPLES = 10_000  # test examples of every column
+MARGIN = 1.0  # points by which a method that is no worse may be worse
+METHODS = ("activation", "initializer")
 
-LOWER = (
-    f"significantly lower test error (p < {SIGNIFICANT}); not held: significantly higher, or no difference at {SIZE}"
-)
-NO_WORSE = f"both below chance, and its test error not significantly higher (p < {SIGNIFICANT})"
-GAP = f"only at {SIZE}: gap within {Z} standard errors (ours and the paper's) of the paper's"
-WORST = (
-    f"highest test error of all, significantly above the lowest (p < {SIGNIFICANT}); not held: another's is "
-    f"significantly above it; not told apart: not held at {SIZE}, else not measured"
-)
-AT_CHANCE = f"test error not significantly below chance (p < {SIGNIFICANT}) where Tanh's is"
-LEAVES = (
-    f"4 layers get significantly below chance (p < {SIGNIFICANT}) after their first evaluation, and 5 layers, trained "
-    "as long, later or not; not held: 5 layers no later"
-)
-FASTER = (
-    f"lower test error at {100 * AHEAD:g} % of the evaluations after update 0, of at least {FEWEST}; not held: at half "
-    f"or fewer; between: not held at {SIZE}, else not measured"
-)
-PLATEAU = (
-    "its validation error gets below chance at an earlier evaluation, or, at the same one, it ends significantly "
-    f"lower (p < {SIGNIFICANT}); not held: the reverse"
+CLEARLY = (
+    f"Clearly: the difference is significant at the end (p < {SIGNIFICANT}), and there at each of the last {LAST} "
+    "evaluations."
 )
 
-Judge = Callable[[Evidence], Verdict]
+LOWER = Rule(f"Its test error is clearly lower. Not held: clearly higher, or neither at {SIZE}.", REVISED)
+NO_WORSE = Rule(
+    f"Its test error is less than {MARGIN:g} point above the other's: the upper 99.5 % limit of the difference at the "
+    f"end, and the mean difference over the last {LAST} evaluations. Both are below chance. Not held: it is clearly "
+    "higher.",
+    REVISED,
+)
+GAP = Rule(
+    f"The distance between the two test errors is the paper's, within {Z} standard errors (ours and the paper's). Only "
+    f"at {SIZE}."
+)
+WORST = Rule(
+    "Its test error is clearly above every other method's. Not held: it is clearly below one of them. Not measured: it "
+    "is at chance, where the paper's is not; or there is no clear difference from every other method.",
+    REVISED,
+)
+AT_CHANCE = Rule(
+    f"Its test error is not significantly below chance (p < {SIGNIFICANT}) after {PAPERS_UPDATES:,} updates, or after "
+    "as many as let 4 layers leave chance; Tanh's is below chance. Not held: its error is below chance.",
+    REVISED,
+)
+PATTERN = Rule(
+    "The best methods are the same as in the paper's column: the one with the lowest error, and those that do not "
+    f"differ from it significantly (p >= {SIGNIFICANT}; for the paper by a two-proportion test). Ours, too, are of "
+    f"{PAPERS_EXAMPLES:,} test examples. Not held: one of the paper's best is clearly above our lowest error; or any "
+    f"other set at {SIZE}.",
+    REVISED,
+)
+LESS_SENSITIVE = Rule(
+    "The two initializations' test errors differ by less for Softsign than for Tanh: at the end by more than "
+    f"{Z} standard errors, and in the means of the last {LAST} evaluations. All are below chance. Not held: the "
+    f"reverse, or neither at {SIZE}.",
+    REVISED,
+)
 
 
-# Rules: runs -> verdict ----------------------------------------------------------------------------
+# Rules: repeats -> verdict -------------------------------------------------------------------------
 
 
-def lower(a: StoredRun, b: StoredRun) -> Verdict:
+def lower(a: Repeats, b: Repeats) -> Verdict:
     """a has the lower test error."""
     found = difference(a, b)
     ours = str(found)
-    if not full_size(a, b) and not (learned(a) or learned(b)):
-        return not_measured(f"both at chance after {int(a['updates']):,} updates", LOWER, ours)
-    if not full_size(a, b) and found.p >= SIGNIFICANT:
-        return not_measured(f"not told apart after {int(a['updates']):,} updates", LOWER, ours)
-    return decided(found.p < SIGNIFICANT and found.error_a < found.error_b, ours, LOWER)
+    if found.lower or found.higher:
+        if not full_size(a, b) and not (learned(a) or learned(b)):
+            return not_measured(f"both at chance after {a.updates:,} updates", ours)
+        return decided(found.lower, ours)
+    if full_size(a, b):
+        return decided(False, ours)
+    if not (learned(a) or learned(b)):
+        return not_measured(f"both at chance after {a.updates:,} updates", ours)
+    return not_measured(f"no clear difference after {a.updates:,} updates", ours)
 
 
-def no_worse(a: StoredRun, b: StoredRun) -> Verdict:
-    """a's test error is not above b's."""
-    found = difference(a, b)
-    ours = str(found)
+def no_worse(a: Repeats, b: Repeats) -> Verdict:
+    """a's test error is not above b's by as much as MARGIN."""
+    found, limit = difference(a, b), upper_limit(a, b)
+    ours = f"{found}; upper limit {limit:+.2f} points"
     if not (learned(a) and learned(b)):
-        return not_measured(f"at chance after {int(a['updates']):,} updates", NO_WORSE, ours)
-    return decided(found.p >= SIGNIFICANT or found.error_a < found.error_b, ours, NO_WORSE)
+        return not_measured(f"at chance after {a.updates:,} updates", ours)
+    if found.higher:
+        return decided(False, ours)
+    if limit < MARGIN and not found.late[0] - found.late[1] >= MARGIN:
+        return decided(True, ours)
+    return not_measured("the difference is not known closely enough", ours)
 
 
-def gap(a: StoredRun, b: StoredRun) -> Verdict:
+def gap(a: Repeats, b: Repeats) -> Verdict:
     """b's test error is above a's by as much as in Table 1."""
     papers = TABLE_1[b["dataset"]][b.method] - TABLE_1[a["dataset"]][a.method]
-    error = float(b["test_error"]) - float(a["test_error"])
-    ours = f"{error:.2f} points"
-    if a["dataset"] == "small_imagenet":
-        return not_measured("the paper's images were never published", GAP, ours)
+    ours = f"{b.error - a.error:.2f} points"
     if not full_size(a, b):
-        return not_measured(f"needs {SIZE}", GAP, ours)
-    rates = [(float(run["test_error"]) / 100, tested(run)) for run in (a, b)]
-    rates += [(TABLE_1[run["dataset"]][run.method] / 100, 10_000) for run in (a, b)]
-    standard_error = 100 * sum(rate * (1 - rate) / n for rate, n in rates) ** 0.5
-    return decided(abs(error - papers) <= Z * standard_error, ours, GAP)
+        return not_measured(f"needs {SIZE}", ours)
+    rates = [TABLE_1[one["dataset"]][one.method] / 100 for one in (a, b)]
+    papers_variance = sum(100**2 * rate * (1 - rate) / PAPERS_EXAMPLES for rate in rates)
+    standard_error = (variance(a) + variance(b) + papers_variance) ** 0.5
+    return decided(abs(b.error - a.error - papers) <= Z * standard_error, ours)
 
 
-def worst(one: StoredRun, others: list[StoredRun]) -> Verdict:
-    """one has the highest test error."""
-    errors = ", ".join(f"{run.method} {float(run['test_error']):.2f}" for run in [one, *others])
-    ours = f"{errors} %"
+def worst(one: Repeats, others: Sequence[Repeats]) -> Verdict:
+    """one has the highest test error of all, clearly above every other."""
+    ours = ", ".join(f"{other.method} {other.error:.2f}" for other in (one, *others)) + " %"
     against = [difference(one, other) for other in others]
-    highest = all(found.error_a >= found.error_b for found in against)
-    if any(found.p < SIGNIFICANT and found.error_a < found.error_b for found in against):
-        return decided(False, ours, WORST)
-    lowest = min(against, key=lambda found: found.error_b)
-    if highest and lowest.p < SIGNIFICANT:
-        return decided(True, ours, WORST)
-    if full_size(one, *others):
-        return decided(False, ours, WORST)
-    return not_measured(f"not told apart after {int(one['updates']):,} updates", WORST, ours)
+    if not learned(one):
+        return not_measured(f"{one.method} is at chance after {one.updates:,} updates, the paper's is not", ours)
+    if any(found.lower for found in against):
+        return decided(False, ours)
+    near = [other.method for other, found in zip(others, against, strict=True) if not found.higher]
+    return not_measured(f"not clearly above {' and '.join(near)}", ours) if near else decided(True, ours)
 
 
-def at_chance(one: StoredRun, other: StoredRun) -> Verdict:
-    """one is at chance where the other is below."""
-    errors = f"{float(one['test_error']):.2f} %, {other.method} {float(other['test_error']):.2f} %"
-    ours = f"{errors} (chance {CHANCE[one['dataset']]:.2f} %)"
-    if not learned(one) and not learned(other):
-        return not_measured(
-            f"{other.method} is at chance as well after {int(one['updates']):,} updates", AT_CHANCE, ours
-        )
-    return decided(not learned(one), ours, AT_CHANCE)
+def at_chance(five: Repeats, other: Repeats, four: Repeats | None) -> Verdict:
+    """A network of 5 layers is at chance where another method is below. four: the same method with 4 layers."""
+    errors = f"{five.error:.2f} %, {other.method} {other.error:.2f} %"
+    left = left_chance(four) if four else None
+    ours = f"{errors} (chance {CHANCE[five['dataset']]:.2f} %)" + (
+        f"; 4 layers left at update {left:,}" if left else ""
+    )
+    if learned(five):
+        return decided(False, ours)
+    if not learned(other):
+        return not_measured(f"{other.method} is at chance as well after {five.updates:,} updates", ours)
+    if five.updates >= PAPERS_UPDATES or left:
+        return decided(True, ours)
+    return not_measured(f"may leave after more than {five.updates:,} updates, as 4 layers do in the paper", ours)
 
 
-def leaves_chance(four: StoredRun, five: StoredRun) -> Verdict:
-    """The shallower net gets off the plateau at some time, the deeper one later or never."""
-    moments = [left_chance(run) for run in (four, five)]
-    texts = ["never" if moment is None else f"update {moment:,}" for moment in moments]
-    ours = f"4 layers: {texts[0]}, 5 layers: {texts[1]}"
-    if moments == [None, None]:
-        return not_measured(f"both at chance after {int(four['updates']):,} updates", LEAVES, ours)
-    if moments[0] is None:
-        return decided(False, ours, LEAVES)
-    evaluated = [int(update) for update in four.history["update"] if update > 0]
-    if moments[0] <= evaluated[0]:
-        return not_measured("4 layers left before the second evaluation: no plateau was seen", LEAVES, ours)
-    return decided(moments[1] is None or moments[1] > moments[0], ours, LEAVES)
+def papers_best(dataset: str, methods: Sequence[str] = tuple(ROWS)) -> set[str]:
+    """Those of the methods whose error does not differ significantly from their lowest, by the paper's numbers."""
+    samples = [Sample([TABLE_1[dataset][method]], PAPERS_EXAMPLES, dataset) for method in methods]
+    return {method for method, mark in zip(methods, marks(samples), strict=True) if mark.best}
 
 
-def faster(a: StoredRun, b: StoredRun) -> Verdict:
-    """a is ahead of b during training."""
-    curves = [{int(u): float(e) for u, e in zip(run.history["update"], run.history["test_error"], strict=True)}
-              for run in (a, b)]  # fmt: skip
-    moments = sorted(update for update in curves[0].keys() & curves[1].keys() if update > 0)
-    ahead = sum(curves[0][update] < curves[1][update] for update in moments)
-    ours = f"at {ahead} of {len(moments)} evaluations"
-    if len(moments) < FEWEST:
-        return not_measured(f"needs {FEWEST} evaluations", FASTER, ours)
-    if not learned(a) and not learned(b):
-        return not_measured(f"both at chance after {int(a['updates']):,} updates", FASTER, ours)
-    if len(moments) / 2 < ahead < AHEAD * len(moments) and not full_size(a, b):
-        return not_measured(f"mixed in {int(a['updates']):,} updates", FASTER, ours)
-    return decided(ahead >= AHEAD * len(moments), ours, FASTER)
+def pattern(column: Sequence[Repeats]) -> Verdict:
+    """The best of a column are the paper's. column: every method of Table 1."""
+    papers = papers_best(column[0]["dataset"])
+    found = marks([one.sample for one in column])
+    best = [one.method for one, mark in zip(column, found, strict=True) if mark.best]
+    errors = ", ".join(f"{one.method} {one.error:.2f}" for one in sorted(column, key=lambda one: one.error))
+    ours = f"{', '.join(best)} ({errors} %)"
+    lowest, tested = min(column, key=lambda one: one.error), min(one.tested for one in column)
+    if tested < PAPERS_EXAMPLES:
+        return not_measured(f"{tested:,} test examples show fewer differences", ours)
+    if set(best) == papers:
+        return decided(True, ours)
+    if full_size(*column) or any(difference(one, lowest).higher for one in column if one.method in papers):
+        return decided(False, ours)
+    return not_measured(f"not so after {lowest.updates:,} updates", ours)
 
 
-def shorter_plateau(a: StoredRun, b: StoredRun) -> Verdict:
-    """a leaves chance before b, or ends lower."""
-    moments = [left_chance(run) for run in (a, b)]
-    texts = ["never" if moment is None else f"update {moment:,}" for moment in moments]
-    found = difference(a, b)
-    ours = f"below chance from: {texts[0]} against {texts[1]}; {found}"
-    first, second = (float("inf") if moment is None else moment for moment in moments)
-    if first != second:
-        return decided(first < second, ours, PLATEAU)
-    if first == float("inf") or found.p >= SIGNIFICANT:
-        return not_measured(f"not told apart after {int(a['updates']):,} updates", PLATEAU, ours)
-    return decided(found.error_a < found.error_b, ours, PLATEAU)
+def less_sensitive(one: tuple[Repeats, Repeats], other: tuple[Repeats, Repeats]) -> Verdict:
+    """Each: a method with the one initialization and with the other."""
+    found = difference(*one), difference(*other)
+    gaps = [abs(each.a - each.b) for each in found]
+    late = [abs(each.late[0] - each.late[1]) for each in found]
+    means = f"means of the last {found[0].evaluations}: {late[0]:.2f} against {late[1]:.2f}"
+    ours = f"{gaps[0]:.2f} points against {gaps[1]:.2f}; {means}"
+    if not all(map(learned, (*one, *other))):
+        return not_measured(f"at chance after {one[0].updates:,} updates", ours)
+    z = (gaps[1] - gaps[0]) / sum(map(variance, (*one, *other))) ** 0.5
+    if z > Z and not late[0] >= late[1]:
+        return decided(True, ours)
+    if full_size(*one, *other) or (z < -Z and not late[0] <= late[1]):
+        return decided(False, ours)
+    return not_measured(f"no clear difference after {one[0].updates:,} updates", ours)
 
 
 # Judges: evidence -> the runs a rule needs -> verdict ---------------------------------------------
 
 
-def _of_table_1(method: str, dataset: str) -> dict[str, Any]:
+def of_table_1(method: str, dataset: str) -> dict[str, Any]:
     """How a run of Table 1 is found: five hidden layers of one size."""
-    five = {"hidden": lambda hidden: level(hidden) and len(hidden) == 5}
-    return {"method": method, "dataset": dataset, "loss": "cross_entropy", **five}
+    return {"method": method, "dataset": dataset, "hidden": lambda hidden: level(hidden) and len(hidden) == 5}
 
 
-def pair(rule: Callable[[StoredRun, StoredRun], Verdict], text: str, a: str, b: str, dataset: str) -> Judge:
-    """A rule about two methods on a data set, at depth 5. text: the rule's, where there are no runs."""
+def pair(rule: Callable[[Repeats, Repeats], Verdict], a: str, b: str, dataset: str) -> Judge:
+    """A rule about two methods on a data set, at depth 5."""
 
     def judge(evidence: Evidence) -> Verdict:
-        found = comparable(evidence.finished, _of_table_1(a, dataset), _of_table_1(b, dataset))
-        sweep = sweep_of(dataset)
-        needed = f"{a} and {b}, 5 layers, alike, on {label(dataset)}"
-        return sized(rule(*found), *found) if found else lacking(needed, text, sweep)
+        wanted = of_table_1(a, dataset), of_table_1(b, dataset)
+        found = comparable(evidence.repeats, *wanted, varies=METHODS)
+        if not found:
+            return lacking(f"{a} and {b}, 5 layers, alike, on {label(dataset)}", sweep_of(dataset))
+        verdict = sized(rule(*found), *found)
+        seeds = comparable(evidence.repeats, *wanted, varies=METHODS, seeds=2)
+        if rule in (lower, no_worse) and len(found[0].runs) == 1 and seeds:
+            more = f"{difference(*seeds)}, after {seeds[0].updates:,} updates"
+            return Verdict(verdict.kind, f"{verdict.ours}. Seeds: {more}", verdict.why, verdict.runs)
+        return verdict
 
     return judge
+
+
+def _of_column(evidence: Evidence, dataset: str, methods: Sequence[str]) -> list[Repeats] | None:
+    wanted = [of_table_1(method, dataset) for method in methods]
+    return comparable(evidence.repeats, *wanted, varies=METHODS)
 
 
 def sigmoid_is_worst(dataset: str) -> Judge:
     """Against Tanh and Tanh N, and against what else of Table 1 was run alike."""
 
     def judge(evidence: Evidence) -> Verdict:
-        needed = [_of_table_1(method, dataset) for method in ("Sigmoid", "Tanh", "Tanh N")]
-        more = [_of_table_1(method, dataset) for method in ("Softsign", "Softsign N")]
-        for further in (more, more[:1], more[1:], []):
-            found = comparable(evidence.finished, *needed, *further)
+        for more in (("Softsign", "Softsign N"), ("Softsign",), ("Softsign N",), ()):
+            found = _of_column(evidence, dataset, ("Sigmoid", "Tanh", "Tanh N", *more))
             if found:
                 return sized(worst(found[0], found[1:]), *found)
-        return lacking(f"Sigmoid, Tanh and Tanh N, 5 layers, alike, on {label(dataset)}", WORST, sweep_of(dataset))
+        return lacking(f"Sigmoid, Tanh and Tanh N, 5 layers, alike, on {label(dataset)}", sweep_of(dataset))
 
     return judge
 
 
-def sigmoid_depth(rule: Callable[[StoredRun, StoredRun], Verdict], text: str) -> Judge:
-    """A rule about sigmoid networks of 4 and 5 hidden layers on Shapeset."""
+def sigmoid_at_chance(evidence: Evidence) -> Verdict:
+    found = _of_column(evidence, "shapeset", ("Sigmoid", "Tanh"))
+    if not found:
+        return lacking("Sigmoid and Tanh, 5 layers, alike, on Shapeset")
+    four = [one for one in evidence.repeats if len(one.hidden) == 4 and one["width"] == found[0]["width"]]
+    wanted = of_table_1("Sigmoid", "shapeset")
+    shallow = comparable(
+        [found[0], *four], wanted, wanted | {"hidden": lambda hidden: len(hidden) == 4}, varies=("hidden",)
+    )
+    return sized(at_chance(found[0], found[1], shallow[1] if shallow else None), *found, *(shallow or [])[1:])
 
+
+def same_best(dataset: str) -> Judge:
     def judge(evidence: Evidence) -> Verdict:
-        wanted = [
-            {"method": "Sigmoid", "dataset": "shapeset", "loss": "cross_entropy", "depth": depth, "hidden": level}
-            for depth in (4, 5)
-        ]
-        found = comparable(evidence.finished, *wanted, alike=("width", "batch_size", "updates", "test_examples"))
-        needed = "Sigmoid, 4 and 5 layers, alike, on Shapeset"
-        return sized(rule(*found), *found) if found else lacking(needed, text)
+        found = _of_column(evidence, dataset, list(ROWS))
+        if not found:
+            return lacking(f"all five methods, 5 layers, alike, on {label(dataset)}", sweep_of(dataset))
+        return sized(pattern(found), *found)
 
     return judge
 
 
-def of_losses(evidence: Evidence) -> Verdict:
-    """Tanh with both costs from the same start: same seed, weights and examples."""
-    found = None
-    tanh = [run for run in evidence.finished if run["activation"] == "tanh" and run["dataset"] == "shapeset"]
-    for initializer in ("standard", "normalized"):
-        runs = [run for run in tanh if run["initializer"] == initializer]
-        wanted = [{"loss": "cross_entropy"}, {"loss": "quadratic"}]
-        found = found or comparable(
-            runs, *wanted, alike=("hidden", "batch_size", "updates", "test_examples", "seed", "learning_rate")
-        )
-    needed = "Tanh with both losses, alike to the seed, on Shapeset"
-    return sized(shorter_plateau(*found), *found) if found else lacking(needed, PLATEAU)
-
-
-def of_sizes(shape: str) -> Judge:
-    """Tanh N against Tanh where layers get narrower ("shrink") or wider ("grow") from the first to the last."""
-
-    def monotone(hidden: tuple[int, ...]) -> bool:
-        return len(hidden) > 1 and all((a > b) if shape == "shrink" else (a < b) for a, b in pairwise(hidden))
-
+def softsign_is_less_sensitive(dataset: str) -> Judge:
     def judge(evidence: Evidence) -> Verdict:
-        wanted = [
-            {"method": method, "dataset": "shapeset", "loss": "cross_entropy", "hidden": monotone}
-            for method in ("Tanh N", "Tanh")
-        ]
-        found = comparable(evidence.finished, *wanted)
-        needed = f"Tanh N and Tanh, layers that {shape}, alike, on Shapeset"
-        return sized(lower(*found), *found) if found else lacking(needed, LOWER)
+        found = _of_column(evidence, dataset, ("Softsign", "Softsign N", "Tanh", "Tanh N"))
+        if not found:
+            return lacking(f"Softsign, Softsign N, Tanh and Tanh N, 5 layers, alike, on {label(dataset)}")
+        return sized(less_sensitive((found[0], found[1]), (found[2], found[3])), *found)
 
     return judge

@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def text_of(value: Any) -> str:
+    """A value of runs.csv as text; empty where there is none."""
+    return "" if value is None or str(value) in ("nan", "<NA>") else str(value)
+
+
 @dataclass(frozen=True, eq=False)
 class StoredRun:
-    """One finished run. row: its line of runs.csv by column (rows.RUN_COLUMNS); missing numbers are NaN or NA."""
+    """One finished run. row: its line of runs.csv by column (rows.RUN_COLUMNS); missing numbers are NaN or NA.
+
+    rates: the learning rates among which its sweep's `select` chose, where that was asked for (selected.py).
+    """
 
     folder: Path
     row: dict[str, Any]
+    rates: tuple[float, ...] = ()
 
     def __getitem__(self, column: str) -> Any:
         return self.row[column]
@@ -38,8 +47,8 @@ class StoredRun:
 
     @property
     def hidden(self) -> tuple[int, ...]:
-        """Units of each hidden layer."""
-        return tuple(map(int, str(self.row["hidden"]).split("-")))
+        """Units of each hidden layer; none of a model without layers."""
+        return tuple(map(int, filter(None, text_of(self.row["hidden"]).split("-"))))
 
     @cached_property
     def history(self) -> "pd.DataFrame":

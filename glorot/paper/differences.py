@@ -1,0 +1,118 @@
+"""Whether one method's test error is lower than another's: at the end, and not at that moment alone; and chance."""
+
+import math
+import statistics
+from dataclasses import dataclass
+
+from glorot.paper.repeats import Repeats
+from glorot.reporting.significance import MCNEMAR, MOST_EXAMPLES, PROPORTIONS, SIGNIFICANT, WELCH, compare
+
+LAST = 5  # evaluations: the error moves from one to the next by more than a test on the last one knows
+Z = 2.807  # two-sided p = 0.005
+ONE_SIDED = 2.576  # p = 0.005
+
+# % wrong: always one class
+CHANCE = {"shapeset": 250 / 3, "mnist": 88.65, "cifar10": 90.0, "small_imagenet": 90.0}
+
+SHORT = {MCNEMAR: "McNemar", PROPORTIONS: "two proportions", WELCH: "Welch"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two methods' test errors, in percent, means over seeds.
+
+    p: two-sided p-value that there is none at the end. test: how it was found. late: the mean over the last evaluations
+    of each, and how many these are. ahead, behind: at how many of them a was below b, and above.
+    """
+
+    a: float
+    b: float
+    p: float
+    test: str
+    late: tuple[float, float] = (math.nan, math.nan)
+    evaluations: int = 0
+    ahead: int = 0
+    behind: int = 0
+
+    @property
+    def lower(self) -> bool:
+        """Whether a is significantly lower at the end, and lower at each of the last evaluations."""
+        return self.p < SIGNIFICANT and self.a < self.b and self.ahead == self.evaluations
+
+    @property
+    def higher(self) -> bool:
+        return self.p < SIGNIFICANT and self.a > self.b and self.behind == self.evaluations
+
+    def __str__(self) -> str:
+        p = f"p = {self.p:.1g}" if self.p >= 1e-6 else "p < 1e-06"
+        late = f"; mean of the last {self.evaluations}: {self.late[0]:.2f} against {self.late[1]:.2f}"
+        return f"{self.a:.2f} % against {self.b:.2f} % ({p}, {self.test})" + late * (self.evaluations > 1)
+
+
+def difference(a: Repeats, b: Repeats) -> Difference:
+    """By the test that a table would use."""
+    test, p = compare(a.sample, b.sample) or ("no test", 1.0)
+    curves = a.curve(), b.curve()
+    moments = sorted(curves[0].keys() & curves[1].keys())[-LAST:]
+    pairs = [(curves[0][moment], curves[1][moment]) for moment in moments]
+    late = tuple(statistics.fmean(errors) for errors in zip(*pairs, strict=True)) if pairs else (math.nan, math.nan)
+    seeds = f", {len(a.runs)} seeds" if len(a.runs) == len(b.runs) > 1 else ""
+    return Difference(
+        a.error, b.error, p, SHORT.get(test, test) + seeds, (late[0], late[1]), len(pairs),
+        sum(one < other for one, other in pairs), sum(one > other for one, other in pairs),
+    )  # fmt: skip
+
+
+def variance(one: Repeats) -> float:
+    """Of the mean test error, in squared points: over seeds where there are several, else of the test examples."""
+    if len(one.runs) > 1:
+        return statistics.variance(one.sample.values) / len(one.runs)
+    rate = one.error / 100
+    return 100**2 * rate * (1 - rate) / one.tested
+
+
+def upper_limit(a: Repeats, b: Repeats) -> float:
+    """The difference a - b of test errors, in points, is below this but for one case in 200 (99.5 %, one-sided).
+
+    From the same numbers as the p-value: seeds, answers to the same examples, or proportions.
+    """
+    first, second = a.sample, b.sample
+    if len(a.runs) > 1 and len(b.runs) > 1:
+        from scipy.special import stdtrit
+
+        parts = [(variance(one), len(one.runs) - 1) for one in (a, b)]
+        total = sum(part for part, _ in parts)
+        degrees = total**2 / sum(part**2 / n for part, n in parts) if total else math.inf
+        quantile = float(stdtrit(degrees, 1 - SIGNIFICANT)) if math.isfinite(degrees) else ONE_SIDED
+        return a.error - b.error + quantile * math.sqrt(total)
+    same = first.tested_on == second.tested_on and a.tested == b.tested
+    if same and first.correct is not None and second.correct is not None:
+        extra = (second.correct.astype(int) - first.correct.astype(int)) * 100.0  # wrong for a only, less b only
+        return float(extra.mean()) + ONE_SIDED * float(extra.std()) / math.sqrt(len(extra))
+    return a.error - b.error + ONE_SIDED * math.sqrt(variance(a) + variance(b))
+
+
+# Chance. -------------------------------------------------------------------------------------------
+
+
+def below_chance(error: float, n: int, dataset: str) -> bool:
+    """Whether an error (%) on n examples is significantly less than always answering one class gives (one-sided)."""
+    chance = CHANCE[dataset] / 100
+    return (chance - error / 100) / (chance * (1 - chance) / n) ** 0.5 > ONE_SIDED
+
+
+def learned(one: Repeats) -> bool:
+    """Whether the test error is below chance."""
+    return below_chance(one.error, one.tested, one["dataset"])
+
+
+def left_chance(one: Repeats) -> int | None:
+    """The first evaluation from which on the validation error is below chance; None where it is not at the end."""
+    n = min(int(one["valid_examples"]), MOST_EXAMPLES)
+    moment = None
+    for update, error in one.curve("valid_error").items():
+        if not below_chance(error, n, one["dataset"]):
+            moment = None
+        elif moment is None:
+            moment = update
+    return moment

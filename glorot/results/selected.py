@@ -1,0 +1,91 @@
+"""Which stored runs of a sweep count: those of the settings that its ``select`` chose, as in its table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from glorot.results.rows import SETTINGS_COLUMNS
+from glorot.results.store import Store, settings_of
+from glorot.results.stored import StoredRun, gather, text_of
+from glorot.sweeps import search
+from glorot.sweeps.config import Sweep
+from glorot.sweeps.runs import Run, expand, stored_sweep
+from glorot.sweeps.settings import OPTIONAL
+
+Row = Mapping[Any, Any]
+
+
+def gather_selected(folders: Iterable[Path]) -> list[StoredRun]:
+    """As stored.gather, but only the runs that count. Raises ResultsError, and SweepError: see `selected`."""
+    runs: dict[str, StoredRun] = {}
+    for folder in map(Path, folders):
+        gathered = gather([folder])
+        kept = selected(folder, Store(folder).read_runs().to_dict("records"))
+        for run in gathered:
+            if run.run_id in kept:
+                runs.setdefault(run.run_id, replace(run, rates=kept[run.run_id]))
+    return list(runs.values())
+
+
+def selected(folder: Path, rows: Sequence[Row]) -> dict[str, tuple[float, ...]]:
+    """run_id -> the learning rates that were tried, of the stored runs that count.
+
+    rows: of runs.csv. A sweep without `select` tried nothing, and all its runs count. A search's short runs and the
+    settings that were not chosen do not, nor do rows of other settings than the sweep has now. Raises SweepError where
+    sweep.yaml cannot be read.
+    """
+    sweep = stored_sweep(folder)
+    if not sweep.select:
+        return {str(row["run_id"]): () for row in rows}
+    kept: dict[str, tuple[float, ...]] = {}
+    for device in dict.fromkeys(row["device"] for row in rows):
+        kept |= _selected(sweep, expand(sweep, device), rows)
+    return kept
+
+
+def _selected(sweep: Sweep, runs: Sequence[Run], rows: Sequence[Row]) -> dict[str, tuple[float, ...]]:
+    assert sweep.select
+    short = search.short_runs(sweep, runs)
+    found = _found([*search.flat(short), *runs], rows)
+    cells: search.Short = {}
+    for run in runs:
+        cells.setdefault(search.cell_of(sweep, run), {}).setdefault(search.setting_of(sweep, run), []).append(run)
+    if short:
+        choices = search.decided(sweep, short, found)
+    else:
+        choices = {cell: search.best(settings, found, sweep.select.by) for cell, settings in cells.items()}
+    kept = {}
+    for cell, choice in choices.items():
+        rates = _rates(short[cell] if short else cells[cell], found)
+        for run in cells[cell].get(choice, ()) if choice is not None else ():
+            if run.run_id in found:
+                kept[str(found[run.run_id]["run_id"])] = rates
+    return kept
+
+
+def _found(runs: Iterable[Run], rows: Sequence[Row]) -> Mapping[str, Row]:
+    """run_id of a run -> its row: that of its id, else that of its settings.
+
+    Results of an older version have other ids, and lack the columns of newer settings.
+    """
+    columns = [name for name in (*SETTINGS_COLUMNS, *OPTIONAL, "data") if rows and name in rows[0]]
+
+    def key(record: Row) -> tuple[str, ...]:
+        return tuple(text_of(record.get(name)) for name in columns)
+
+    by_id = {str(row["run_id"]): row for row in rows}
+    by_settings = {key(row): row for row in rows}
+    found = {}
+    for run in runs:
+        row = by_id.get(run.run_id) or by_settings.get(key(settings_of(run)))
+        if row:
+            found[run.run_id] = row
+    return found
+
+
+def _rates(settings: Mapping[search.Key, Sequence[Run]], found: Mapping[str, Row]) -> tuple[float, ...]:
+    """The learning rates of the settings with a result."""
+    return tuple(sorted({
+        run.settings.learning_rate for runs in settings.values() for run in runs if run.run_id in found
+    }))  # fmt: skip
