@@ -283,15 +283,6 @@ def test_a_search_s_short_runs_do_not_count_nor_what_it_passed_over(tmp_path):
     assert {(run["learning_rate"], int(run["updates"])) for run in runs} == {(0.1, 600)}
 
 
-def test_results_of_an_older_version_are_found_by_their_settings(tmp_path):
-    """Their run_ids are not those that their sweep has now, and they lack the columns of newer settings."""
-    stored(tmp_path / "old", CHOSEN.replace("name: chosen", "name: old"), lambda run: (run.settings.learning_rate, 1.0))
-    path = tmp_path / "old" / "runs.csv"
-    header, *lines = path.read_text().splitlines()
-    path.write_text("\n".join([header, *(f"{n:012x}," + line.split(",", 1)[1] for n, line in enumerate(lines))]) + "\n")
-    assert [run["learning_rate"] for run in gather_selected([tmp_path / "old"])] == [0.01] * 4
-
-
 # Errors. -------------------------------------------------------------------------------------------
 
 

@@ -5,13 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from glorot.results.rows import SETTINGS_COLUMNS
-from glorot.results.store import Store, settings_of
-from glorot.results.stored import StoredRun, gather, text_of
+from glorot.results.store import Store
+from glorot.results.stored import StoredRun, gather
 from glorot.sweeps import search
 from glorot.sweeps.config import Sweep
 from glorot.sweeps.runs import Run, expand, stored_sweep
-from glorot.sweeps.settings import OPTIONAL
 
 Row = Mapping[Any, Any]
 
@@ -47,7 +45,7 @@ def selected(folder: Path, rows: Sequence[Row]) -> dict[str, tuple[float, ...]]:
 def _selected(sweep: Sweep, runs: Sequence[Run], rows: Sequence[Row]) -> dict[str, tuple[float, ...]]:
     assert sweep.select
     short = search.short_runs(sweep, runs)
-    found = _found([*search.flat(short), *runs], rows)
+    found = {str(row["run_id"]): row for row in rows}
     cells: search.Short = {}
     for run in runs:
         cells.setdefault(search.cell_of(sweep, run), {}).setdefault(search.setting_of(sweep, run), []).append(run)
@@ -60,28 +58,8 @@ def _selected(sweep: Sweep, runs: Sequence[Run], rows: Sequence[Row]) -> dict[st
         rates = _rates(short[cell] if short else cells[cell], found)
         for run in cells[cell].get(choice, ()) if choice is not None else ():
             if run.run_id in found:
-                kept[str(found[run.run_id]["run_id"])] = rates
+                kept[run.run_id] = rates
     return kept
-
-
-def _found(runs: Iterable[Run], rows: Sequence[Row]) -> Mapping[str, Row]:
-    """run_id of a run -> its row: that of its id, else that of its settings.
-
-    Results of an older version have other ids, and lack the columns of newer settings.
-    """
-    columns = [name for name in (*SETTINGS_COLUMNS, *OPTIONAL, "data") if rows and name in rows[0]]
-
-    def key(record: Row) -> tuple[str, ...]:
-        return tuple(text_of(record.get(name)) for name in columns)
-
-    by_id = {str(row["run_id"]): row for row in rows}
-    by_settings = {key(row): row for row in rows}
-    found = {}
-    for run in runs:
-        row = by_id.get(run.run_id) or by_settings.get(key(settings_of(run)))
-        if row:
-            found[run.run_id] = row
-    return found
 
 
 def _rates(settings: Mapping[search.Key, Sequence[Run]], found: Mapping[str, Row]) -> tuple[float, ...]:
