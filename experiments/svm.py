@@ -17,6 +17,7 @@ import click
 import numpy as np
 
 from glorot import datasets
+from glorot.datasets.inputs import INPUTS
 from glorot.results.store import write_text
 
 PAPER = {100_000: 59.47}  # test error in percent, section 2 of the paper
@@ -24,7 +25,7 @@ COLUMNS = ("examples", "C", "gamma", "valid_error", "test_error", "support_vecto
 
 
 def features(pixels: np.ndarray) -> np.ndarray:
-    return pixels.astype(np.float64) / 255
+    return INPUTS[datasets.DATASETS["shapeset"].inputs].levels(None)[pixels].astype(np.float64)
 
 
 def error_of(model, examples) -> float:

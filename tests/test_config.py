@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from glorot.datasets import DATASETS
+from glorot.datasets.inputs import INPUTS
 from glorot.errors import SweepError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
 from glorot.sweeps import config, yaml_nodes
 from glorot.sweeps.config import Choice, Select, Sweep, Table
-from glorot.sweeps.settings import DEFAULTS, Settings, check_field, label_of
+from glorot.sweeps.settings import DEFAULTS, FIELDS, Settings, check_field, label_of
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.yaml"))
 BASE = "base: {dataset: shapeset, activation: tanh, learning_rate: 0.03, updates: 100}\n"
@@ -143,11 +144,7 @@ def test_files(tmp_path):
 
 # The sweep. ----------------------------------------------------------------------------------------
 
-ALL_FIELDS = (
-    "dataset, activation, initializer, loss, hidden, depth, width, batch_size, "
-    "learning_rate, updates, seed, evaluate_every, train_examples, valid_examples, test_examples, probes, "
-    "checkpoint_minutes"
-)
+ALL_FIELDS = ", ".join(FIELDS)
 ADD_RATE = 'add e.g. "learning_rate: 0.03" to base, or "learning_rate: [0.1, 0.03, 0.01]" to grid'
 BESIDE = "depth and width cannot stand beside hidden, which gives all layer sizes; keep one or the other"
 NAME = "expected up to 100 letters, digits, '-', '_', '.', with a letter or digit first"
@@ -623,6 +620,7 @@ VALUES = {
     "width": st.integers(1, 10**6),
     "hidden": st.lists(st.integers(1, 10**6), min_size=1, max_size=4).map(tuple),
     "evaluate_every": st.integers(1, 10**12),
+    "inputs": st.sampled_from(list(INPUTS)),
     "checkpoint_minutes": st.floats(0, 1e6) | st.integers(0, 10**6),
 }
 TRICKY = [

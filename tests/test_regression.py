@@ -382,7 +382,7 @@ def fresh_folder(tmp_path, outcomes=("done",) * 4, device="cpu", **changes):
     folder = tmp_path / "small"
     runs = expand(config.parse(SWEEP, "x.yaml"), device)
     store = Store(folder, [run.run_id for run in runs])
-    store.write_sweep(SWEEP)
+    store.write_sweep(config.dump(config.parse(SWEEP, "small.yaml")))
     for run, status in zip(runs, outcomes, strict=True):
         if status:
             error = 20.0 + run.settings.depth

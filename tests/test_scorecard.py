@@ -707,7 +707,7 @@ def seen(step):
         for l in range(1, 6)
     ]  # fmt: skip
     output = LayerSeen(6, 9, 9, step, None, Pair(1.0, None), Pair(1.0, None), None, None)
-    return Inspection("tanh", "x", "cross_entropy", "shapeset", 300, 0, 0.3, [*layers, output])
+    return Inspection("tanh", "x", "cross_entropy", "shapeset", "unit", 300, 0, 0.3, [*layers, output])
 
 
 START = {"standard": seen(1 / 3), "normalized": seen(0.9)}
@@ -796,7 +796,7 @@ def store(folder):
     """Runs that satisfy some claims, violate others, and leave some open."""
     runs = expand(config.parse(SWEEP, "x.yaml"))
     stored = Store(folder, [run.run_id for run in runs])
-    stored.write_sweep(SWEEP)
+    stored.write_sweep(config.dump(config.parse(SWEEP, "x.yaml")))
     for run in runs:
         name = run.labels["what"]
         end = float(ENDS[name])

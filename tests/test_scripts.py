@@ -1,6 +1,5 @@
 """The scripts beside the sweeps in experiments/: their arithmetic, and each of them for real, small."""
 
-import csv
 import importlib.util
 import subprocess
 import sys
@@ -49,22 +48,3 @@ def test_the_committed_learning_curves():
     assert result.output.startswith("| method | data set |")
     assert "at 160,000 updates" in result.output
     assert "| Tanh N | shapeset | 80,000 | 62.32 |" in result.output
-
-
-def test_scaled_inputs_in_numpy_beside_the_kernels(tmp_path, glorot):
-    """Pixels in [0, 1] are what the kernels train on: 200 updates in plain NumPy end where they do."""
-    output = tmp_path / "scaling.csv"
-    options = [str(output), "--updates", "200", "--width", "30", "--rate", "0.1"]
-    CliRunner().invoke(script("scaling").main, options, catch_exceptions=False)
-    rows = list(csv.DictReader(output.open()))
-    assert [row["scaling"] for row in rows] == ["[0, 1]", "[-1, 1]", "standardized"]
-    assert [float(rows[2][name]) for name in ("mean", "std")] == pytest.approx([0, 1], abs=1e-3)
-    assert len({row["valid_error"] for row in rows}) == 3
-    sweep = (
-        "name: same\nbase: {dataset: shapeset, width: 30, learning_rate: 0.1, updates: 200, initializer: normalized}"
-    )
-    (tmp_path / "same.yaml").write_text(sweep + "\ngrid: {activation: [tanh]}\n")
-    assert glorot("run", "same.yaml").returncode == 0
-    ours = next(csv.DictReader((tmp_path / "results" / "same" / "runs.csv").open()))
-    for name in ("valid_error", "test_error"):
-        assert float(rows[0][name]) == pytest.approx(float(ours[name]), abs=0.03)  # 3 examples of 10,000

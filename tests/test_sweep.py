@@ -12,7 +12,7 @@ from glorot import datasets
 from glorot.errors import SweepError
 from glorot.sweeps import config
 from glorot.sweeps import runs as sweep
-from glorot.sweeps.settings import NOT_DECIDING, Probes, Settings
+from glorot.sweeps.settings import FIELDS, NOT_DECIDING, Probes, Settings
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 TEXT = """
@@ -164,8 +164,9 @@ def test_all_experiments(path):
 
 def test_golden_run_id():
     """Stored results are found by it: where this fails, raise RESULTS_VERSION or mend what changed."""
-    assert sweep.run_id(Settings(**FIXED), "cpu") == "0000f353a3ea"
-    assert runs_of((EXPERIMENTS / "quickstart.yaml").read_text())[1].run_id == "0000f353a3ea"
+    as_it_was = Settings(**FIXED, inputs="unit")
+    assert sweep.run_id(as_it_was, "cpu", version=1) == "27ad6e1ec9c2"
+    assert sweep.run_id(Settings(**FIXED), "cpu") == "2b85a30a85cb"  # Shapeset's second version, its own inputs
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ OTHER = {
     "dataset": "mnist", "activation": "relu", "initializer": "standard", "loss": "quadratic", "hidden": (300,) * 4,
     "batch_size": 11, "learning_rate": math.nextafter(0.03, 1), "updates": 60_001, "seed": 1, "evaluate_every": 10_001,
     "valid_examples": 9_999, "test_examples": 9_999, "checkpoint_minutes": 0.5,
-    "train_examples": 500, "probes": {"every": 5},
+    "train_examples": 500, "probes": {"every": 5}, "inputs": "unit",
 }  # fmt: skip
 
 
@@ -249,10 +250,7 @@ def test_only_by_derived_method():
     assert [run.method for run in runs_of(text, only=["method=Tanh N"])] == ["Tanh N"]
 
 
-KEYS = (
-    "method, learning_rate, dataset, activation, initializer, loss, hidden, depth, width, batch_size, updates, seed, "
-    "evaluate_every, train_examples, valid_examples, test_examples, probes, checkpoint_minutes"
-)
+KEYS = ", ".join(dict.fromkeys(("method", "learning_rate", "dataset", *FIELDS)))
 
 
 @pytest.mark.parametrize(
@@ -314,10 +312,10 @@ def test_describe_without_a_product():
 
 
 def test_optional_settings_decide_a_run_only_where_they_are_given():
-    settings = Settings(dataset="shapeset", activation="tanh", learning_rate=0.1, updates=10)
+    settings = Settings(dataset="shapeset", activation="tanh", learning_rate=0.1, updates=10, inputs="unit")
     ids = {
         sweep.run_id(settings.model_copy(update=changes), "cpu")
         for changes in ({}, {"probes": Probes(every=5)}, {"probes": Probes(every=6)}, {"train_examples": 100})
     }
     assert len(ids) == 4
-    assert sweep.run_id(settings, "cpu") == "f1bcb8ffaba6"  # as if there were no such settings
+    assert sweep.run_id(settings, "cpu", version=1) == "ec5f2f0cf859"  # as before there were such settings

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glorot.datasets import Examples
+from glorot.datasets.inputs import UNIT
 from glorot.errors import GlorotError
 from glorot.models.network import Layer, initial_parameters
 
@@ -59,7 +60,7 @@ class TorchPeer:
     def _batches(self, examples: Examples):
         """Minibatches as PyTorch has them ready: float32 in [0, 1], int64 labels."""
         n = self.setting.batch_size
-        x, y = examples.pixels.astype(np.float32) / 255, examples.labels.astype(np.int64)
+        x, y = UNIT[examples.pixels], examples.labels.astype(np.int64)
         return tuple(self.torch.from_numpy(part).to(self.setting.device).split(n) for part in (x, y))
 
     def updates(self, examples: Examples) -> dict[str, Callable[[int], None]]:
@@ -133,7 +134,7 @@ class TorchPeer:
 
     def evaluation(self, examples: Examples) -> dict[str, Callable[[int], None]]:
         torch, network = self.torch, self._sequential()
-        x = torch.from_numpy(examples.pixels.astype(np.float32) / 255).to(self.setting.device)
+        x = torch.from_numpy(UNIT[examples.pixels]).to(self.setting.device)
 
         @torch.no_grad()
         def forward(count: int) -> None:

@@ -12,6 +12,7 @@ from glorot.cli.shared import (
     epilog,
     file_type,
     initializer_names,
+    input_names,
     loss_names,
     say,
     show,
@@ -26,6 +27,7 @@ def list_() -> None:
     These are the names a sweep file can use, each with its formula or what it is.
     """
     from glorot.datasets import DATASETS
+    from glorot.datasets.inputs import INPUTS
     from glorot.models.activations import ACTIVATIONS
     from glorot.models.initializers import INITIALIZERS
     from glorot.models.losses import LOSSES
@@ -35,6 +37,7 @@ def list_() -> None:
         "activations": {name: activation.formula for name, activation in ACTIVATIONS.items()},
         "initializers": {name: f"{one.formula}  [{one.source}]" for name, one in INITIALIZERS.items()},
         "losses": {name: loss.formula for name, loss in LOSSES.items()},
+        "inputs": {name: one.formula for name, one in INPUTS.items()},
         "datasets": {name: info.summary for name, info in DATASETS.items()},
         "experiments": shipped(),
     }
@@ -64,6 +67,9 @@ def layer_sizes(ctx: click.Context, param: click.Parameter, text: str | None) ->
 @click.option("--hidden", callback=layer_sizes, metavar="N,N,...", help="All layer sizes, instead of depth and width.")
 @click.option("--dataset", type=Names(dataset_names), default="shapeset", show_default=True,
               help="Whose test examples.")  # fmt: skip
+@click.option(
+    "--inputs", type=Names(input_names), help="What the network sees of a pixel.  [default: the data set's own]"
+)
 @click.option("--examples", type=click.IntRange(1, 100_000), default=300, show_default=True, help="How many of them.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the weights.")
 @click.option(
@@ -73,7 +79,7 @@ def layer_sizes(ctx: click.Context, param: click.Parameter, text: str | None) ->
 @data_option
 def inspect(
     activation: str, initializer: str, depth: int | None, width: int | None, hidden: tuple[int, ...] | None,
-    dataset: str, examples: int, seed: int, loss: str, as_json: bool, data: Path | None,
+    dataset: str, inputs: str | None, examples: int, seed: int, loss: str, as_json: bool, data: Path | None,
 ) -> None:  # fmt: skip
     """See how signals spread through a network before training.
 
@@ -87,7 +93,8 @@ def inspect(
     if hidden and (depth or width):
         raise click.UsageError(BESIDE_HIDDEN)
     sizes = hidden or (width or DEFAULT_WIDTH,) * (depth or DEFAULT_DEPTH)
-    seen = inspection.inspect(dataset, activation, initializer, sizes, loss, examples, seed, data_folder(data))
+    folder = data_folder(data)
+    seen = inspection.inspect(dataset, activation, initializer, sizes, loss, examples, seed, folder, inputs)
     show(seen.json() if as_json else seen.text())
 
 

@@ -67,6 +67,12 @@ def dataset_names() -> Iterable[str]:
     return DATASETS
 
 
+def input_names() -> Iterable[str]:
+    from glorot.datasets.inputs import INPUTS
+
+    return INPUTS
+
+
 def initializer_names() -> Iterable[str]:
     from glorot.models.initializers import INITIALIZERS
 

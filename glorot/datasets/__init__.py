@@ -25,7 +25,7 @@ from glorot.randomness import generator
 class Examples:
     """Images and their classes.
 
-    pixels: (n, n_inputs) uint8; the network sees pixels / 255.
+    pixels: (n, n_inputs) uint8; what the network sees of each byte is in ``inputs.py``.
     labels: (n,) uint8.
     """
 
@@ -115,6 +115,7 @@ class DatasetInfo:
     module: submodule of glorot.datasets; has load(folder) -> Dataset, files(folder) -> list of DataFile,
         fetch(folder) -> None. A module whose data needs no file (Shapeset) ignores the folder.
     version: rises when the same name yields other examples; part of every run_id.
+    inputs: what a network sees of its pixels where a sweep does not say, a key of ``inputs.INPUTS``.
     built_in: whether it needs no file. Then its module, and Numba with it, is imported only by who loads it.
     """
 
@@ -125,6 +126,7 @@ class DatasetInfo:
     image_shape: tuple[int, ...]
     n_classes: int
     version: int = 1
+    inputs: str = "unit"
     built_in: bool = False
 
     def implementation(self) -> ModuleType:
@@ -332,7 +334,7 @@ DATASETS = {
     for info in [
         DatasetInfo("shapeset", "Shapeset", "shapeset",
                     "Shapeset-3x2: one or two triangles, parallelograms, ellipses; made on the fly",
-                    (32, 32), 9, version=2, built_in=True),
+                    (32, 32), 9, version=2, inputs="symmetric", built_in=True),
         DatasetInfo("mnist", "MNIST", "mnist",
                     "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10),
         DatasetInfo("cifar10", "CIFAR-10", "cifar10",

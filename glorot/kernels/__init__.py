@@ -6,6 +6,8 @@ from glorot.errors import DeviceError
 from glorot.kernels import devices
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from glorot.kernels.protocol import Kernels
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -60,13 +62,20 @@ def create(
     batch_size: int,
     learning_rate: float,
     threads: int,
+    levels: "np.ndarray | None" = None,
 ) -> "Kernels":
-    """One network on a device. Its parameters are zeros until they are set. Raises DeviceError."""
+    """One network on a device. Its parameters are zeros until they are set. Raises DeviceError.
+
+    levels: (256,) float32, what the network sees of each byte; None: k / 255.
+    """
+    from glorot.datasets.inputs import UNIT
+
+    levels = UNIT if levels is None else levels
     if device == "cuda":
         devices.find_gpus()
         from glorot.kernels.cuda import CudaKernels
 
-        return CudaKernels(sizes, activation, loss, batch_size, learning_rate, threads)
+        return CudaKernels(sizes, activation, loss, batch_size, learning_rate, threads, levels)
     from glorot.kernels.cpu import CpuKernels
 
-    return CpuKernels(sizes, activation, loss, batch_size, learning_rate, threads)
+    return CpuKernels(sizes, activation, loss, batch_size, learning_rate, threads, levels)

@@ -42,8 +42,9 @@ import numba
 import numpy as np
 
 from glorot.compiled.cache import compiling, has_avx512, jit
-from glorot.compiled.elementary import ONE, ZERO, F
+from glorot.compiled.elementary import ONE, ZERO
 from glorot.datasets import Examples
+from glorot.datasets.inputs import UNIT
 from glorot.kernels.simd import LANES, dot_tile, update_tile, wait_for_all
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
@@ -186,12 +187,12 @@ def share(n, unit, thread, threads):
 
 
 @numba.njit(error_model="numpy")
-def read_pixels(pixels, a, start, stop):
-    """a = pixels / 255, columns start..stop-1. pixels: (examples, n_inputs). a: (examples, stride)."""
+def read_pixels(pixels, levels, a, start, stop):
+    """a = levels[pixels], columns start..stop-1. pixels: (examples, n_inputs). a: (examples, stride)."""
     for e in range(len(pixels)):
         row, source = a[e, start:stop], pixels[e, start:stop]
         for k in range(len(row)):
-            row[k] = F(source[k]) / F(255)
+            row[k] = levels[source[k]]
 
 
 @numba.njit(error_model="numpy")
@@ -290,20 +291,21 @@ def output_delta(layers, a, delta, labels, loss):
 
 @jit
 def run_updates(
-    layers, parameters, a, delta, pixels, labels, batch_size, step, activation, loss, losses, barrier, thread, threads
-):
+    layers, parameters, a, delta, levels, pixels, labels, batch_size, step, activation, loss, losses, barrier, thread,
+    threads,
+):  # fmt: skip
     """Run len(losses) updates on consecutive minibatches, as thread number `thread` of `threads`.
 
-    layers: (n_layers, 7) int64. parameters, a, delta: flat float32. pixels: (updates * batch_size, n_inputs)
-    uint8. labels: (updates * batch_size,) uint8. step: learning rate / batch_size. losses: (updates,) float64,
-    gets each minibatch's mean loss before its update. Stops before an update whose loss is not finite.
-    Returns the number of updates done.
+    layers: (n_layers, 7) int64. parameters, a, delta: flat float32. levels: (256,) float32, the network's inputs
+    by byte. pixels: (updates * batch_size, n_inputs) uint8. labels: (updates * batch_size,) uint8. step: learning
+    rate / batch_size. losses: (updates,) float64, gets each minibatch's mean loss before its update. Stops
+    before an update whose loss is not finite. Returns the number of updates done.
     """
     n_layers, inputs = len(layers), below_of(layers[0], a, batch_size)
     for u in range(len(losses)):
         batch = slice(u * batch_size, (u + 1) * batch_size)
         start, stop = share(layers[0][FAN_IN], LANES, thread, threads)
-        read_pixels(pixels[batch], inputs, start, stop)
+        read_pixels(pixels[batch], levels, inputs, start, stop)
         wait_for_all(barrier, threads)
         for l in range(n_layers):
             forward(layers, l, parameters, a, batch_size, activation, thread, threads)
@@ -320,7 +322,9 @@ def run_updates(
 
 
 @jit
-def evaluate_examples(layers, parameters, a, delta, pixels, labels, start, stop, activation, loss, losses, predictions):
+def evaluate_examples(
+    layers, parameters, a, delta, levels, pixels, labels, start, stop, activation, loss, losses, predictions
+):
     """Loss and predicted class (the largest logit, the first of equals) of examples start..stop-1.
 
     a: room for EVALUATION_CHUNK examples. delta: (>= n_classes,). losses: (n,) float32. predictions: (n,) uint8.
@@ -329,7 +333,7 @@ def evaluate_examples(layers, parameters, a, delta, pixels, labels, start, stop,
     for first in range(start, stop, EVALUATION_CHUNK):
         examples = min(EVALUATION_CHUNK, stop - first)
         inputs = below_of(layers[0], a, examples)
-        read_pixels(pixels[first : first + examples], inputs, 0, layers[0][FAN_IN])
+        read_pixels(pixels[first : first + examples], levels, inputs, 0, layers[0][FAN_IN])
         for l in range(n_layers):
             forward(layers, l, parameters, a, examples, activation, 0, 1)
         logits = above_of(layers[-1], a, examples)
@@ -343,13 +347,13 @@ def evaluate_examples(layers, parameters, a, delta, pixels, labels, start, stop,
 
 
 @jit
-def probe_examples(layers, parameters, a, delta, pixels, labels, activation, loss):
+def probe_examples(layers, parameters, a, delta, levels, pixels, labels, activation, loss):
     """Forward and backward for some examples at once, for their activations (in a) and deltas (in delta).
 
     parameters: a copy, since the backward pass makes an update; of step 0, so it stays equal where all is finite.
     """
     examples, n_layers = len(labels), len(layers)
-    read_pixels(pixels, below_of(layers[0], a, examples), 0, layers[0][FAN_IN])
+    read_pixels(pixels, levels, below_of(layers[0], a, examples), 0, layers[0][FAN_IN])
     for l in range(n_layers):
         forward(layers, l, parameters, a, examples, activation, 0, 1)
     output_delta(layers, a, delta, labels, loss)
@@ -422,9 +426,13 @@ class CpuKernels:
         batch_size: int,
         learning_rate: float,
         threads: int = 1,
+        levels: np.ndarray = UNIT,
     ):
-        """sizes: from input to output. activation, loss: keys of the registries. threads: at least 1."""
-        self.batch_size, self.threads = batch_size, threads
+        """sizes: from input to output. activation, loss: keys of the registries. threads: at least 1.
+
+        levels: (256,) float32, what the network sees of each byte (``datasets/inputs.py``).
+        """
+        self.batch_size, self.threads, self.levels = batch_size, threads, levels
         self._layout = Layout(sizes, batch_size)
         self._parameters = _aligned(self._layout.n_parameters)
         self._a, self._delta = self._layout.workspace(), _aligned(self._layout.n_activations)
@@ -461,8 +469,9 @@ class CpuKernels:
         barrier = np.zeros(2 * LANES, np.int64)
         done = self._on_each_thread(
             lambda thread: run_updates(
-                self._layout.layers, self._parameters, self._a, self._delta, examples.pixels, examples.labels,
-                self.batch_size, self._step, self._activation, self._loss, losses, barrier, thread, self.threads,
+                self._layout.layers, self._parameters, self._a, self._delta, self.levels, examples.pixels,
+                examples.labels, self.batch_size, self._step, self._activation, self._loss, losses, barrier,
+                thread, self.threads,
             )
         )[0]  # fmt: skip
         return losses[: done + 1]
@@ -473,7 +482,7 @@ class CpuKernels:
         self._on_each_thread(
             lambda thread: evaluate_examples(
                 self._evaluation.layers, self._parameters, self._evaluation_a[thread], self._evaluation_delta[thread],
-                examples.pixels, examples.labels, *share.py_func(len(examples), 16, thread, self.threads),
+                self.levels, examples.pixels, examples.labels, *share.py_func(len(examples), 16, thread, self.threads),
                 self._activation, self._loss, losses, predictions,
             )
         )  # fmt: skip
@@ -488,7 +497,9 @@ class CpuKernels:
         for first in range(0, len(examples), layout.examples):
             chunk = slice(first, first + layout.examples)
             pixels, labels = examples.pixels[chunk], examples.labels[chunk]
-            probe_examples(layout.layers, parameters, a, delta, pixels, labels, self._activation, self._loss)
+            probe_examples(
+                layout.layers, parameters, a, delta, self.levels, pixels, labels, self._activation, self._loss
+            )
             seen = [layout.above(values, l, len(labels)).copy() for values in (a, delta) for l in layers]
             chunks.append(seen)
         whole = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]

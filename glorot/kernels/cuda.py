@@ -17,6 +17,7 @@ from numba import cuda
 from numba.core import config
 
 from glorot.datasets import Examples
+from glorot.datasets.inputs import UNIT
 from glorot.errors import DeviceError
 from glorot.kernels.cuda_steps import (
     ABOVE,
@@ -168,8 +169,8 @@ class Staged:
 class Passes:
     """Passes of up to n examples forward and backward, step by step, and the arrays on the device that they need."""
 
-    def __init__(self, queue: Queue, layout: "Layout", kernels: Compiled, weights: Any, n: int):
-        self.queue, self.layout, self.kernels, self.weights = queue, layout, kernels, weights
+    def __init__(self, queue: Queue, layout: "Layout", kernels: Compiled, weights: Any, levels: Any, n: int):
+        self.queue, self.layout, self.kernels, self.weights, self.levels = queue, layout, kernels, weights, levels
         self.layers = queue.put(layout.layers)
         self.a, self.delta = (queue.put(np.zeros(layout.n_activations, np.float32)) for _ in range(2))
         self.partial = cuda.device_array(2 * layout.n_partial, np.float32, stream=queue.stream)
@@ -180,8 +181,8 @@ class Passes:
         blocks = self.layout.blocks
         for l in range(len(self.layout.layers)):
             self.queue.launch(
-                self.kernels.forward_step, blocks, self.layers, l, self.weights, self.a, self.partial, staged.pixels,
-                losses, u, n,
+                self.kernels.forward_step, blocks, self.layers, l, self.weights, self.a, self.partial, self.levels,
+                staged.pixels, losses, u, n,
             )  # fmt: skip
         self.queue.launch(
             self.kernels.loss_step, 1, self.layers, self.a, self.delta, self.partial, staged.labels,
@@ -192,7 +193,10 @@ class Passes:
         """delta of every layer; W -= step * gradient, unless there is no step."""
         in_passing = step is not None and n <= self.layout.T
         for l in range(len(self.layout.layers) - 1, -1, -1):
-            shared = (self.layers, l, self.weights, self.a, self.delta, self.partial, staged.pixels, losses, u, n)
+            shared = (
+                self.layers, l, self.weights, self.a, self.delta, self.partial, self.levels, staged.pixels, losses,
+                u, n,
+            )  # fmt: skip
             size = np.float32(0) if step is None else step
             self.queue.launch(self.kernels.backward_step, self.layout.blocks, *shared, size, in_passing)
             if step is not None and not in_passing:
@@ -203,7 +207,7 @@ class Passes:
         counter = self.queue.put(np.zeros(1, np.int64))
         self.queue.launch(
             self.kernels.run_updates, self.layout.blocks, self.layers, self.weights, self.a, self.delta, self.partial,
-            staged.pixels, staged.labels, self.example_losses, losses, counter, n, step,
+            self.levels, staged.pixels, staged.labels, self.example_losses, losses, counter, n, step,
         )  # fmt: skip
 
 
@@ -223,10 +227,12 @@ class CudaKernels:
         batch_size: int,
         learning_rate: float,
         threads: int = 1,
+        levels: np.ndarray = UNIT,
         blocks: int | None = None,
     ):
         """sizes: from input to output. activation, loss: keys of the registries. threads: of the host, for examples.
 
+        levels: (256,) float32, what the network sees of each byte (``datasets/inputs.py``).
         blocks: of grids that are launched step by step; else one launch makes many updates, where the device can.
         """
         with device_errors():
@@ -236,10 +242,12 @@ class CudaKernels:
             resident = 0 if blocks else resident_blocks(kernels.run_updates)
             self._in_one_launch = resident > 0
             self._layout = Layout(sizes, batch_size, resident or blocks or STEPWISE_BLOCKS)
+            self._levels = self._queue.put(levels)
             self._weights = self._queue.put(np.zeros(self._layout.n_weights, np.float32))
-            self._training = Passes(self._queue, self._layout, kernels, self._weights, batch_size)
+            self._training = Passes(self._queue, self._layout, kernels, self._weights, self._levels, batch_size)
             self._evaluation: Passes | None = None
             self._what = activation, loss, sizes
+        self.levels = levels
 
     def _rows(self, weights: np.ndarray) -> Iterator[np.ndarray]:
         """Each layer's (fan_out, stride) part of the flat weights, biases in column fan_in, as a view."""
@@ -321,7 +329,7 @@ class CudaKernels:
         activation, loss, sizes = self._what
         if self._evaluation is None:  # sums in an order that does not depend on the other examples
             layout, kernels = Layout(sizes, EVALUATION_CHUNK, 0), compiled(activation, loss, tile_of(EVALUATION_CHUNK))
-            self._evaluation = Passes(self._queue, layout, kernels, self._weights, EVALUATION_CHUNK)
+            self._evaluation = Passes(self._queue, layout, kernels, self._weights, self._levels, EVALUATION_CHUNK)
         for start in range(0, len(examples), EVALUATION_CHUNK):
             places = slice(start, min(start + EVALUATION_CHUNK, len(examples)))
             staged, mean = self.stage(Examples(examples.pixels[places], examples.labels[places])), np.zeros(1)

@@ -34,7 +34,7 @@ from llvmlite import ir
 from numba import cuda, types
 from numba.core import config
 
-from glorot.compiled.elementary import ONE, ZERO, F, fma
+from glorot.compiled.elementary import ONE, ZERO, fma
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
 
@@ -64,11 +64,11 @@ SHARED_BYTES = 4 * SHARED_FLOATS  # less than the 48 KB that every GPU gives wit
 
 _INT, _FLOATS, _BYTES, _LOSSES = types.int64, types.float32[::1], types.uint8[::1], types.float64[::1]
 _LAYERS = types.int64[:, ::1]
-_UPDATE = (_LAYERS, _INT, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _LOSSES, _INT, _INT, types.float32)
+_UPDATE = (_LAYERS, _INT, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _LOSSES, _INT, _INT, types.float32)
 SIGNATURES = {
-    "run_updates": (_LAYERS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _BYTES, _FLOATS, _LOSSES,
+    "run_updates": (_LAYERS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _BYTES, _FLOATS, _LOSSES,
                     types.int64[::1], _INT, types.float32),
-    "forward_step": (_LAYERS, _INT, _FLOATS, _FLOATS, _FLOATS, _BYTES, _LOSSES, _INT, _INT),
+    "forward_step": (_LAYERS, _INT, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _LOSSES, _INT, _INT),
     "loss_step": (_LAYERS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _FLOATS, _LOSSES, _INT, _INT),
     "backward_step": (*_UPDATE, types.boolean),
     "update_step": _UPDATE,
@@ -234,7 +234,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
                 sums[i] += at(partial, first + p * part_stride + offsets[i])
 
     @_device
-    def gather_below(layer, l, column, e0, n, pixels, u, partial, a, ready, keep, below):
+    def gather_below(layer, l, column, e0, n, levels, pixels, u, partial, a, ready, keep, below):
         """a of the units of a tile column and of the examples e0, e0 + 1, ...; the constant 1 for the bias.
 
         ready: whether a stands in global memory; else partial sums do. keep: whether to store it there.
@@ -249,7 +249,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
             offsets[i] = (e0 + e) * (fan_in if l == 0 else stride) + k0 + k if inside else 0
         if l == 0:
             for i in range(TURNS):
-                sums[i] = F(at(pixels, u * n * fan_in + offsets[i])) / F(255)
+                sums[i] = at(levels, np.int64(at(pixels, u * n * fan_in + offsets[i])))
         elif ready:
             for i in range(TURNS):
                 sums[i] = at(a, base + offsets[i])
@@ -385,7 +385,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
     # The steps: each does this block's work items. --------------------------------------------------------------------
 
     @_device
-    def forward(layer, l, weights, a, partial, pixels, u, n, fetched, tile, below):
+    def forward(layer, l, weights, a, partial, levels, pixels, u, n, fetched, tile, below):
         """z, as partial sums, from those of the layer below. A work item: a tile row, a span of its tiles, T examples.
 
         fetched: whether the first tile is in shared memory.
@@ -402,7 +402,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
                 if not fetched:
                     load_tile(layer, weights, row, column, tile)
                 fetched = False
-                gather_below(layer, l, column, e0, n, pixels, u, partial, a, False, row == 0, below)
+                gather_below(layer, l, column, e0, n, levels, pixels, u, partial, a, False, row == 0, below)
                 cuda.syncthreads()
                 multiply_rows(tile, below, columns_of(layer, column), acc)
                 cuda.syncthreads()
@@ -437,7 +437,9 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
         return mean / n
 
     @_device
-    def backward(layer, l, last, weights, a, delta, partial, pixels, u, n, step, learn, fetched, tile, below, above):
+    def backward(
+        layer, l, last, weights, a, delta, partial, levels, pixels, u, n, step, learn, fetched, tile, below, above
+    ):
         """delta below, as partial sums, from those above. A work item: a tile column, a span of its tiles, T examples.
 
         last: whether this is the last layer. learn: whether to update W in passing (T examples are all there are then).
@@ -456,7 +458,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
                 fetched = False
                 gather_above(layer, l, row, e0, n, partial, a, delta, last, column == 0, above)
                 if learn:
-                    gather_below(layer, l, column, e0, n, pixels, u, partial, a, True, False, below)
+                    gather_below(layer, l, column, e0, n, levels, pixels, u, partial, a, True, False, below)
                 cuda.syncthreads()
                 if l > 0:
                     multiply_columns(tile, above, rows_of(layer, row), acc)
@@ -469,7 +471,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
                 store_sums(acc, tile, partial, first, stride, e0, n, min(layer[COLUMNS], layer[FAN_IN] - k0))
 
     @_device
-    def update(layer, l, weights, a, delta, partial, pixels, u, n, step, gradient, below, above):
+    def update(layer, l, weights, a, delta, partial, levels, pixels, u, n, step, gradient, below, above):
         """W -= step * gradient of a whole minibatch of several tiles of examples. A work item: a tile of W."""
         lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
         stride = layer[W_STRIDE]
@@ -479,7 +481,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
                 put(gradient, s, ZERO)
             for e0 in range(0, n, T):
                 gather_above(layer, l, row, e0, n, partial, a, delta, True, False, above)
-                gather_below(layer, l, column, e0, n, pixels, u, partial, a, True, False, below)
+                gather_below(layer, l, column, e0, n, levels, pixels, u, partial, a, True, False, below)
                 cuda.syncthreads()
                 add_gradient(below, above, gradient)
                 cuda.syncthreads()
@@ -494,10 +496,13 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
     # The kernels. -----------------------------------------------------------------------------------------------------
 
     @cuda.jit
-    def run_updates(layers, weights, a, delta, partial, pixels, labels, example_losses, losses, counter, n, step):
+    def run_updates(
+        layers, weights, a, delta, partial, levels, pixels, labels, example_losses, losses, counter, n, step
+    ):
         """len(losses) updates on consecutive minibatches of n examples, by a grid whose blocks all run at a time.
 
-        layers: (n_layers, LAYER) int64. weights, a, delta, partial: flat float32. pixels, labels: flat uint8.
+        layers: (n_layers, LAYER) int64. weights, a, delta, partial: flat float32. levels: (256,) float32, the network's
+        inputs by byte. pixels, labels: flat uint8.
         example_losses: (n,) float32. losses: (updates,) float64, NaN at first. counter: (1,) int64, 0 at first.
         step: learning rate / n. Stops before an update whose loss is not finite.
         """
@@ -510,7 +515,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
                 l = min(stage, 2 * depth - 1 - stage)
                 layer = rows[turn * LAYER : turn * LAYER + LAYER]
                 if stage < depth:
-                    forward(layer, l, weights, a, partial, pixels, u, n, fetched, tile, below)
+                    forward(layer, l, weights, a, partial, levels, pixels, u, n, fetched, tile, below)
                 else:
                     if stage == depth:
                         mean = output(layer, l, a, delta, partial, labels, example_losses, u, n)
@@ -519,8 +524,8 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
                         if not math.isfinite(mean):
                             return
                     backward(
-                        layer, l, stage == depth, weights, a, delta, partial, pixels, u, n, step, fused, fetched,
-                        tile, below, above,
+                        layer, l, stage == depth, weights, a, delta, partial, levels, pixels, u, n, step, fused,
+                        fetched, tile, below, above,
                     )  # fmt: skip
                 arrive(counter)
                 passed, turn = passed + 1, 1 - turn
@@ -534,7 +539,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
                     load_tile(next_layer, weights, item // next_layer[TILES_IN], item % next_layer[TILES_IN], tile)
                 wait(counter, passed)
                 if stage >= depth and not fused:
-                    update(layer, l, weights, a, delta, partial, pixels, u, n, step, tile, below, above)
+                    update(layer, l, weights, a, delta, partial, levels, pixels, u, n, step, tile, below, above)
             if not fused:
                 arrive(counter)
                 passed += 1
@@ -543,12 +548,12 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
     # The same steps as launches of their own; none after a loss that is not finite.
 
     @cuda.jit
-    def forward_step(layers, l, weights, a, partial, pixels, losses, u, n):
+    def forward_step(layers, l, weights, a, partial, levels, pixels, losses, u, n):
         room, rows = cuda.shared.array(0, types.float32, alignment=ALIGNMENT), cuda.shared.array(0, types.int64)
         layer, tile, below = rows[:LAYER], room[TILE_AT:BELOW_AT], room[BELOW_AT:ABOVE_AT]
         load_layer(layers, l, layer)
         if u == 0 or math.isfinite(losses[u - 1]):
-            forward(layer, l, weights, a, partial, pixels, u, n, False, tile, below)
+            forward(layer, l, weights, a, partial, levels, pixels, u, n, False, tile, below)
 
     @cuda.jit
     def loss_step(layers, a, delta, partial, labels, example_losses, losses, u, n):
@@ -561,21 +566,23 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
                 losses[u] = mean
 
     @cuda.jit
-    def backward_step(layers, l, weights, a, delta, partial, pixels, losses, u, n, step, learn):
+    def backward_step(layers, l, weights, a, delta, partial, levels, pixels, losses, u, n, step, learn):
         room, rows = cuda.shared.array(0, types.float32, alignment=ALIGNMENT), cuda.shared.array(0, types.int64)
         layer, tile, below, above = rows[:LAYER], room[TILE_AT:BELOW_AT], room[BELOW_AT:ABOVE_AT], room[ABOVE_AT:]
         load_layer(layers, l, layer)
         last = l + 1 == layers.shape[0]
         if math.isfinite(losses[u]):
-            backward(layer, l, last, weights, a, delta, partial, pixels, u, n, step, learn, False, tile, below, above)
+            backward(
+                layer, l, last, weights, a, delta, partial, levels, pixels, u, n, step, learn, False, tile, below, above
+            )
 
     @cuda.jit
-    def update_step(layers, l, weights, a, delta, partial, pixels, losses, u, n, step):
+    def update_step(layers, l, weights, a, delta, partial, levels, pixels, losses, u, n, step):
         room, rows = cuda.shared.array(0, types.float32, alignment=ALIGNMENT), cuda.shared.array(0, types.int64)
         layer, tile, below, above = rows[:LAYER], room[TILE_AT:BELOW_AT], room[BELOW_AT:ABOVE_AT], room[ABOVE_AT:]
         load_layer(layers, l, layer)
         if math.isfinite(losses[u]):
-            update(layer, l, weights, a, delta, partial, pixels, u, n, step, tile, below, above)
+            update(layer, l, weights, a, delta, partial, levels, pixels, u, n, step, tile, below, above)
 
     @cuda.jit
     def predict(layers, a, predictions):

@@ -12,6 +12,7 @@ class Kernels(Protocol):
     """One network on one device (``cpu.py``, ``cuda.py``)."""
 
     parameters: list[Layer]
+    levels: np.ndarray  # (256,) float32: what the network sees of each byte
 
     def train(self, examples: Any) -> np.ndarray: ...  # Examples, or what `stage` of a GPU's kernels made of them
 

@@ -282,11 +282,14 @@ def first_look(initializer: str) -> Any:
     import pandas as pd
 
     from glorot import kernels
+    from glorot.datasets.inputs import INPUTS
     from glorot.models.network import initial_parameters, layer_sizes
 
     images = load("shapeset", Path())
     sizes = layer_sizes(images.n_inputs, (DEFAULT_WIDTH,) * DEFAULT_DEPTH, images.n_classes)
-    network = kernels.create("cpu", sizes, "tanh", "cross_entropy", 10, 1.0, 1)
+    network = kernels.create(
+        "cpu", sizes, "tanh", "cross_entropy", 10, 1.0, 1, INPUTS[DATASETS["shapeset"].inputs].levels(images)
+    )
     network.parameters = initial_parameters(sizes, initializer, 0)
     rows: list[ProbeRow] = measure(network, images.test.first(Probes.examples), "tanh")
     return pd.DataFrame(rows)

@@ -194,14 +194,17 @@ def settings_of(run: Any) -> dict[str, Any]:
     """The columns of runs.csv that are known before a run starts.
 
     run: a sweep.Run. Axes that are no column of their own (say, "size") give a column with the run's label, and
-    so do the optional settings. Where a data set is built here, a column "data" says what it was made from.
+    so do the optional settings. A column "data" says what a data set that is built here was made from, or, from the
+    second on, which version of a data set it is.
     """
     settings = run.settings
     axes = {axis: label for axis, label in run.labels.items() if axis not in RUN_COLUMNS}
     columns = {name: getattr(settings, name) for name in SETTINGS_COLUMNS if name not in ("hidden", "device")}
     columns |= {"dataset": str(settings.dataset), "hidden": "-".join(map(str, settings.hidden))}
     given = {name: getattr(settings, name) for name in OPTIONAL}
-    axes |= {name: str(value) for name, value in given.items() if value is not None}
+    axes |= {name: str(value) for name, value in given.items() if value != OPTIONAL[name]}
+    if run.version > 1:
+        axes["data"] = f"version {run.version}"
     if isinstance(settings.dataset, LocalData):
         axes["data"] = f"{settings.dataset.about} (SHA-256 {settings.dataset.content[:16]})"
     return {"run_id": run.run_id, "method": run.method, **axes, **columns, "device": run.device}

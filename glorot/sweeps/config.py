@@ -7,6 +7,7 @@ Errors name file, line, key, what was found, what is allowed and the nearest nam
 """
 
 import contextlib
+import dataclasses
 import math
 import os
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from glorot.datasets import LocalData
+from glorot.datasets import DATASETS, LocalData
 from glorot.errors import SweepError
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.settings import (
@@ -83,6 +84,7 @@ class Sweep:
 
     base: fields by name, in their canonical form, defaults filled in.
     grid: axis -> its choices, in the order of the file.
+    versions: of its data sets, by name, as a stored sweep has them (1 for those it does not name); None: today's.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Sweep:
     select: Select | None
     table: Table
     search: Search | None = None
+    versions: dict[str, int] | None = dataclasses.field(default=None, compare=False)
 
     @property
     def seed_axes(self) -> list[str]:
@@ -117,6 +120,10 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
     """
     problems = _Problems()
     top = _rooted(yaml_nodes.parse(text, source), Path(source).parent)
+    versions = None
+    if isinstance(top.value, dict) and "versions" in top.value:  # in stored sweeps alone: not shown among the keys
+        versions = _versions(top.value["versions"], problems)
+        top = Node({key: entry for key, entry in top.value.items() if key != "versions"}, top.where)
     keys = problems.known_keys(top, "", ("name", "description", "base", "grid", "select", "search", "table"))
     problems.raise_any()
     nothing = Node({}, top.where)
@@ -142,6 +149,7 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
         grid=grid,
         select=_select(keys["select"], grid, problems) if "select" in keys else None,
         table=_table(keys.get("table", nothing), grid, problems),
+        versions=versions,
     )
     problems.raise_any()
     return replace(sweep, search=_search(keys["search"], sweep, problems)) if "search" in keys else sweep
@@ -440,6 +448,19 @@ def _search_limits(sweep: Sweep) -> tuple[int, int]:
     return min(updates), max(seeds, default=1)
 
 
+def _versions(node: Node, problems: _Problems) -> dict[str, int]:
+    """Which version of each data set gave the stored results; `dump` writes it."""
+    versions = {}
+    for name, entry in problems.known_keys(node, "versions", tuple(DATASETS)).items():
+        today = DATASETS[name].version
+        if type(entry.value) is int and 1 <= entry.value <= today:
+            versions[name] = entry.value
+        else:
+            text = f"expected a whole number from 1 to {today}, the version that this glorot has"
+            problems.add(entry, f"versions.{name}", f"{text}; found {shown(entry.value)}")
+    return versions
+
+
 def _table(node: Node, grid: Mapping[str, Any], problems: _Problems) -> Table:
     keys = problems.known_keys(node, "table", ("rows", "columns", "value"))
     allowed = tuple(dict.fromkeys((*grid, "method", *FIELDS)))
@@ -474,7 +495,17 @@ def dump(sweep: Sweep, folder: Path | None = None) -> str:
         "columns": sweep.table.columns,
         "value": sweep.table.value,
     }
+    versions = {name: version for name, version in versions_of(sweep).items() if version > 1}
+    if versions:
+        top["versions"] = versions
     return yaml_nodes.write(Block(top))
+
+
+def versions_of(sweep: Sweep) -> dict[str, int]:
+    """The versions of the registered data sets that a sweep uses."""
+    used = [sweep.base, *(choice.fields for choices in sweep.grid.values() for choice in choices)]
+    names = dict.fromkeys(fields["dataset"] for fields in used if isinstance(fields.get("dataset"), str))
+    return {name: DATASETS[name].version if sweep.versions is None else sweep.versions.get(name, 1) for name in names}
 
 
 def _dumped_axis(axis: str, choices: tuple[Choice, ...], folder: Path | None) -> Any:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from glorot.datasets import AnyData, LocalData, info, unpinned
+from glorot.datasets import DATASETS, AnyData, LocalData, info, unpinned
 from glorot.errors import SweepError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
 from glorot.sweeps import yaml_nodes
-from glorot.sweeps.config import Choice, Sweep, load
+from glorot.sweeps.config import Choice, Sweep, load, versions_of
 from glorot.sweeps.settings import FIELDS, NOT_DECIDING, OPTIONAL, Settings, check_field, combined, label_of, nearest
 from glorot.sweeps.yaml_nodes import shown
 
@@ -35,6 +35,7 @@ class Run:
     labels: axis -> label of this cell's choice.
     method: the label of the axis "method" where there is one, else derived, as "Tanh N".
     device: its kind, "cpu" or "cuda".
+    version: of its data set.
     """
 
     run_id: str
@@ -42,6 +43,7 @@ class Run:
     method: str
     settings: Settings
     device: str
+    version: int = 1
 
     def value(self, key: str) -> str:
         """The label of an axis, the method, or the text of a field (depth and width too). Raises KeyError."""
@@ -54,15 +56,20 @@ class Run:
         return label_of(getattr(self.settings, key))
 
 
-def run_id(settings: Settings, device: str) -> str:
-    """The first 12 hexadecimal digits of a SHA-256 of what decides the result."""
+def run_id(settings: Settings, device: str, version: int | None = None) -> str:
+    """The first 12 hexadecimal digits of a SHA-256 of what decides the result.
+
+    version: of the data set; None: today's.
+    """
     dataset = settings.dataset.identity if isinstance(settings.dataset, LocalData) else settings.dataset
-    left_out = {*NOT_DECIDING, "dataset"} | {name for name in OPTIONAL if getattr(settings, name) is None}
+    left_out = {*NOT_DECIDING, "dataset"} | {
+        name for name, usual in OPTIONAL.items() if getattr(settings, name) == usual
+    }
     deciding = {
         "settings": settings.model_dump(mode="json", exclude=left_out) | {"dataset": dataset},
         "device": device,
         "results_version": RESULTS_VERSION,
-        "dataset_version": info(settings.dataset).version,
+        "dataset_version": version or info(settings.dataset).version,
     }
     canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"))  # floats as repr: they read back exactly
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
@@ -87,7 +94,7 @@ def stored_sweep(folder: Path, file: Path | None = None) -> Sweep:
     Data sets that are built here have the content that sweep.yaml has, so that this takes no data.
     """
     if file is None:
-        return load(folder / "sweep.yaml")
+        return _as_stored(load(folder / "sweep.yaml"))
     sweep, known = load(file), {}
     if (folder / "sweep.yaml").is_file():
         stored = load(folder / "sweep.yaml")
@@ -95,6 +102,15 @@ def stored_sweep(folder: Path, file: Path | None = None) -> Sweep:
             if "dataset" in fields:
                 known[unpinned(fields["dataset"])] = fields["dataset"]
     return with_data(sweep, lambda dataset: known.get(dataset, dataset))
+
+
+def _as_stored(sweep: Sweep) -> Sweep:
+    """A stored sweep that names no versions is of a time when all were 1, and all inputs were in [0, 1]."""
+    if sweep.versions is not None:
+        return sweep
+    given = any("inputs" in fields for fields in [sweep.base, *(c.fields for cs in sweep.grid.values() for c in cs)])
+    others = any(DATASETS[name].inputs != "unit" for name in versions_of(sweep))
+    return replace(sweep, versions={}, base=sweep.base | {"inputs": "unit"} if others and not given else sweep.base)
 
 
 def method_label(settings: Settings, with_loss: bool = False) -> str:
@@ -115,10 +131,13 @@ def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[
     cells = list(itertools.product(*sweep.grid.values()))
     settings = [Settings(**combined(sweep.base, *(choice.fields for choice in cell))) for cell in cells]
     with_loss = len({one.loss for one in settings}) > 1
+    versions = versions_of(sweep)
     runs: dict[str, Run] = {}
     for cell, one in zip(cells, settings, strict=True):
         labels = {axis: choice.label for axis, choice in zip(sweep.grid, cell, strict=True)}
-        run = Run(run_id(one, device), labels, labels.get("method") or method_label(one, with_loss), one, device)
+        version = versions.get(one.dataset, 1) if isinstance(one.dataset, str) else info(one.dataset).version
+        method = labels.get("method") or method_label(one, with_loss)
+        run = Run(run_id(one, device, version), labels, method, one, device, version)
         if run.run_id in runs:
             first, second = (", ".join(f"{axis}={label}" for axis, label in r.labels.items())
                              for r in (runs[run.run_id], run))  # fmt: skip

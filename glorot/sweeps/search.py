@@ -58,7 +58,7 @@ def _short(run: Run, updates: int) -> Run:
         fields["probes"] = None
     settings = run.settings.model_copy(update=fields)
     labels = {axis: label_of(updates) if axis == "updates" else label for axis, label in run.labels.items()}
-    return replace(run, run_id=run_id(settings, run.device), labels=labels, settings=settings)
+    return replace(run, run_id=run_id(settings, run.device, run.version), labels=labels, settings=settings)
 
 
 # Choosing. -----------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from glorot.datasets import DATASETS, LocalData
+from glorot.datasets import DATASETS, LocalData, info
+from glorot.datasets.inputs import INPUTS
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
@@ -37,6 +38,11 @@ def _one_of(names: Iterable[str]) -> BeforeValidator:
         raise ValueError(f"expected one of {', '.join(names)}; found {shown(value)}{nearest(value, names)}")
 
     return BeforeValidator(check)
+
+
+def _one_of_or_none(names: Iterable[str]) -> BeforeValidator:
+    check = _one_of(names).func
+    return BeforeValidator(lambda value: None if value is None else check(value))  # type: ignore[call-arg]
 
 
 def _whole(low: int, high: int) -> BeforeValidator:
@@ -183,6 +189,7 @@ class Settings(BaseModel):
     train_examples: train on the first so many training examples only, epoch after epoch; None: on all there are, which
         are endless for Shapeset.
     valid_examples, test_examples: how many of the fixed validation and test sets are used.
+    inputs: what the network sees of a pixel; None becomes the data set's own.
     probes: when to look inside the network; None: never.
     checkpoint_minutes: how often the state of a run under way is saved; decides nothing of its result.
     """
@@ -197,6 +204,7 @@ class Settings(BaseModel):
     batch_size: Annotated[int, _whole(1, 10**6)] = 10
     learning_rate: Annotated[float, BeforeValidator(_positive)]
     updates: Annotated[int, _whole(1, 10**12)]
+    inputs: Annotated[str | None, _one_of_or_none(INPUTS)] = None
     seed: Annotated[int, _whole(0, 2**63 - 1)] = 0
     evaluate_every: Annotated[int, _whole(1, 10**12)] = 20_000
     train_examples: Annotated[int | None, _whole_or_none(1, 10**9)] = None
@@ -217,6 +225,12 @@ class Settings(BaseModel):
         fields["hidden"] = (check_field("width", fields.pop("width", DEFAULT_WIDTH)),) * depth
         return fields
 
+    @model_validator(mode="after")
+    def _own_inputs(self) -> "Settings":
+        if self.inputs is None:
+            object.__setattr__(self, "inputs", info(self.dataset).inputs)
+        return self
+
     @property
     def depth(self) -> int:
         return len(self.hidden)
@@ -227,9 +241,10 @@ class Settings(BaseModel):
         return self.hidden[0] if len(set(self.hidden)) == 1 else None
 
 
-# Fields that do not change what a run gives, and so stay out of its run_id; and those that do unless they are None.
+# Fields that do not change what a run gives, and so stay out of its run_id; and those that do unless they have this
+# value.
 NOT_DECIDING = frozenset({"checkpoint_minutes"})
-OPTIONAL = ("probes", "train_examples")
+OPTIONAL = {"probes": None, "train_examples": None, "inputs": "unit"}
 
 LAYERS = ("hidden", "depth", "width")
 FIELDS = tuple(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import glorot
 from glorot import datasets, kernels
 from glorot.datasets import AnyData, Dataset
+from glorot.datasets.inputs import INPUTS
 from glorot.models.network import initial_parameters, layer_sizes
 from glorot.sweeps.settings import Settings
 from glorot.training.checkpoint import Checkpoints
@@ -63,12 +64,20 @@ def run_cell(
     The outcome's seconds are those of training and evaluation, also before an interruption, without loading data and
     compiling.
     """
+    assert settings.inputs
     started = now()
     dataset = _dataset(settings.dataset, settings.train_examples, data_folder)
     kernels.prepare(device)
     sizes = layer_sizes(dataset.n_inputs, settings.hidden, dataset.n_classes)
     network = kernels.create(
-        device, sizes, settings.activation, settings.loss, settings.batch_size, settings.learning_rate, threads
+        device,
+        sizes,
+        settings.activation,
+        settings.loss,
+        settings.batch_size,
+        settings.learning_rate,
+        threads,
+        INPUTS[settings.inputs].levels(dataset),
     )
     checkpoints = Checkpoints(checkpoint_folder, settings, device)
     state = None if afresh else checkpoints.load(sizes)

@@ -33,11 +33,11 @@ MAX_BYTES = 4 * 2**30  # of all states together; the oldest make room
 PACKAGE = Path(__file__).resolve().parent.parent
 # The sources that decide what a run gives.
 DECIDING = (
-    "randomness.py", "compiled/elementary.py", "models/activations.py", "models/initializers.py", "models/losses.py",
-    "models/network.py", "datasets/__init__.py", "datasets/cifar10.py", "datasets/folder.py", "datasets/images.py",
-    "datasets/mnist.py", "datasets/shapeset.py", "datasets/small_imagenet.py", "kernels/cpu.py", "kernels/cuda.py",
-    "kernels/cuda_steps.py", "kernels/simd.py", "training/loop.py", "training/probes.py",
-    "training/singular_values.py", "training/stream.py",
+    "randomness.py", "compiled/elementary.py", "models/activations.py", "models/initializers.py",
+    "models/losses.py", "models/network.py", "datasets/__init__.py", "datasets/cifar10.py", "datasets/folder.py",
+    "datasets/images.py", "datasets/inputs.py", "datasets/mnist.py", "datasets/shapeset.py",
+    "datasets/small_imagenet.py", "kernels/cpu.py", "kernels/cuda.py", "kernels/cuda_steps.py", "kernels/simd.py",
+    "training/loop.py", "training/probes.py", "training/singular_values.py", "training/stream.py",
 )  # fmt: skip
 
 

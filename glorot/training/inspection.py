@@ -8,8 +8,9 @@ n Var[W] of each layer from the law in ``initializers.py``,
     weights    eq. 14   Var[dC/dW^l] = E[(a^(l-1))^2] * Var[dC/dz^l], of one example: the product of the two above
     Jacobian            mean singular value 8 / (3 pi) * sqrt(n Var[W]) of a square layer (quarter circle law)
 
-The paper writes Var[x], for inputs of mean 0. Pixels are in [0, 1]: with weights of mean 0 it is the mean square
-E[x^2] = Var[x] + mean^2 that arrives in the next layer, so E[x^2], over the pixels of the examples probed, is taken.
+The paper writes Var[x], for inputs of mean 0. Pixels have a mean, in [0, 1] as in [-1, 1]: with weights of mean 0 it is
+the mean square E[x^2] = Var[x] + mean^2 that arrives in the next layer, so E[x^2], over the pixels of the examples
+probed, is taken.
 
 Units that are other than f(z) = z near 0 enter with their slopes on both sides of 0 and their value at 0: sigmoid
 with slope 1/4 and value 1/2, ReLU with half of the squares (He et al. 2015). That extends the paper's equations and
@@ -34,6 +35,7 @@ from tabulate import tabulate
 
 from glorot import kernels
 from glorot.datasets import DATASETS, Examples, load
+from glorot.datasets.inputs import INPUTS
 from glorot.errors import GlorotError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS, Initializer
@@ -79,6 +81,7 @@ class Inspection:
     initializer: str
     loss: str
     dataset: str
+    inputs: str
     examples: int
     seed: int
     input_square: float
@@ -117,8 +120,8 @@ class Inspection:
         what = f"{len(sizes)} x {sizes[0]}" if len(set(sizes)) == 1 else "-".join(map(str, sizes))
         head = (
             f"{ACTIVATIONS[self.activation].label}, {self.initializer} initialization, hidden layers {what}, "
-            f"before any training\n{label}, {self.examples} test examples, {self.loss}, seed {self.seed}; "
-            f"ratios: theory's in brackets\n"
+            f"before any training\n{label} ({self.inputs} inputs), {self.examples} test examples, {self.loss}, seed "
+            f"{self.seed}; ratios: theory's in brackets\n"
         )
         forward = _table(
             ["layer", "units", "n Var[W]", "Var[a]", "theory", "ratio to below", "saturated"],
@@ -279,24 +282,27 @@ def inspect(
     examples: int = 300,
     seed: int = 0,
     data_folder: Path = Path(),
+    inputs: str | None = None,
 ) -> Inspection:
     """Make a network, pass the first test examples through it, and tell what is seen. Names: keys of the registries.
+    inputs: None for the data set's own.
 
     Raises DataError where the data set is not there, GlorotError where the network does not fit into memory.
     """
-    data = load(dataset, data_folder)
+    data, inputs = load(dataset, data_folder), inputs or DATASETS[dataset].inputs
     some = data.test.first(examples)
     sizes = layer_sizes(data.n_inputs, tuple(hidden), data.n_classes)
     try:
-        network = kernels.create("cpu", sizes, activation, loss, 10, 0.1, 1)
+        network = kernels.create("cpu", sizes, activation, loss, 10, 0.1, 1, INPUTS[inputs].levels(data))
         network.parameters = initial_parameters(sizes, initializer, seed)
         seen = layers_seen(network, some, activation, INITIALIZERS[initializer], sizes)
+        square = _input_square(network, some)
     except MemoryError as error:
         raise GlorotError(
             f"expected a network that fits into memory, found hidden layers {'-'.join(map(str, hidden))}; "
             "choose fewer or narrower ones"
         ) from error
-    return Inspection(activation, initializer, loss, dataset, len(some), seed, _input_square(some), seen)
+    return Inspection(activation, initializer, loss, dataset, inputs, len(some), seed, square, seen)
 
 
 def layers_seen(
@@ -309,9 +315,10 @@ def layers_seen(
     regime = near_zero(activation)
     laws = factors(sizes, initializer, regime)
     squares_seen = [rows["gradient", l].std ** 2 + rows["gradient", l].mean ** 2 for l in range(1, len(sizes))]
-    variances, squares = forward_theory(_input_square(examples), laws[:-1], regime)
+    input_square = _input_square(network, examples)
+    variances, squares = forward_theory(input_square, laws[:-1], regime)
     gradients = backward_theory(squares_seen[-1], laws)
-    below = [_input_square(examples), *squares]
+    below = [input_square, *squares]
     found = []
     for position, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
         l, is_hidden = position + 1, position < len(laws) - 1
@@ -340,7 +347,7 @@ def _weight_gradients(network: Probed, examples: Examples) -> list[float]:
     as a level, does not hold; its ratios do.
     """
     activations, deltas = network.probe(examples)
-    below = [examples.pixels.reshape(len(examples), -1) / np.float32(255), *activations]
+    below = [network.levels[examples.pixels.reshape(len(examples), -1)], *activations]
 
     def squares(values: np.ndarray) -> np.ndarray:
         return np.square(values, dtype=np.float64).mean(axis=1)
@@ -348,8 +355,8 @@ def _weight_gradients(network: Probed, examples: Examples) -> list[float]:
     return [float((squares(delta) * squares(a)).mean()) for delta, a in zip(deltas, below, strict=True)]
 
 
-def _input_square(examples: Examples) -> float:
-    return float(np.square(examples.pixels / np.float64(255)).mean())
+def _input_square(network: Probed, examples: Examples) -> float:
+    return float(np.square(network.levels.astype(np.float64))[examples.pixels].mean())
 
 
 def ratio(one: float | None, other: float | None) -> float:

@@ -39,6 +39,8 @@ TINY = 1e-35  # below this standard deviation bins would have no width in float3
 class Probed(Protocol):
     """The part of ``protocol.Kernels`` that probes need."""
 
+    levels: np.ndarray
+
     @property
     def parameters(self) -> list[Layer]: ...
 
@@ -71,7 +73,7 @@ def measure(kernels: Probed, examples: Examples, activation: str, update: int = 
     """The rows of one moment: by quantity, then by layer. activation: a key of ACTIVATIONS."""
     activations, deltas = kernels.probe(examples)
     parameters = kernels.parameters
-    inputs = [examples.pixels.reshape(len(examples), -1) / np.float32(255), *activations]
+    inputs = [kernels.levels[examples.pixels.reshape(len(examples), -1)], *activations]
     rows = []
     with threadpool_limits(1):  # one thread's sums, on every machine
         for l, a in enumerate(activations, 1):
