@@ -401,9 +401,13 @@ CASES = {
         "s.yaml:2: table.value: expected one of train_loss, valid_error, test_error, valid_loss, "
         'test_loss; found "accuracy"',
     ),
+    "table test": (
+        BASE + "table: {test: pared}",
+        's.yaml:2: table.test: expected one of pooled, welch, paired, blocks; found "pared"; did you mean paired?',
+    ),
     "table key": (
         BASE + "table: {row: method}",
-        "s.yaml:2: table.row: unknown key; allowed: rows, columns, value; did you mean rows?",
+        "s.yaml:2: table.row: unknown key; allowed: rows, columns, value, test; did you mean rows?",
     ),
     "name": (BASE + "name: ../x", f's.yaml:2: name: {NAME}; found "../x"'),
     "name number": (BASE + "name: 2010", f"s.yaml:2: name: {NAME}; found 2010"),
@@ -443,7 +447,7 @@ def test_defaults():
         },
         grid={},
         select=None,
-        table=Table(("method",), "dataset", "test_error"),
+        table=Table(("method",), "dataset", "test_error", "pooled"),
     )
     with pytest.raises(AttributeError):
         sweep.name = "x"

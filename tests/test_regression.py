@@ -303,11 +303,11 @@ def test_welch(old, new):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of scipy's, about numbers that are nearly identical
         expected = stats.ttest_ind(old, new, equal_var=False).pvalue
-    p = regression.welch(old, new)
+    p = regression.welch(old, new).p
     assert 0 <= p <= 1
     if len(set(old)) > 1 or len(set(new)) > 1:
         assert p == pytest.approx(expected)
-        assert p == pytest.approx(regression.welch(new, old))
+        assert p == pytest.approx(regression.welch(new, old).p)
     else:
         assert p == (old[0] == new[0])
 
@@ -493,6 +493,15 @@ def test_a_baseline_of_what_has_no_result_is_refused(tmp_path, record):
         regression.read_baseline(tmp_path / "runs.csv")
 
 
+@pytest.mark.parametrize("error", [math.inf, -1.0, 101.0])
+def test_an_error_that_cannot_be_is_no_result(error):
+    """Of two of them a test would have said NaN, and so "same"."""
+    new = [a_run(f"n{seed}", error, seed=seed, device="cuda") for seed in (0, 1)]
+    found = verdicts([a_run(f"o{seed}", seed=seed) for seed in (0, 1)], new)
+    assert [verdict.kind for verdict in found] == ["missing", "missing"]
+    assert f"a test error of {error} %" in found[0].why
+
+
 def test_the_committed_baselines_are_those_of_the_shipped_sweeps():
     """A change of the sweep, of RESULTS_VERSION or of a data set's version needs `glorot check ... --update`."""
     root = Path(__file__).parent.parent
@@ -669,11 +678,10 @@ def test_check_names_one_sweep(place):
 
 FAST_BENCH = """\
 from glorot.bench import contest as bench
-from glorot.bench.setting import Setting
 from glorot.cli import main
 from glorot.gate import speed
 bench.ROUND_SECONDS, bench.PAUSE_SECONDS = 0.001, 0.0
-speed.settings = lambda: [Setting(hidden=(8,), batch_size=2)]
+speed.settings = lambda: [bench.Setting(hidden=(8,), batch_size=2)]
 main()
 """
 

@@ -239,7 +239,7 @@ def test_a_pipe_in_a_label_ends_no_cell(tmp_path):
     text = BASE + 'grid:\n  method: {"|z|": {activation: tanh}}\n'
     table = table_of(tmp_path, text, {("|z|",): error(12.0)})
     assert r"| \|z\|            |      12.00 |" in table.markdown()
-    assert "|z|,Shapeset,test_error,12.0,,1,1,0,0,done,,false,\n" in table.csv()
+    assert "|z|,Shapeset,test_error,12.0,,1,1,0,0,done,,false,,\n" in table.csv()
 
 
 # Numbers and notes ---------------------------------------------------------------------------------
@@ -375,7 +375,10 @@ def test_losses_are_bold_by_seeds_alone(tmp_path):
     losses = {(m, s): error(1.0, test_loss=2.0 + (m == "Tanh") + int(s) / 50) for m in ["Tanh", "Tanh N"] for s in "01"}
     table = bold_table(tmp_path, one + "  seed: [0, 1]\n", losses, {}, "test_loss")
     assert [line[0].mark.best for line in table.cells] == [False, True, False]
-    assert "Welch's t-test over seeds" in table.markdown()
+    assert "Bold: the lowest loss in the column" in table.markdown()
+    assert "Student's t-test over seeds" in table.markdown()
+    # t = 14.1 at two degrees of freedom, times the standard error of a difference: sqrt(2 * 0.0002 / 2)
+    assert "With 2 seeds, the smallest difference that counts as significant is 0.20 at the mean" in table.markdown()
 
 
 def test_more_examples_asked_for_than_there_are(tmp_path):

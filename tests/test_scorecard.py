@@ -97,7 +97,7 @@ def test_a_difference_uses_the_answers_to_the_same_examples_where_it_can():
 
 def test_a_difference_of_seeds_is_of_their_means():
     found = differences.difference(seeds("Tanh", 60, 61, 62), seeds("Tanh N", 50, 50.5, 51))
-    assert (found.a, found.b, found.test) == (61, 50.5, "Welch, 3 seeds")
+    assert (found.a, found.b, found.test) == (61, 50.5, "Student, 3 seeds")
 
 
 UP = [90, 70, 60, 60, 60, 60, 60]

@@ -138,8 +138,9 @@ def write_baseline(path: Path, fresh: Fresh) -> None:
 
 
 def _measured(row: Row) -> bool:
-    """Whether a run has a result to compare. One that diverged has."""
-    return row["status"] == "diverged" or (row["status"] == "done" and row["test_error"] is not None)
+    """Whether a run has a result to compare: it diverged, or has a test error that can be."""
+    error = row["test_error"]
+    return row["status"] == "diverged" or (row["status"] == "done" and error is not None and 0 <= error <= 100)
 
 
 # Verdicts on results. ------------------------------------------------------------------------------
@@ -233,7 +234,8 @@ def _verdict(pairs: Sequence[_Pair], columns: Sequence[str], factor: float, test
     if new is None:
         return Verdict("missing", name, _shown([old]), NONE, "not in the results")
     if not _measured(new):
-        return Verdict("missing", name, _shown([old]), "failed", "the run failed" + ("" if old else "; new"))
+        why = f"a test error of {new['test_error']} %" if new["status"] == "done" else "the run failed"
+        return Verdict("missing", name, _shown([old]), "failed", why + ("" if old else "; new"))
     if old is None:
         return Verdict("new", name, NONE, _shown([new]), "not in the baseline")
     different = [f"{c} {_exact(old[c])} -> {_exact(new[c])}" for c in OUTCOME_COLUMNS if old[c] != new[c]]
@@ -280,7 +282,7 @@ def _statistical(
         return fewer, f"{diverged[1]} of {len(news)} diverged, {diverged[0]} before"
     means = [statistics.fmean(row["test_error"] for row in rows) for rows in (old, new)]
     if len(old) > 1 and len(new) > 1:
-        p = welch([row["test_error"] for row in old], [row["test_error"] for row in new])
+        p = float(welch([row["test_error"] for row in old], [row["test_error"] for row in new]).p)
         how = "Welch's t-test over seeds"
     else:
         p = two_proportions(*_mistakes(old, tested), *_mistakes(new, tested))

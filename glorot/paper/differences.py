@@ -5,7 +5,16 @@ import statistics
 from dataclasses import dataclass
 
 from glorot.paper.repeats import Repeats
-from glorot.reporting.significance import MCNEMAR, MOST_EXAMPLES, PROPORTIONS, SIGNIFICANT, WELCH, compare
+from glorot.reporting.significance import (
+    DEFAULT_TEST,
+    MCNEMAR,
+    MOST_EXAMPLES,
+    PROPORTIONS,
+    SEED_TESTS,
+    SIGNIFICANT,
+    compare,
+    contrast,
+)
 
 LAST = 5  # evaluations: the error moves from one to the next by more than a test on the last one knows
 Z = 2.807  # two-sided p = 0.005
@@ -14,7 +23,7 @@ ONE_SIDED = 2.576  # p = 0.005
 # % wrong: always one class
 CHANCE = {"shapeset": 250 / 3, "mnist": 88.65, "cifar10": 90.0, "small_imagenet": 90.0}
 
-SHORT = {MCNEMAR: "McNemar", PROPORTIONS: "two proportions", WELCH: "Welch"}
+SHORT = {MCNEMAR: "McNemar", PROPORTIONS: "two proportions", SEED_TESTS["pooled"]: "Student"}
 
 
 @dataclass(frozen=True)
@@ -77,14 +86,11 @@ def upper_limit(a: Repeats, b: Repeats) -> float:
     From the same numbers as the p-value: seeds, answers to the same examples, or proportions.
     """
     first, second = a.sample, b.sample
-    if len(a.runs) > 1 and len(b.runs) > 1:
+    if contrasted := contrast(first, second, DEFAULT_TEST):
         from scipy.special import stdtrit
 
-        parts = [(variance(one), len(one.runs) - 1) for one in (a, b)]
-        total = sum(part for part, _ in parts)
-        degrees = total**2 / sum(part**2 / n for part, n in parts) if total else math.inf
-        quantile = float(stdtrit(degrees, 1 - SIGNIFICANT)) if math.isfinite(degrees) else ONE_SIDED
-        return a.error - b.error + quantile * math.sqrt(total)
+        seen = contrasted[1]
+        return float(seen.difference + stdtrit(seen.degrees, 1 - SIGNIFICANT) * math.sqrt(seen.variance))
     same = first.tested_on == second.tested_on and a.tested == b.tested
     if same and first.correct is not None and second.correct is not None:
         extra = (second.correct.astype(int) - first.correct.astype(int)) * 100.0  # wrong for a only, less b only

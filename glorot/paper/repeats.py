@@ -74,7 +74,7 @@ class Repeats:
         """As statistical tests see it, in tables and here alike."""
         tested_on = (self["dataset"], text_of(self.runs[0].row.get("data")))
         right = self.runs[0].correct if len(self.runs) == 1 else None
-        return Sample([float(run["test_error"]) for run in self.runs], self.tested, tested_on, right)
+        return Sample([float(run["test_error"]) for run in self.runs], self.tested, tested_on, right, tuple(self.seeds))
 
     def curve(self, column: str = "test_error") -> dict[int, float]:
         """Update -> mean over seeds, at the evaluations after update 0 that all runs have, in order."""

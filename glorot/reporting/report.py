@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from glorot.datasets import DATASETS, LocalData
 from glorot.errors import GlorotError, ResultsError
 from glorot.models.activations import ACTIVATIONS
-from glorot.reporting.significance import MCNEMAR, PROPORTIONS, SIGNIFICANT, WELCH
-from glorot.reporting.summary import NOT_RUN, Cell, Correct, Source, cell_of, grouped, marked
+from glorot.reporting.bold import bold_notes
+from glorot.reporting.summary import NOT_RUN, Cell, Correct, History, Source, cell_of, grouped, marked
 from glorot.results.store import Store, settings_of, write_text
 from glorot.sweeps import search
 from glorot.sweeps.runs import expand, stored_sweep
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CSV_COLUMNS = (
     "row", "column", "value", "mean", "standard_error", "n", "seeds", "diverged", "failed", "status",
-    "chosen", "best", "p",
+    "chosen", "best", "p", "test",
 )  # fmt: skip
 
 
@@ -77,7 +77,9 @@ class Table:
                 counts = [cell.done, cell.runs, cell.diverged, cell.failed]
                 chosen = ";".join(f"{axis}={label}" for axis, label in cell.chosen.items())
                 best, p = str(cell.mark.best).lower(), "" if cell.mark.p is None else repr(cell.mark.p)
-                writer.writerow([row, column, self.value, *numbers, *counts, cell.status, chosen, best, p])
+                writer.writerow(
+                    [row, column, self.value, *numbers, *counts, cell.status, chosen, best, p, cell.mark.test]
+                )
         return buffer.getvalue()
 
     def write(self, folder: Path | str) -> None:
@@ -92,25 +94,28 @@ def table(
     runs: "Sequence[Run]",
     value: str | None = None,
     correct: Correct = lambda run_id: None,
+    history: History | None = None,
 ) -> Table:
     """The table of a sweep.
 
     stored: runs.csv as results.Store reads it. runs: the sweep's runs in grid order, on one device; rows of
     `stored` that belong to none of them are counted in a note and otherwise left out. value: a key of VALUES,
-    by default what the sweep's own table shows. correct: as Store.read_correct. Raises GlorotError.
+    by default what the sweep's own table shows. correct, history: as Store.read_correct and read_history. Raises
+    GlorotError.
     """
     value = _known_value(value or sweep.table.value)
     if not runs:
         raise GlorotError(f"sweep {sweep.name}: expected at least one run to make a table of, found none")
     _check_one_device(runs)
     found = {str(row["run_id"]): row for row in stored.to_dict("records")}
-    source = Source(sweep, runs, found, value, cache(correct))
+    source = Source(sweep, runs, found, value, cache(correct), history)
     over = sweep.select.over if sweep.select else ()
     column_names = (sweep.table.columns,)
     row_names = _row_names(sweep, runs, over)
     by_row, by_column = grouped(runs, row_names), grouped(runs, column_names)
     by_place = [grouped(row, column_names) for row in by_row.values()]
-    cells = marked([[cell_of(places.get(column, []), source) for column in by_column] for places in by_place])
+    unmarked = [[cell_of(places.get(column, []), source) for column in by_column] for places in by_place]
+    cells = marked(unmarked, sweep.table.test)
     rows, columns = _labels(by_row, row_names, sweep), _labels(by_column, column_names, sweep)
     columns = [label + mark for label, mark in zip(columns, map(kind_mark, by_column.values()), strict=True)]
     if not any(map(kind_mark, by_column.values())):
@@ -121,7 +126,7 @@ def table(
         *_facts(source, [run for line in cells for one in line for run in one.shown], {*row_names, *column_names}),
         *_seeds(runs, [*row_names, *column_names, *over], cells),
         *_choices(rows, columns, cells, sweep),
-        *bold_notes(cells, "table.csv"),
+        *bold_notes(dict(zip(columns, zip(*cells, strict=True), strict=True)), value, sweep.table.test, "table.csv"),
         *_legend(cells, len(found.keys() - every)),
     ]
     return Table(" ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, notes, source)
@@ -152,7 +157,7 @@ def stored_table(folder: Path, file: Path | None = None, value: str | None = Non
             f"none of the {len(runs)} runs of {file} is in {folder}, which holds {len(stored)} of other settings; "
             f"run it, or show those: glorot report {folder}"
         )
-    return table(stored, sweep, runs, value, store.read_correct)
+    return table(stored, sweep, runs, value, store.read_correct, store.read_history)
 
 
 def _row_names(sweep: "Sweep", runs: "Sequence[Run]", over: Sequence[str]) -> list[str]:
@@ -238,17 +243,6 @@ def examples_text(source: Source, runs: "Iterable[Run]", kind: str) -> str:
     known = sorted({count for count in counts if count is not None})
     most = max((getattr(run.settings, f"{kind}_examples") for run in runs), default=0)
     return f"up to {most:,}" if None in counts else ", ".join(map(_count, known))
-
-
-def bold_notes(cells: Sequence[Sequence[Cell]], file: str) -> list[str]:
-    """What bold means, and by which test. file: where the p-values are."""
-    every = [one.mark for line in cells for one in line]
-    tests = " or ".join(test for test in (MCNEMAR, PROPORTIONS, WELCH) if any(mark.test == test for mark in every))
-    if not tests:
-        return []
-    return [
-        f"Bold: the lowest of its column, and what is not told from it at p = {SIGNIFICANT} by {tests} (p in {file})"
-    ]
 
 
 def kind_mark(runs: "Iterable[Run]") -> str:

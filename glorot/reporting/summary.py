@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from glorot.datasets import LocalData
-from glorot.reporting.significance import MOST_EXAMPLES, Mark, Sample, marks
+from glorot.reporting.significance import DEFAULT_TEST, MOST_EXAMPLES, Mark, Sample, marks, moves
 from glorot.sweeps import search
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from glorot.sweeps.config import Sweep
     from glorot.sweeps.runs import Run
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 NOT_RUN = "\N{EN DASH}"
 
 Correct = Callable[[str], "np.ndarray | None"]  # run_id -> whether each test example was classified correctly
+History = Callable[[str], "pd.DataFrame"]  # run_id -> its evaluations: rows.HISTORY_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Source:
     found: search.Found
     value: str
     correct: Correct
+    history: "History | None" = None
 
     @cached_property
     def short(self) -> search.Short:
@@ -119,6 +122,13 @@ class Source:
             return len(correct)
         asked: int = getattr(run.settings, f"{kind}_examples")
         return None if isinstance(run.settings.dataset, LocalData) else min(asked, MOST_EXAMPLES)
+
+    def moves(self, run: "Run") -> float | None:
+        """By how much the value moves from one of a run's late evaluations to the next; None if that is not known."""
+        if not self.history:
+            return None
+        curve = self.history(run.run_id)
+        return moves([float(number) for number in curve[curve["update"] > 0][self.value]])
 
 
 def grouped(runs: "Iterable[Run]", names: Sequence[str]) -> "dict[tuple[str, ...], list[Run]]":
@@ -183,18 +193,25 @@ def _with_sample(one: Cell, runs: "Sequence[Run]", source: Source) -> Cell:
     measured = [run for run in runs if search.values([run], source.found, source.value)]
     values = [search.values([run], source.found, source.value)[0] for run in measured]
     kind, _, unit = source.value.partition("_")
-    first, examples, correct = measured[0], None, None
+    first, single, examples, correct = measured[0], len(measured) == 1, None, None
     if unit == "error":
         counts = {source.examples(run, kind) for run in measured}
         examples = counts.pop() if len(counts) == 1 else None
-    if source.value == "test_error" and len(measured) == 1:
+    if source.value == "test_error" and single:
         correct = source.correct(first.run_id)
-    return replace(one, shown=runs, sample=Sample(values, examples, first.settings.dataset, correct))
+    sample = Sample(
+        values, examples, first.settings.dataset, correct,
+        tuple(run.settings.seed for run in measured), source.moves(first) if single and unit == "error" else None,
+    )  # fmt: skip
+    return replace(one, shown=runs, sample=sample)
 
 
-def marked(cells: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
-    """The cells of a table (by row, then by column), each marked by what tests say of it within its column."""
-    columns = [marks([one.sample for one in column]) for column in zip(*cells, strict=True)]
+def marked(cells: Sequence[Sequence[Cell]], over_seeds: str = DEFAULT_TEST) -> list[list[Cell]]:
+    """The cells of a table (by row, then by column), each marked by what tests say of it within its column.
+
+    over_seeds: the test where there are several, a key of SEED_TESTS.
+    """
+    columns = [marks([one.sample for one in column], over_seeds) for column in zip(*cells, strict=True)]
     return [
         [replace(one, mark=found[i]) for one, found in zip(line, columns, strict=True)] for i, line in enumerate(cells)
     ]

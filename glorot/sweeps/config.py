@@ -35,8 +35,10 @@ from glorot.sweeps.yaml_nodes import Block, Node, shown
 
 MAX_RUNS = 100_000
 MAX_PROBLEMS = 20  # shown at once
-MAX_SEARCH_SEEDS = 100
 VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss")  # what a table can show
+# The t-tests over seeds by which a table can be marked: reporting/significance.py; docs/significance.md compares them.
+TESTS = ("pooled", "welch", "paired", "blocks")
+DEFAULT_TEST = "pooled"
 SEARCH_KEYS = ("updates", "seeds")
 SELECT_BY = ("valid_error", "valid_loss", "train_loss")  # never by the test set: that would be peeking
 RESERVED = {*VALUES, "run_id", "status", "device", "train_error", "update", "examples", "seconds", "started", "data"}
@@ -64,8 +66,7 @@ class Select:
 
 @dataclass(frozen=True)
 class Search:
-    """What select decides by: short runs instead of the sweep's own. updates: of each. seeds: how many
-    of the first of the grid, or, where it has no axis of seeds, from the run's own on."""
+    """What select decides by: short runs instead of the sweep's own. updates: of each. seeds: how many of the first."""
 
     updates: int
     seeds: int = 1
@@ -73,11 +74,12 @@ class Search:
 
 @dataclass(frozen=True)
 class Table:
-    """rows, columns: axes, fields, or "method". value: one of VALUES."""
+    """rows, columns: axes, fields, or "method". value: one of VALUES. test: over seeds, one of TESTS."""
 
     rows: tuple[str, ...] = ("method",)
     columns: str = "dataset"
     value: str = "test_error"
+    test: str = DEFAULT_TEST
 
 
 @dataclass(frozen=True)
@@ -432,15 +434,14 @@ def _search(node: Node, sweep: Sweep, problems: _Problems) -> Search:
             keys["updates"], "search.updates", f"{text}; lower it (--set search.updates=N), or leave search out"
         )
     if not (type(seeds_node.value) is int and 1 <= seeds_node.value <= seeds):
-        limit = f"{seeds}, the number of the grid's seeds" if seeds < MAX_SEARCH_SEEDS else f"{seeds}"
-        text = f"expected a whole number from 1 to {limit}"
+        text = f"expected a whole number from 1 to {seeds}, the number of the grid's seeds"
         problems.add(seeds_node, "search.seeds", f"{text}; found {shown(seeds_node.value)}")
     problems.raise_any()
     return Search(updates, seeds_node.value)
 
 
 def _search_limits(sweep: Sweep) -> tuple[int, int]:
-    """The fewest updates that a run has, and how many seeds there are to search with: any, where no axis gives seeds."""
+    """The fewest updates that a run has, and how many seeds there are."""
     updates = {sweep.base["updates"]} if "updates" in sweep.base else set()
     for choices in sweep.grid.values():
         if "updates" in _set_by(choices):
@@ -448,7 +449,7 @@ def _search_limits(sweep: Sweep) -> tuple[int, int]:
     seeds = [
         len(sweep.grid[axis]) for axis in sweep.seed_axes if axis not in (sweep.select.over if sweep.select else ())
     ]
-    return min(updates), max(seeds, default=MAX_SEARCH_SEEDS)
+    return min(updates), max(seeds, default=1)
 
 
 def _versions(node: Node, problems: _Problems) -> dict[str, int]:
@@ -465,7 +466,7 @@ def _versions(node: Node, problems: _Problems) -> dict[str, int]:
 
 
 def _table(node: Node, grid: Mapping[str, Any], problems: _Problems) -> Table:
-    keys = problems.known_keys(node, "table", ("rows", "columns", "value"))
+    keys = problems.known_keys(node, "table", ("rows", "columns", "value", "test"))
     allowed = tuple(dict.fromkeys((*grid, "method", *FIELDS)))
     default = Table()
     rows = problems.names(keys["rows"], "table.rows", allowed) if "rows" in keys else default.rows
@@ -474,7 +475,8 @@ def _table(node: Node, grid: Mapping[str, Any], problems: _Problems) -> Table:
     if columns in rows:
         problems.add(columns_node, "table.columns", f"{shown(columns)} is in rows already; name another axis or field")
     value = problems.one_of(keys.get("value", Node(default.value, "")), "table.value", VALUES)
-    return Table(rows, columns, value)
+    test = problems.one_of(keys.get("test", Node(default.test, "")), "table.test", TESTS)
+    return Table(rows, columns, value, test)
 
 
 # Back to YAML. -------------------------------------------------------------------------------------
@@ -497,6 +499,7 @@ def dump(sweep: Sweep, folder: Path | None = None) -> str:
         "rows": rows[0] if len(rows) == 1 else rows,
         "columns": sweep.table.columns,
         "value": sweep.table.value,
+        "test": sweep.table.test,
     }
     versions = {name: version for name, version in versions_of(sweep).items() if version > 1}
     if versions:

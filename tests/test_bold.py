@@ -1,0 +1,124 @@
+"""What stands under a table about its bold numbers."""
+
+import csv
+import io
+import math
+
+import pytest
+
+from glorot.reporting import report
+from glorot.reporting.bold import bold_notes
+from glorot.reporting.significance import SEED_TESTS, Sample, pooled
+from glorot.reporting.summary import Cell, marked
+from glorot.results.store import Store, settings_of
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand
+
+
+def a_cell(*values, examples=10_000, moves=None):
+    """A cell of these errors, by seed."""
+    sample = Sample(values, examples, "mnist", None, tuple(range(len(values))), moves)
+    return Cell(sample.mean, None, len(values), 0, 0, 0, sample=sample)
+
+
+def notes(columns, value="test_error", over_seeds="pooled"):
+    """columns: label -> its cells, as many in each."""
+    lines = marked([*zip(*columns.values(), strict=True)], over_seeds)
+    return bold_notes(dict(zip(columns, zip(*lines, strict=True), strict=True)), value, over_seeds, "table.csv")
+
+
+def test_nothing_is_said_of_bold_where_nothing_was_compared():
+    assert notes({"MNIST": [a_cell(1.0)]}) == []
+    assert notes({"MNIST": [a_cell(1.0, examples=None), a_cell(2.0, examples=None)]}) == []
+
+
+def test_how_large_a_difference_the_seeds_could_show():
+    """Spreads of 1 and 1: t = 5.598 at four degrees of freedom, times sqrt(2 / 3), is 4.6."""
+    low, high = (2.0, 3.0, 4.0), (12.0, 13.0, 14.0)
+    told = notes({"MNIST": [a_cell(*low), a_cell(*high)]})
+    assert told == [
+        "Bold: the lowest error in the column, and every error that does not differ from it significantly "
+        "(p >= 0.005, Student's t-test over seeds; the p-values are in table.csv)",
+        "With 3 seeds, the smallest difference that counts as significant is 4.6 points at the mean spread of the "
+        "seeds",
+    ]
+    wild = (10.0, 20.0, 30.0)
+    told = notes({"MNIST": [a_cell(*low), a_cell(*high), a_cell(*wild)]})
+    assert "for single pairs 4.6 to 32.5" in told[1]
+    assert pooled(low, wild).least == pytest.approx(32.5, abs=0.1)
+
+
+@pytest.mark.parametrize(("over_seeds", "name"), SEED_TESTS.items())
+def test_the_test_asked_for_is_named(over_seeds, name):
+    told = notes({"MNIST": [a_cell(2.0, 3.1, 4.0), a_cell(12.0, 13.0, 14.2)]}, over_seeds=over_seeds)
+    assert f"(p >= 0.005, {name};" in told[0]
+    loss = notes({"MNIST": [a_cell(2.0, 3.1, examples=None), a_cell(2.5, 3.0, examples=None)]}, "test_loss", over_seeds)
+    assert loss[0].startswith("Bold: the lowest loss in the column, and every loss that")
+    assert "points" not in " ".join(loss)
+
+
+def test_columns_of_which_every_error_is_bold():
+    told = notes({"MNIST": [a_cell(2.0), a_cell(2.01)], "CIFAR-10": [a_cell(40.0), a_cell(50.0)]})
+    assert "Every error of MNIST is bold: no difference is significant, which does not say that there is none" in told
+    told = notes({"MNIST": [a_cell(2.0), a_cell(2.01)], "CIFAR-10": [a_cell(40.0), a_cell(40.1)]})
+    assert any(note.startswith("Every error of MNIST and CIFAR-10 is bold") for note in told)
+
+
+def test_single_runs_and_the_moment():
+    """2.807 sqrt(2) 0.8 = 3.2. A run that stands still, at chance, says nothing of the others."""
+    told = notes({"Shapeset": [a_cell(38.0, moves=0.8), a_cell(44.0, moves=0.8), a_cell(83.0, moves=0.0)]})
+    assert told[1] == (
+        "One run per cell: p takes account only of which examples were tested. A run's error also moves from one "
+        "evaluation to the next: its standard deviation over the last 10 is 0.80 points. At one moment in 200, two "
+        "equally good runs differ by more than 3.2 points, and differences between seeds come on top of that"
+    )
+    told = notes({
+        "Shapeset": [a_cell(38.0, moves=0.6), a_cell(44.0, moves=0.8)],
+        "MNIST": [a_cell(2.0, 2.1), a_cell(3.0, 3.2)],
+        "CIFAR-10": [a_cell(50.0), a_cell(60.0)],
+    })  # fmt: skip
+    assert told[-1].startswith("One run per cell (Shapeset and CIFAR-10): p takes")
+    assert "over the last 10 is 0.71 points (Shapeset). At" in told[-1]
+
+
+SWEEP = """
+name: x
+base: {dataset: shapeset, width: 30, learning_rate: 0.1, updates: 100, evaluate_every: 10}
+grid:
+  activation: [tanh, sigmoid]
+  seed: [0, 1, 2]
+table: {rows: activation, test: TEST}
+"""
+
+
+def stored_table(folder, text, curve=()):
+    """Both methods' errors differ by 3, 3.1 and 2.9 points, seed by seed; seeds alone differ by tens."""
+    sweep = config.parse(text, "x.yaml")
+    store = Store(folder)
+    for run in expand(sweep):
+        seed = run.settings.seed
+        found = [10.0, 30.0, 50.0][seed] + (run.settings.activation == "sigmoid") * [3.0, 3.1, 2.9][seed]
+        rows = [{"update": 10 * i, "examples": 100 * i, "test_error": error} for i, error in enumerate(curve)]
+        store.write_run({**settings_of(run), "status": "done", "test_error": found, "valid_error": found}, {}, rows)
+    store.write_sweep(config.dump(sweep, folder))
+    return report.stored_table(folder)
+
+
+@pytest.mark.parametrize("test", ["pooled", "welch", "paired", "blocks"])
+def test_a_sweep_says_by_which_test(tmp_path, test):
+    """Seeds that matter alike to both methods hide the difference from all but the tests paired by seed."""
+    table = stored_table(tmp_path, SWEEP.replace("TEST", test))
+    assert table.source.sweep.table.test == test
+    assert [line[0].mark.best for line in table.cells] == [True, test in ("pooled", "welch")]
+    assert SEED_TESTS[test] in table.markdown()
+    rows = list(csv.DictReader(io.StringIO(table.csv())))
+    assert [row["test"] for row in rows] == ["", SEED_TESTS[test]]
+
+
+def test_the_moves_of_a_single_run_are_its_history_s(tmp_path):
+    """Update 0 does not count. Steps of 1, 1, -2, three times: sqrt(18 / 8), each of two moments."""
+    curve = [90, *[20, 21, 19] * 4]
+    table = stored_table(tmp_path, SWEEP.replace("[0, 1, 2]", "[0]").replace("TEST", "welch"), curve)
+    moves = [line[0].sample.moves for line in table.cells]
+    assert moves == [pytest.approx(math.sqrt(18 / 8 / 2))] * 2
+    assert f"over the last 10 is {moves[0]:.1f} points" in table.markdown()
