@@ -11,6 +11,7 @@ import pytest
 
 import glorot
 from glorot.compiled import cache
+from glorot.datasets import shapeset
 from glorot.kernels import cpu
 from glorot.models.activations import ACTIVATIONS
 
@@ -79,19 +80,23 @@ def test_an_edited_formula_is_never_served_stale(tmp_path):
     assert len(list((tmp_path / "cache" / "kernels").iterdir())) == 2
 
 
-def test_the_cache_s_folder_depends_on_all_that_is_compiled_and_on_the_processor(monkeypatch, tmp_path):
+FILES = cache.sources_of(cpu.run_updates)
+
+
+def test_the_cache_s_folder_depends_on_what_is_compiled_and_on_the_processor(monkeypatch, tmp_path):
     monkeypatch.setenv("GLOROT_CACHE", str(tmp_path))
-    folder = cache.cache_folder.__wrapped__()
+    folder = cache.cache_folder.__wrapped__(FILES)
     assert folder.parent == tmp_path / "kernels"
-    assert cache.cache_folder.__wrapped__() == folder
+    assert cache.cache_folder.__wrapped__(FILES) == folder
+    assert cache.cache_folder.__wrapped__(cache.sources_of(shapeset.draw_images)) != folder
     monkeypatch.setattr(cache, "cpu_target", lambda: ("haswell", "+avx2"))
-    assert cache.cache_folder.__wrapped__() != folder
+    assert cache.cache_folder.__wrapped__(FILES) != folder
 
 
 def test_no_folder_no_cache(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GLOROT_CACHE", str(tmp_path / "file"))
-    assert cache.cache_folder.__wrapped__() is None
+    assert cache.cache_folder.__wrapped__(FILES) is None
 
 
 def test_old_versions_are_removed(monkeypatch, tmp_path):
@@ -100,16 +105,8 @@ def test_old_versions_are_removed(monkeypatch, tmp_path):
     young.mkdir()
     os.utime(old, (0, 0))
     monkeypatch.setenv("GLOROT_CACHE", str(tmp_path))
-    folder = cache.cache_folder.__wrapped__()
+    folder = cache.cache_folder.__wrapped__(FILES)
     assert {path.name for path in (tmp_path / "kernels").iterdir()} == {"young", folder.name}
-
-
-def test_what_is_not_in_the_digest_is_not_compiled():
-    def function():
-        return 1
-
-    with pytest.raises(RuntimeError, match=r"not in cache\.COMPILED"):
-        cache.jit(function)
 
 
 def compiled_below(dispatcher, found):

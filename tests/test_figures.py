@@ -14,7 +14,8 @@ from test_results import a_provenance, a_record
 
 from glorot.cli import report as report_command
 from glorot.cli.main import cli
-from glorot.datasets import Examples, FiniteDataset
+from glorot.datasets import Examples, FiniteDataset, wordnet
+from glorot.datasets.shapeset import CLASS_NAMES, Shapeset
 from glorot.errors import DataError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
@@ -291,17 +292,31 @@ def test_one_of_two_data_sets(tmp_path):
 
 def test_images(monkeypatch):
     shapeset = page(1, [])
-    assert [panel.pixels.shape for panel in shapeset.panels] == [(32, 32, 32)]
+    assert [panel.pixels.shape for panel in shapeset.panels] == [(32, 64, 64)]  # as in the paper
+    examples = Shapeset(64).test.first(32)
+    assert np.array_equal(shapeset.panels[0].pixels.reshape(32, -1), examples.pixels)
+    assert shapeset.panels[0].classes == [CLASS_NAMES[label] for label in examples.labels]
     assert shapeset.notes[0].startswith("without ImageNet: data set small_imagenet is not there")
     pixels = np.arange(40 * 37 * 37, dtype=np.uint8).reshape(40, -1)
-    photographs = Examples(pixels, np.zeros(40, np.uint8))
+    photographs = Examples(pixels, np.arange(40, dtype=np.uint8) % 10)
     fake = FiniteDataset("fake", 10, photographs, photographs, photographs)
-    real = figures.load
-    monkeypatch.setattr(figures, "load", lambda name, data: fake if name == "small_imagenet" else real(name, data))
+    monkeypatch.setattr(figures, "load", lambda name, data: fake)
     both = page(1, [])
     assert np.array_equal(both.panels[1].pixels.reshape(32, -1), pixels[:32])
     assert ["not for publication" in note for note in both.notes] == [True]
-    assert both.caption == "Shapeset: 32 x 32 pixels; ImageNet: 37 x 37 pixels"
+    assert both.panels[1].classes[:11] == [*wordnet.CLASS_NAMES, wordnet.CLASS_NAMES[0]]
+    sizes = "Shapeset: 64 x 64 pixels; ImageNet: 37 x 37 pixels"
+    assert both.caption == f"{sizes}. T: triangle, P: parallelogram, E: ellipse"
+
+
+def test_the_class_of_each_image_stands_below_it():
+    drawn = page(1, [])
+    (axes,) = drawing.images(drawn, "Figure 1").axes
+    assert [text.get_text() for text in axes.texts] == drawn.panels[0].classes
+    first, seventeenth = axes.texts[0].get_position(), axes.texts[16].get_position()
+    assert first[0] == seventeenth[0] == 32  # the middle of an image
+    assert first[1] == 64  # its lower edge
+    assert first[1] < seventeenth[1] - 64
 
 
 # Which runs. ---------------------------------------------------------------------------------------
@@ -467,14 +482,19 @@ def test_some_figures_need_no_results(tmp_path, monkeypatch):
     assert asked == [([], tmp_path / "figures", NOWHERE)]
 
 
-def test_nothing_to_draw_at_all(tmp_path, monkeypatch):
-    """Every picture's data set is torn, and there are no runs: all is said, and no sheet is drawn."""
-
+def test_a_torn_data_set_is_left_out(monkeypatch):
     def torn(name, data):
         raise DataError("torn")
 
     monkeypatch.setattr(figures, "load", torn)
-    monkeypatch.setattr(figures, "FIGURES", {number: FIGURES[number] for number in (1, 10)})
+    drawn = page(1, [])
+    assert [panel.title for panel in drawn.panels] == ["Shapeset"]
+    assert drawn.notes == ["without ImageNet: torn"]
+
+
+def test_nothing_to_draw_at_all(tmp_path, monkeypatch):
+    """There are no runs: all is said, and no sheet is drawn."""
+    monkeypatch.setattr(figures, "FIGURES", {number: FIGURES[number] for number in (3, 10)})
     files, notes = figures.draw_all([], tmp_path, NOWHERE)
     assert files == list(tmp_path.iterdir()) == []
-    assert notes[0] == "figure 1: not drawn: without Shapeset: torn; without ImageNet: torn"
+    assert [note.partition(": needs")[0] for note in notes] == ["figure 3: not drawn", "figure 10: not drawn"]

@@ -88,6 +88,26 @@ def test_the_paper_s_own_protocol_needs_no_excuse(tmp_path):
     assert "Runs a cell: 1, as in the paper" in table.notes
 
 
+def one(folder, name, base, test_error):
+    grid = "  activation: [tanh]\n"
+    return table_of(folder, name, f"dataset: mnist, learning_rate: 0.1, {base}", grid, {("tanh",): error(test_error)})
+
+
+def test_a_run_on_few_examples_passes_for_no_run_of_the_paper_s(tmp_path):
+    few = one(tmp_path, "few", "updates: 9_000, train_examples: 20", 80.0)
+    note = "Training examples: the first 20 - the paper: all"
+    assert note in paper_table([few]).notes
+    everything = one(tmp_path, "all", "updates: 600", 5.0)
+    assert paper_table([few, everything]).text("Tanh", "mnist").startswith("5.00")
+    assert not [note for note in paper_table([everything]).notes if "Training examples" in note]
+
+
+def test_a_narrow_long_run_does_not_take_the_place_of_a_wide_one(tmp_path):
+    narrow = one(tmp_path, "narrow", "updates: 9_000_000, width: 20", 3.0)
+    wide = one(tmp_path, "wide", "updates: 600", 5.0)
+    assert paper_table([narrow, wide]).text("Tanh", "mnist").startswith("5.00")
+
+
 def test_none_of_the_paper_s_cells_is_an_error(tmp_path):
     base = "dataset: shapeset, updates: 10, learning_rate: 0.01"
     table = table_of(tmp_path, "ours", base, "  activation: [relu]\n", {("relu",): error(1.0)})

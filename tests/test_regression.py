@@ -678,10 +678,11 @@ def test_check_names_one_sweep(place):
 
 FAST_BENCH = """\
 from glorot.bench import contest as bench
+from glorot.bench.setting import Setting
 from glorot.cli import main
 from glorot.gate import speed
 bench.ROUND_SECONDS, bench.PAUSE_SECONDS = 0.001, 0.0
-speed.settings = lambda: [bench.Setting(hidden=(8,), batch_size=2)]
+speed.settings = lambda: [Setting(hidden=(8,), batch_size=2)]
 main()
 """
 

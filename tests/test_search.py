@@ -67,6 +67,18 @@ def test_short_runs_are_ordinary_runs():
     assert [run.settings for run in short] == [run.settings for run in plain if run.settings.seed < 2]
 
 
+def test_without_an_axis_of_seeds_the_search_takes_those_that_follow(tmp_path):
+    """Two seeds to choose by, one long run of what they chose, which goes on from the short run of its own seed."""
+    text = TEXT.replace("  seed: [0, 1, 2]\n", "").replace("updates: 100,", "updates: 100, seed: 5,")
+    sweep, runs = parsed(text)
+    short = search.flat(search.short_runs(sweep, runs))
+    assert [run.settings.seed for run in short] == [5, 6] * 6
+    plan = plan_of(tmp_path, text)
+    finish(plan, plan.to_do, lambda run: 50 + run.settings.seed * 10 * (run.settings.learning_rate - 0.05))
+    assert [(run.settings.seed, run.settings.updates) for run in plan_of(tmp_path, text).to_do] == [(5, 100)] * 2
+    assert {run.labels["learning_rate"] for run in plan_of(tmp_path, text).to_do} == {"0.01"}
+
+
 def test_cells_that_differ_in_updates_alone_share_their_short_runs():
     axis = "  updates: [100, 200]\n"
     sweep, runs = parsed(TEXT.replace("  learning_rate", axis + "  learning_rate"))

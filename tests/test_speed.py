@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from glorot.bench.contest import Setting
+from glorot.bench.setting import Setting
 from glorot.errors import ResultsError
 from glorot.gate import speed
 from glorot.gate.speed import Speed

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glorot import kernels
-from glorot.compiled import cache
 from glorot.datasets import Examples, FiniteDataset
 from glorot.models.network import initial_parameters
 from glorot.sweeps.settings import Settings
@@ -335,11 +334,6 @@ def test_a_state_of_other_sources_or_shapes_is_passed_over(dataset, tmp_path, mo
     assert checkpoints.load((6, 9, 7, 3)) is None
     monkeypatch.setattr(checkpoint, "code", lambda: "a formula was edited")
     assert checkpoints.load((6, 9, 8, 3)) is None
-
-
-def test_the_sources_that_decide_are_those_that_are_compiled_and_more():
-    assert all((checkpoint.PACKAGE / name).is_file() for name in checkpoint.DECIDING)
-    assert set(cache.COMPILED) - {"bench/floor.py"} <= set(checkpoint.DECIDING)
 
 
 PROBED = {"hidden": (9, 8), "updates": 101, "evaluate_every": 25, "batch_size": 3}

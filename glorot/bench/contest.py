@@ -9,7 +9,6 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,10 @@ import numpy as np
 from glorot import kernels
 from glorot.bench.floor import Floor, measure
 from glorot.bench.peers import torch_peer
+from glorot.bench.setting import Setting
 from glorot.compiled.cache import cpu_target
 from glorot.datasets import Examples, info
-from glorot.models.network import initial_parameters, layer_sizes
+from glorot.models.network import initial_parameters
 from glorot.sweeps.runs import Run
 
 if TYPE_CHECKING:
@@ -29,45 +29,6 @@ if TYPE_CHECKING:
 
 ROUND_SECONDS = 0.25  # how long each contestant runs in a round
 PAUSE_SECONDS = 0.02  # lets the threads of the contestant before go to sleep
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is measured. The default is the paper's network."""
-
-    hidden: tuple[int, ...] = (1000,) * 5
-    batch_size: int = 10
-    activation: str = "tanh"
-    threads: int = 1
-    n_inputs: int = 1024
-    n_classes: int = 9
-    device: str = "cpu"
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        return layer_sizes(self.n_inputs, self.hidden, self.n_classes)
-
-    @property
-    def weights(self) -> int:
-        return sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.sizes))
-
-    @property
-    def flops(self) -> tuple[int, int]:
-        """Of one update, forward and backward. The first layer has no delta to pass down."""
-        products = 2 * self.batch_size * self.weights
-        return products, 2 * products - 2 * self.batch_size * self.sizes[0] * self.sizes[1]
-
-    def floor_seconds(self, floor: "Floor | GpuFloor") -> float:
-        """The least time of an update: each weight is read forward, read and written backward, and no faster than
-        the arithmetic goes; on a GPU there is a barrier behind each layer, forward and backward."""
-        forward, backward = self.flops
-        n_bytes = 4 * self.weights
-        waiting = 2 * (len(self.sizes) - 1) * getattr(floor, "barrier", 0.0)
-        return (
-            waiting
-            + max(n_bytes / floor.read, forward / floor.flops)
-            + max(2 * n_bytes / floor.read_write, backward / floor.flops)
-        )
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glorot.bench.setting import Setting
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
 from glorot.errors import GlorotError
 from glorot.models.network import Layer, initial_parameters
-
-if TYPE_CHECKING:
-    from glorot.bench.contest import Setting
 
 
 def torch_peer(setting: Setting) -> TorchPeer:

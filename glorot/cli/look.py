@@ -129,6 +129,7 @@ def bench(
     import json
 
     from glorot.bench import contest as measure
+    from glorot.bench.setting import Setting
     from glorot.execution import runner
     from glorot.kernels import choose_device
     from glorot.sweeps import config
@@ -151,7 +152,7 @@ def bench(
             what = describe_stages(loaded, flat(short_runs(loaded, grid)), grid)
             show(f"{what}\n{measure.estimate_text(estimate)}")
         return
-    setting = measure.Setting((width,) * depth, batch_size, activation, threads, device=kind)
+    setting = Setting((width,) * depth, batch_size, activation, threads, device=kind)
     if roofline:
         measure.draw_roofline(setting, roofline, peer, rounds)
         say(f"drawn: {roofline}")

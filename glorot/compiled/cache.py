@@ -2,36 +2,30 @@
 
 Numba's own cache looks only at the file a function stands in, so an edit to a formula in ``models/activations.py``
 would leave stale machine code in the kernels that inline it, and two processes that compile for different processors
-at once can swap each other's files. Here everything compiled goes into a folder whose name is a digest of *all* the
-sources that are ever compiled, the versions of numba, llvmlite and Python, and the processor compiled for.
+at once can swap each other's files. Here a compiled function goes into a folder whose name is a digest of *all* the
+sources it is made from (see `sources_of`), the versions of numba, llvmlite and Python, and the processor compiled for.
 """
 
 import contextlib
 import hashlib
+import inspect
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 import llvmlite
 import llvmlite.binding
 import numba
 from numba.core import config
 
-PACKAGE = Path(__file__).resolve().parent.parent
+from glorot.compiled import sources
 
-# Every module whose functions end up in machine code; `jit` refuses the others.
-COMPILED = (
-    "compiled/elementary.py",
-    "models/activations.py",
-    "models/losses.py",
-    "datasets/shapeset.py",
-    "kernels/simd.py",
-    "kernels/cpu.py",
-    "bench/floor.py",
-)
+LIBRARIES = ("numba", "numpy", "llvmlite")  # their functions are told apart by their versions
 KEEP_DAYS = 30
 
 
@@ -47,17 +41,33 @@ def has_avx512() -> bool:
     return "+avx512f" in cpu_target()[1].split(",")
 
 
+def sources_of(function: Callable) -> frozenset[Path]:
+    """The files of all functions that this one can call, also of formulas it was handed by another module or package,
+    and all that these files import when they are imported. Empty where a function stands in no file."""
+    waiting: list[Any] = [function]
+    found: set[FunctionType] = set()
+    while waiting:
+        one = waiting.pop()
+        one = getattr(one, "py_func", one)
+        if isinstance(one, FunctionType) and one not in found and one.__module__.split(".")[0] not in LIBRARIES:
+            found.add(one)
+            seen = inspect.getclosurevars(one)
+            waiting += [*seen.nonlocals.values(), *seen.globals.values()]
+    files = {Path(one.__code__.co_filename).resolve() for one in found}
+    return sources.closure(files) if all(file.is_file() for file in files) else frozenset()
+
+
 @cache
-def cache_folder() -> Path | None:
-    """Where this version's machine code lies; None where no folder can be written (then nothing is cached)."""
+def cache_folder(files: frozenset[Path]) -> Path | None:
+    """Where machine code made from these files lies; None where nothing can be cached: no files, or no folder can
+    be written."""
     import platformdirs
 
-    digest = hashlib.sha256()
-    for name in COMPILED:
-        digest.update((PACKAGE / name).read_bytes())
-    digest.update(repr((numba.__version__, llvmlite.__version__, sys.version, cpu_target())).encode())
+    if not files:
+        return None
+    made_with = (sources.digest(files), numba.__version__, llvmlite.__version__, sys.version, cpu_target())
     kernels = Path(os.environ.get("GLOROT_CACHE") or platformdirs.user_cache_dir("glorot")) / "kernels"
-    folder = kernels / digest.hexdigest()[:20]
+    folder = kernels / hashlib.sha256(repr(made_with).encode()).hexdigest()[:20]
     try:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
@@ -87,12 +97,9 @@ def _numba_caches_in(folder: Path) -> Iterator[None]:
         config.CACHE_DIR = before
 
 
-def jit(function):
+def jit(function: Callable):
     """Compile a function for the CPU on its first call: no GIL, no fastmath, IEEE division, cached."""
-    source = Path(function.__code__.co_filename).resolve()
-    if source not in {PACKAGE / name for name in COMPILED}:
-        raise RuntimeError(f"{source} compiles {function.__name__}, but is not in cache.COMPILED")
-    folder = cache_folder()
+    folder = cache_folder(sources_of(function))
     if folder is None:
         return numba.njit(nogil=True, error_model="numpy")(function)
     with _numba_caches_in(folder):
@@ -100,10 +107,10 @@ def jit(function):
 
 
 @contextlib.contextmanager
-def compiling() -> Iterator[None]:
-    """Held while the kernels are compiled for the first time, so that processes that start together wait
-    for one of them instead of all compiling the same code."""
-    folder = cache_folder()
+def compiling(kernel: Callable) -> Iterator[None]:
+    """Held while this kernel and those beside it are compiled for the first time, so that processes that start
+    together wait for one of them instead of all compiling the same code."""
+    folder = cache_folder(sources_of(kernel))
     if folder is None or (folder / "complete").exists():
         yield
         return

@@ -9,16 +9,14 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from glorot.bench.setting import Setting
 from glorot.errors import ResultsError
 from glorot.gate.verdicts import NONE, Verdict, beyond, check_baseline, checked_factor
 from glorot.reporting.significance import SIGNIFICANT
 from glorot.results.rows import cells_of, csv_text, frame_of, read_rows, records_of
 from glorot.results.store import write_text
-
-if TYPE_CHECKING:
-    from glorot.bench.contest import Setting
 
 # Of a ratio of times. Its median varies by 3 % on an idle machine, 15 % on a busy one, 30 % between processors.
 FACTOR = 1.5
@@ -37,7 +35,7 @@ BATCHES = 64  # minibatches that are timed together
 class Speed:
     """How long an update takes: in milliseconds, and round by round as a multiple of the reference loop."""
 
-    setting: "Setting"
+    setting: Setting
     milliseconds: float
     ratios: list[float] = field(repr=False)
 
@@ -51,10 +49,8 @@ class Speed:
         return tuple(fields[column] for column in TIMED)
 
 
-def settings() -> "list[Setting]":
+def settings() -> list[Setting]:
     """What is timed: the paper's network, the quickstart's, one of the gate's size, and large minibatches."""
-    from glorot.bench.contest import Setting
-
     return [
         Setting(),
         Setting(hidden=(300,) * 5),
@@ -63,7 +59,7 @@ def settings() -> "list[Setting]":
     ]
 
 
-def measure(setting: "Setting", rounds: int = 15) -> Speed:
+def measure(setting: Setting, rounds: int = 15) -> Speed:
     """Time updates of a network, and the reference loop, in turns."""
     from glorot.bench import contest as bench
 
@@ -79,7 +75,7 @@ def measure(setting: "Setting", rounds: int = 15) -> Speed:
     return Speed(setting, 1e3 * timed.median("ours"), ratios)
 
 
-def _reference(setting: "Setting") -> Callable[[int], None]:
+def _reference(setting: Setting) -> Callable[[int], None]:
     """What an update cannot do without, one after the other: read the weights, read and write them, multiply."""
     import numpy as np
 

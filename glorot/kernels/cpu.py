@@ -514,7 +514,7 @@ class CpuKernels:
 
 def prepare() -> None:
     """Compile the kernels, or load them from the cache, before any thread waits for another."""
-    with compiling():
+    with compiling(run_updates):
         kernels = CpuKernels((2, 2, 2), "tanh", "cross_entropy", 1, 0.1)
         examples = Examples(np.zeros((1, 2), np.uint8), np.zeros(1, np.uint8))
         kernels.train(examples)

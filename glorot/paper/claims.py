@@ -4,6 +4,7 @@ Every judge is a pure function of evidence to a ``Verdict``. Runs are chosen by 
 of. What a run shorter than the paper's cannot show is "not measured", not "not held".
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -207,7 +208,7 @@ def described(*runs: Repeats) -> str:
             text_of(one.runs[0].row.get(name)) or text_of(Settings.model_fields[name].default) or "all" for one in runs
         ) for name in more
     ]  # fmt: skip
-    data = _listed(text_of(one.runs[0].row.get("data")) for one in runs)
+    data = _listed(re.sub("^version", "data set version", text_of(one.runs[0].row.get("data"))) for one in runs)
     parts = [f"{updates} updates", layers, _rates(runs), seeds, *values]
     return ", ".join(filter(None, parts)) + (f"; {data}" if data else "")
 

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """pixels: (n, height, width) uint8, grey."""
+    """pixels: (n, height, width) uint8, grey. classes: what stands under each image."""
 
     title: str
     pixels: np.ndarray
+    classes: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,16 +193,17 @@ def legend(figure: "Figure", axes: Sequence["Axes"]) -> None:
 
 
 def images(page: Page[Images], title: str) -> "Figure":
-    """Each panel's images in rows of eight, each with its own border."""
-    with sheet(page, title, 1.7 if len(page.panels) == 1 else 2.6) as (figure, axes):
-        across = 16 if len(page.panels) == 1 else 8
+    """Each panel's images in rows, each with its class below it."""
+    across = 16 if len(page.panels) == 1 else 8
+    with sheet(page, title, 2.0 if len(page.panels) == 1 else 3.0) as (figure, axes):
         for panel, one in zip(page.panels, axes, strict=True):
             n, height, width = panel.pixels.shape
-            down = -(-n // across)
-            mosaic = np.full((down * (height + 2), across * (width + 2)), 255, np.uint8)
-            for i, pixels in enumerate(panel.pixels):
-                top, left = i // across * (height + 2) + 1, i % across * (width + 2) + 1
+            row, column, down = round(1.35 * height), round(1.08 * width), -(-n // across)
+            mosaic = np.full((down * row, across * column), 255, np.uint8)
+            for i, (pixels, name) in enumerate(zip(panel.pixels, panel.classes, strict=True)):
+                top, left = i // across * row, i % across * column
                 mosaic[top : top + height, left : left + width] = pixels
+                one.text(left + width / 2, top + height, plain(name), fontsize=5, ha="center", va="top")
             one.imshow(mosaic, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             one.set_axis_off()
     return figure

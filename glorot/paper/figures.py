@@ -6,6 +6,7 @@ network before its first update.
 """
 
 import io
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glorot.datasets import DATASETS, load, pinned
+from glorot.datasets import DATASETS, Dataset, load, pinned
 from glorot.errors import DataError, ResultsError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
@@ -84,24 +85,25 @@ def settings_text(runs: Iterable[StoredRun]) -> str:
 
 
 def samples(runs: Sequence[StoredRun], data: Path) -> Page[Images]:
-    """Figure 1: the first test images of Shapeset, and of Small-ImageNet where it is built."""
-    panels, notes = [], []
-    for name in ("shapeset", "small_imagenet"):
-        info = DATASETS[name]
-        try:
-            examples = load(pinned(name, data), data).test.first(GALLERY)
-        except DataError as error:
-            notes.append(f"without {info.label}: {error}")
-            continue
-        height, width = info.image_shape
-        panels.append(Images(info.label, examples.pixels.reshape(-1, height, width)))
-    if not panels:
-        raise NotDrawn("; ".join(notes))
-    if len(panels) > 1:
+    """Figure 1: the first test images of Shapeset, and of Small-ImageNet where it is built, with their classes."""
+    from glorot.datasets.shapeset import Shapeset
+
+    panels, notes = [gallery("shapeset", Shapeset(GALLERY_SIZE))], []
+    try:
+        panels.append(gallery("small_imagenet", load(pinned("small_imagenet", data), data)))
         notes.append("holds photographs of ImageNet, which are others' property: not for publication")
-    return Page(
-        panels, "; ".join(f"{p.title}: {p.pixels.shape[2]} x {p.pixels.shape[1]} pixels" for p in panels), notes
-    )
+    except DataError as error:
+        notes.append(f"without {DATASETS['small_imagenet'].label}: {error}")
+    sizes = "; ".join(f"{panel.title}: {panel.pixels.shape[2]} x {panel.pixels.shape[1]} pixels" for panel in panels)
+    return Page(panels, f"{sizes}. T: triangle, P: parallelogram, E: ellipse", notes)
+
+
+def gallery(name: str, dataset: Dataset) -> Images:
+    """The first test images of a data set, with their classes."""
+    info, examples = DATASETS[name], dataset.test.first(GALLERY)
+    edge = math.isqrt(dataset.n_inputs)
+    names = info.implementation().CLASS_NAMES
+    return Images(info.label, examples.pixels.reshape(-1, edge, edge), [names[label] for label in examples.labels])
 
 
 def sigmoid_activations(runs: Sequence[StoredRun], data: Path) -> Page[Moments]:
@@ -352,6 +354,7 @@ def contact_sheet(pictures: Sequence[Path], columns: int = 3, width: int = 560) 
 
 HOW_TO_GET_MORE = "glorot run figures"
 GALLERY = 32  # images of each data set in figure 1
+GALLERY_SIZE = 64  # edge of Shapeset's images there, as in the paper
 ORDER = list(ACTIVATIONS)  # of the curves in a legend
 INITIALIZATIONS = {"standard": "Tanh, standard initialization", "normalized": "Tanh, normalized initialization"}
 CHANCE = {"shapeset": 100 * 5 / 6}  # %, always answering one of the commonest classes

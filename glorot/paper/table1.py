@@ -132,8 +132,8 @@ def _csv_cells(ours: Ours, paper: float) -> dict[str, Any]:
 def paper_table(tables: Sequence[Table]) -> PaperTable:
     """One table of several sweeps' (of test errors).
 
-    Where several have a cell: one with a result, with the paper's loss, with the most updates, as deep and wide as the
-    paper's; the first of equals. Raises ResultsError where no sweep has a cell of the paper's.
+    Where several have a cell: one with a result, with the paper's protocol, as wide as the paper's, with the most
+    updates, as deep as the paper's; the first of equals. Raises ResultsError where no sweep has a cell of the paper's.
     """
     candidates: dict[Place, list[Ours]] = {}
     left_out: dict[str, None] = {}
@@ -170,7 +170,15 @@ def _place(one: Cell) -> Place | None:
 
 def _rank(ours: Ours) -> tuple:
     settings = ours.settings
-    return ours.cell.status != "missing", settings.loss == LOSS, settings.updates, settings.hidden == HIDDEN
+    usual = settings.loss == LOSS and not unusual(settings)
+    wide = sum(settings.hidden) >= HIDDEN[0] * len(settings.hidden)
+    return ours.cell.status != "missing", usual, wide, settings.updates, settings.hidden == HIDDEN
+
+
+def unusual(settings: Settings) -> list[str]:
+    """The fields in which a run departs from the protocol, besides those that the notes tell of every cell."""
+    default = {name: field.default for name, field in Settings.model_fields.items() if name not in TOLD}
+    return [name for name, value in default.items() if getattr(settings, name) != value]
 
 
 def _marked(best: dict[Place, Ours], rows: Sequence[str], datasets: Sequence[str]) -> dict[Place, Ours]:
@@ -207,6 +215,7 @@ def _notes(
         "In parentheses: the paper's, and ours minus the paper's",
         *local_data(runs, f"the paper's own, of {IMAGENET_IMAGES:,} training images, was never published"),
         *filter(None, facts),
+        *_departures(found),
         "\n  - ".join(["Settings (the paper: learning rate and depth chosen after 5,000,000 updates):", *choices]),
         *bold_notes(_by_column(found, datasets), "test_error", _test(found), "paper.csv"),
     ]
@@ -216,7 +225,8 @@ def _notes(
         notes.append(f"{NOT_RUN}: not run")
     if several := list(several):
         notes.append(
-            f"In several places, of which the one with the most updates is shown: {', '.join(map(_title, several))}"
+            "In several places, of which the one as wide as the paper's, then with the most updates, is shown: "
+            f"{', '.join(map(_title, several))}"
         )
     if left_out:
         notes.append(f"Left out, as the paper has none: {', '.join(left_out)}")
@@ -254,6 +264,30 @@ def _fact(title: str, text: Callable[[Ours], str], papers: str, found: dict[Plac
     text_of_ours = ", ".join(one + (f" ({', '.join(where)})" if several else "") for one, where in by_text.items())
     return f"{title}: {text_of_ours}" + (f" - the paper: {papers}" if papers else "")
 
+
+def _departures(found: dict[Place, Ours]) -> list[str]:
+    """ "Training examples: the first 20 (Tanh on MNIST), all (Tanh N on MNIST) - the paper: all"."""
+    names = dict.fromkeys(name for ours in found.values() for name in unusual(ours.settings))
+    return [_departure(name, found) for name in names]
+
+
+def _departure(name: str, found: dict[Place, Ours]) -> str:
+    title, shape = SHAPES.get(name, (name.replace("_", " ").capitalize(), str))
+
+    def text(ours: Ours) -> str:
+        return shape(getattr(ours.settings, name))
+
+    return _fact(title, text, shape(Settings.model_fields[name].default), found)
+
+
+# Fields that FACTS, the rows, the columns or the settings chosen tell, and those that say how a run was watched.
+TOLD = {
+    "dataset", "activation", "initializer", "loss", "hidden", "batch_size", "learning_rate", "updates", "seed",
+    "inputs", "evaluate_every", "valid_examples", "test_examples", "probes", "checkpoint_minutes",
+}  # fmt: skip
+SHAPES: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "train_examples": ("Training examples", lambda count: "all" if count is None else f"the first {count:,}"),
+}
 
 # What our cells have -> (title, how it is written, what the paper has; empty where it does not say).
 FACTS: tuple[tuple[str, Callable[[Ours], str], str], ...] = (

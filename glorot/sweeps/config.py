@@ -35,6 +35,7 @@ from glorot.sweeps.yaml_nodes import Block, Node, shown
 
 MAX_RUNS = 100_000
 MAX_PROBLEMS = 20  # shown at once
+MAX_SEARCH_SEEDS = 100
 VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss")  # what a table can show
 # The t-tests over seeds by which a table can be marked: reporting/significance.py; docs/significance.md compares them.
 TESTS = ("pooled", "welch", "paired", "blocks")
@@ -66,7 +67,8 @@ class Select:
 
 @dataclass(frozen=True)
 class Search:
-    """What select decides by: short runs instead of the sweep's own. updates: of each. seeds: how many of the first."""
+    """What select decides by: short runs instead of the sweep's own. updates: of each. seeds: how many
+    of the first of the grid, or, where it has no axis of seeds, from the run's own on."""
 
     updates: int
     seeds: int = 1
@@ -434,14 +436,15 @@ def _search(node: Node, sweep: Sweep, problems: _Problems) -> Search:
             keys["updates"], "search.updates", f"{text}; lower it (--set search.updates=N), or leave search out"
         )
     if not (type(seeds_node.value) is int and 1 <= seeds_node.value <= seeds):
-        text = f"expected a whole number from 1 to {seeds}, the number of the grid's seeds"
+        limit = f"{seeds}, the number of the grid's seeds" if seeds < MAX_SEARCH_SEEDS else f"{seeds}"
+        text = f"expected a whole number from 1 to {limit}"
         problems.add(seeds_node, "search.seeds", f"{text}; found {shown(seeds_node.value)}")
     problems.raise_any()
     return Search(updates, seeds_node.value)
 
 
 def _search_limits(sweep: Sweep) -> tuple[int, int]:
-    """The fewest updates that a run has, and how many seeds there are."""
+    """The fewest updates that a run has, and how many seeds there are to search with: any, where no axis gives seeds."""
     updates = {sweep.base["updates"]} if "updates" in sweep.base else set()
     for choices in sweep.grid.values():
         if "updates" in _set_by(choices):
@@ -449,7 +452,7 @@ def _search_limits(sweep: Sweep) -> tuple[int, int]:
     seeds = [
         len(sweep.grid[axis]) for axis in sweep.seed_axes if axis not in (sweep.select.over if sweep.select else ())
     ]
-    return min(updates), max(seeds, default=1)
+    return min(updates), max(seeds, default=MAX_SEARCH_SEEDS)
 
 
 def _versions(node: Node, problems: _Problems) -> dict[str, int]:

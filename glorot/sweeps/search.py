@@ -30,7 +30,10 @@ def setting_of(sweep: Sweep, run: Run) -> Key:
 
 
 def short_runs(sweep: Sweep, runs: Iterable[Run]) -> Short:
-    """The short runs that choose among these runs of the sweep; none if it has no search."""
+    """The short runs that choose among these runs of the sweep; none if it has no search.
+
+    Their seeds are the first of the grid's; where the grid has none, the run's own and those that follow it.
+    """
     if not sweep.search:
         return {}
     over = sweep.select.over if sweep.select else ()
@@ -39,11 +42,13 @@ def short_runs(sweep: Sweep, runs: Iterable[Run]) -> Short:
         for axis in sweep.seed_axes
         if axis not in over
     }
+    following = range(1 if first else sweep.search.seeds)
     found: Short = {}
     for run in runs:
         if all(run.labels[axis] in labels for axis, labels in first.items()):
             settings = found.setdefault(cell_of(sweep, run), {})
-            settings.setdefault(setting_of(sweep, run), []).append(_short(run, sweep.search.updates))
+            short = settings.setdefault(setting_of(sweep, run), [])
+            short += [_short(run, sweep.search.updates, run.settings.seed + more) for more in following]
     return found
 
 
@@ -52,8 +57,8 @@ def flat(short: Short) -> list[Run]:
     return list({run.run_id: run for settings in short.values() for runs in settings.values() for run in runs}.values())
 
 
-def _short(run: Run, updates: int) -> Run:
-    fields: dict[str, Any] = {"updates": updates}
+def _short(run: Run, updates: int, seed: int) -> Run:
+    fields: dict[str, Any] = {"updates": updates, "seed": seed}
     if "probes" in Settings.model_fields:  # they choose nothing
         fields["probes"] = None
     settings = run.settings.model_copy(update=fields)

@@ -8,7 +8,6 @@ removed at any time. A state that was saved by other sources than these, where t
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glorot.compiled import sources
+from glorot.datasets import DATASETS
 from glorot.models.network import Layer
 from glorot.sweeps.runs import run_id
 from glorot.sweeps.settings import Settings
@@ -30,24 +31,13 @@ if TYPE_CHECKING:
     from glorot.training.probes import ProbeRow
 
 MAX_BYTES = 4 * 2**30  # of all states together; the oldest make room
-PACKAGE = Path(__file__).resolve().parent.parent
-# The sources that decide what a run gives.
-DECIDING = (
-    "randomness.py", "compiled/elementary.py", "models/activations.py", "models/initializers.py",
-    "models/losses.py", "models/network.py", "datasets/__init__.py", "datasets/cifar10.py", "datasets/folder.py",
-    "datasets/images.py", "datasets/inputs.py", "datasets/mnist.py", "datasets/shapeset.py",
-    "datasets/small_imagenet.py", "kernels/cpu.py", "kernels/cuda.py", "kernels/cuda_steps.py", "kernels/simd.py",
-    "training/loop.py", "training/probes.py", "training/singular_values.py", "training/stream.py",
-)  # fmt: skip
 
 
 @cache
 def code() -> str:
-    """A digest of the sources that decide results."""
-    digest = hashlib.sha256()
-    for name in DECIDING:
-        digest.update((PACKAGE / name).read_bytes())
-    return digest.hexdigest()
+    """A digest of the sources that decide results: all that a cell imports, and the data sets that it loads by name."""
+    by_name = [sources.PACKAGE / "datasets" / f"{info.module}.py" for info in DATASETS.values()]
+    return sources.digest(sources.closure([sources.PACKAGE / "training" / "cell.py", *by_name], late=True))
 
 
 def checkpoint_folder(chosen: Path | None = None) -> Path:

@@ -1,0 +1,50 @@
+"""What is measured: a network, its minibatch and what it runs on; its work, and the least time it can take."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from glorot.models.network import layer_sizes
+
+if TYPE_CHECKING:
+    from glorot.bench.cuda_floor import GpuFloor
+    from glorot.bench.floor import Floor
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The default is the paper's network."""
+
+    hidden: tuple[int, ...] = (1000,) * 5
+    batch_size: int = 10
+    activation: str = "tanh"
+    threads: int = 1
+    n_inputs: int = 1024
+    n_classes: int = 9
+    device: str = "cpu"
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return layer_sizes(self.n_inputs, self.hidden, self.n_classes)
+
+    @property
+    def weights(self) -> int:
+        return sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.sizes))
+
+    @property
+    def flops(self) -> tuple[int, int]:
+        """Of one update, forward and backward. The first layer has no delta to pass down."""
+        products = 2 * self.batch_size * self.weights
+        return products, 2 * products - 2 * self.batch_size * self.sizes[0] * self.sizes[1]
+
+    def floor_seconds(self, floor: "Floor | GpuFloor") -> float:
+        """The least time of an update: each weight is read forward, read and written backward, and no faster than
+        the arithmetic goes; on a GPU there is a barrier behind each layer, forward and backward."""
+        forward, backward = self.flops
+        n_bytes = 4 * self.weights
+        waiting = 2 * (len(self.sizes) - 1) * getattr(floor, "barrier", 0.0)
+        return (
+            waiting
+            + max(n_bytes / floor.read, forward / floor.flops)
+            + max(2 * n_bytes / floor.read_write, backward / floor.flops)
+        )
