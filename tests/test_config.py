@@ -377,8 +377,8 @@ CASES = {
         "s.yaml:4: search: select is over the axis updates, which sets updates; a search gives all its runs the same",
     ),
     "search seeds": (
-        BASE + RATES + "search: {updates: 50, seeds: 2}",
-        "s.yaml:4: search.seeds: expected a whole number from 1 to 1, the number of the grid's seeds; found 2",
+        BASE + RATES + "search: {updates: 50, seeds: 200}",
+        "s.yaml:4: search.seeds: expected a whole number from 1 to 100; found 200",
     ),
     "search no seeds": (
         BASE + RATES.replace("grid: {", "grid: {seed: [3, 4], ") + "search: {updates: 50, seeds: 0}",
