@@ -1,14 +1,17 @@
 """Stored runs, compared: which are alike, and which are repeats of each other, with other seeds."""
 
 import statistics
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glorot.reporting.significance import MOST_EXAMPLES, Sample
 from glorot.results.stored import StoredRun, text_of
 from glorot.sweeps.settings import NOT_DECIDING, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # How a run is watched: decides nothing of the network that comes out.
 WATCHING = frozenset({"evaluate_every", "probes"}) | NOT_DECIDING
@@ -23,6 +26,13 @@ def settings_key(run: StoredRun, varies: Collection[str] = ()) -> tuple[str, ...
 def alike(runs: Iterable[StoredRun], varies: Collection[str] = ()) -> bool:
     """Whether runs may be compared: nothing that decides their results differs, but the fields of Settings named."""
     return len({settings_key(run, varies) for run in runs}) <= 1
+
+
+def mean_curve(histories: "Sequence[pd.DataFrame]", column: str = "test_error") -> dict[int, float]:
+    """Update -> mean over several runs' evaluations, at those after update 0 that all of them have, in order."""
+    curves = [dict(zip(map(int, one["update"]), map(float, one[column]), strict=True)) for one in histories]
+    moments = set.intersection(*(set(curve) for curve in curves))
+    return {moment: statistics.fmean(curve[moment] for curve in curves) for moment in sorted(moments) if moment > 0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +88,7 @@ class Repeats:
 
     def curve(self, column: str = "test_error") -> dict[int, float]:
         """Update -> mean over seeds, at the evaluations after update 0 that all runs have, in order."""
-        curves = [dict(zip(map(int, run.history["update"]), map(float, run.history[column]), strict=True))
-                  for run in self.runs]  # fmt: skip
-        moments = set.intersection(*(set(curve) for curve in curves))
-        return {moment: statistics.fmean(curve[moment] for curve in curves) for moment in sorted(moments) if moment > 0}
+        return mean_curve([run.history for run in self.runs], column)
 
     @property
     def probed(self) -> "Repeats | None":

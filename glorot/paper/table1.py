@@ -5,10 +5,13 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from glorot.datasets import DATASETS, LocalData
 from glorot.errors import ResultsError
+from glorot.paper.differences import LAST
+from glorot.paper.repeats import mean_curve
 from glorot.reporting.bold import bold_notes
 from glorot.reporting.report import (
     Table,
@@ -210,7 +213,7 @@ def _notes(
     cells = [ours.cell for ours in found.values()]
     runs = [run for one in cells for run in one.shown]
     facts = [_fact(title, text, papers, found) for title, text, papers in FACTS]
-    choices = [f"{_title(place)}: {_choice(ours)}" for place, ours in found.items()]
+    choices = [f"{_title(place)}: {_choice(ours)}{_late(ours)}" for place, ours in found.items()]
     notes = [
         "In parentheses: the paper's, and ours minus the paper's",
         *local_data(runs, f"the paper's own, of {IMAGENET_IMAGES:,} training images, was never published"),
@@ -247,6 +250,18 @@ def _choice(ours: Ours) -> str:
     if ours.cell.chosen:
         return f"{chosen_text(sweep, ours.cell)}, chosen by {chosen_by(sweep)}"
     return "nothing chosen" if sweep.select else f"learning rate {ours.settings.learning_rate}, not chosen"
+
+
+def _late(ours: Ours) -> str:
+    """ "; last 5 evaluations: mean 38.39, from 37.67 to 39.03": the end is one moment. Nothing without a curve."""
+    source, runs = ours.table.source, ours.cell.shown
+    done = [run for run in runs if source.found.get(run.run_id, {}).get("status") == "done"]
+    if not (source.history and done and ours.cell.mean is not None):
+        return ""
+    late = list(mean_curve([source.history(run.run_id) for run in done]).values())[-LAST:]
+    if len(late) < 2:
+        return ""
+    return f"; last {len(late)} evaluations: mean {fmean(late):.2f}, from {min(late):.2f} to {max(late):.2f}"
 
 
 def _fact(title: str, text: Callable[[Ours], str], papers: str, found: dict[Place, Ours]) -> str:
@@ -295,6 +310,7 @@ FACTS: tuple[tuple[str, Callable[[Ours], str], str], ...] = (
     ("Hidden layers", lambda ours: sizes_text(label_of(ours.settings.hidden)), sizes_text(label_of(HIDDEN))),
     ("Minibatch", lambda ours: str(ours.settings.batch_size), str(BATCH_SIZE)),
     ("Loss", lambda ours: ours.settings.loss, LOSS),
+    ("Inputs", lambda ours: str(ours.settings.inputs), ""),
     ("Runs a cell", lambda ours: str(ours.cell.runs), "1"),
     ("Examples tested", lambda ours: examples_text(ours.table.source, ours.cell.shown, "test"), ""),
     ("Device", lambda ours: ours.cell.shown[0].device, ""),

@@ -444,7 +444,7 @@ def _search(node: Node, sweep: Sweep, problems: _Problems) -> Search:
 
 
 def _search_limits(sweep: Sweep) -> tuple[int, int]:
-    """The fewest updates that a run has, and how many seeds there are to search with: any, where no axis gives seeds."""
+    """The fewest updates that a run has, and how many seeds there are to search with: any where no axis gives them."""
     updates = {sweep.base["updates"]} if "updates" in sweep.base else set()
     for choices in sweep.grid.values():
         if "updates" in _set_by(choices):
