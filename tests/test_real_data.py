@@ -52,6 +52,8 @@ def test_labels(name, dataset):
     np.testing.assert_array_equal(np.bincount(both), LABELS_OF_TRAIN_AND_VALID[name])
     np.testing.assert_array_equal(np.bincount(dataset.test.labels), LABELS_OF_TEST[name])
     assert np.bincount(dataset.valid.labels).min() > 900
+    commonest = np.bincount(dataset.test.labels).max() / len(dataset.test)
+    assert datasets.DATASETS[name].chance == pytest.approx(100 * (1 - commonest))
 
 
 def test_pixels(name, dataset):

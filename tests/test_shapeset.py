@@ -125,6 +125,7 @@ def test_class_shares(stream):
     shares = np.array([3, 3, 3, 2, 2, 2, 1, 1, 1]) / 18
     counts = np.bincount(stream.labels, minlength=9)
     assert stats.chisquare(counts, shares * len(stream)).pvalue > 0.001
+    assert DATASETS["shapeset"].chance == pytest.approx(100 * (1 - shares.max()))
 
 
 def test_labels_are_those_drawn(stream):

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from glorot.cli.shared import OK, WRONG_USAGE, Names, data_option, epilog, output_option, places_of, say, show
-from glorot.errors import ResultsError
+from glorot.errors import GlorotError
 
 
 def values() -> Iterable[str]:
@@ -67,7 +67,7 @@ def _tables(places: list[tuple[Path, Path | None]], form: str, value: str | None
     for number, (folder, file) in enumerate(places):
         try:
             table = stored_table(folder, file, value)
-        except ResultsError as error:
+        except GlorotError as error:
             if len(places) == 1:
                 raise
             say(f"glorot: skipped: {error}")
@@ -105,10 +105,16 @@ def _draw(folders: list[Path], place: Path, data: Path | None) -> None:
     """Figures 1-12 of the runs in these folders, in figures/ there, and what there are no runs for."""
     from glorot.datasets import data_folder
     from glorot.paper.figures import draw_all
-    from glorot.results.stored import gather
+    from glorot.results.selected import gather_selected
 
+    runs = []
+    for folder in folders:
+        try:
+            runs += gather_selected([folder])
+        except GlorotError as error:
+            say(f"glorot: not in the figures: {error}")
     target = place / "figures"
-    files, notes = draw_all(gather(folders), target, data_folder(data))
+    files, notes = draw_all(list({run.run_id: run for run in runs}.values()), target, data_folder(data))
     for note in notes:
         say(note)
     count = sum(file.suffix == ".svg" for file in files)

@@ -116,6 +116,7 @@ class DatasetInfo:
         fetch(folder) -> None. A module whose data needs no file (Shapeset) ignores the folder.
     version: rises when the same name yields other examples; part of every run_id.
     inputs: what a network sees of its pixels where a sweep does not say, a key of ``inputs.INPUTS``.
+    chance: error in percent of always answering the commonest class of its test set; None where that is not known.
     built_in: whether it needs no file. Then its module, and Numba with it, is imported only by who loads it.
     """
 
@@ -127,6 +128,7 @@ class DatasetInfo:
     n_classes: int
     version: int = 1
     inputs: str = "unit"
+    chance: float | None = None
     built_in: bool = False
 
     def implementation(self) -> ModuleType:
@@ -334,12 +336,12 @@ DATASETS = {
     for info in [
         DatasetInfo("shapeset", "Shapeset", "shapeset",
                     "Shapeset-3x2: one or two triangles, parallelograms, ellipses; made on the fly",
-                    (32, 32), 9, version=2, inputs="symmetric", built_in=True),
+                    (32, 32), 9, version=2, inputs="symmetric", chance=100 * 5 / 6, built_in=True),
         DatasetInfo("mnist", "MNIST", "mnist",
-                    "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10),
+                    "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10, chance=88.65),
         DatasetInfo("cifar10", "CIFAR-10", "cifar10",
-                    "small colour photographs: 40,000 / 10,000 / 10,000", (3, 32, 32), 10),
+                    "small colour photographs: 40,000 / 10,000 / 10,000", (3, 32, 32), 10, chance=90.0),
         DatasetInfo("small_imagenet", "ImageNet", "small_imagenet",
-                    "Small-ImageNet: grey photographs in ten WordNet classes, rebuilt", (37, 37), 10),
+                    "Small-ImageNet: grey photographs in ten WordNet classes, rebuilt", (37, 37), 10, chance=90.0),
     ]
 }  # fmt: skip

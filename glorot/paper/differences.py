@@ -4,6 +4,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
+from glorot.datasets import DATASETS
 from glorot.paper.repeats import Repeats
 from glorot.reporting.significance import (
     DEFAULT_TEST,
@@ -20,8 +21,7 @@ LAST = 5  # evaluations: the error moves from one to the next by more than a tes
 Z = 2.807  # two-sided p = 0.005
 ONE_SIDED = 2.576  # p = 0.005
 
-# % wrong: always one class
-CHANCE = {"shapeset": 250 / 3, "mnist": 88.65, "cifar10": 90.0, "small_imagenet": 90.0}
+CHANCE = {name: info.chance for name, info in DATASETS.items() if info.chance}  # % wrong: always one class
 
 SHORT = {MCNEMAR: "McNemar", PROPORTIONS: "two proportions", SEED_TESTS["pooled"]: "Student"}
 

@@ -5,6 +5,7 @@ function has its own colour, and the initialization its dashes. The colour-blind
 """
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,30 +59,6 @@ class Histograms:
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
-    """One run. updates: (t,). errors: (t,), percent."""
-
-    label: str
-    activation: str
-    initializer: str
-    updates: np.ndarray
-    errors: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Curves:
-    """chance: error in percent of always answering one class, where that is to be drawn."""
-
-    title: str
-    curves: list[Curve]
-    chance: float | None = None
-
-    @property
-    def longest(self) -> int:
-        return int(max(curve.updates[-1] for curve in self.curves))
-
-
-@dataclass(frozen=True, eq=False)
 class Surfaces:
     """Costs over two weights, by what they are called. costs[name][i, j]: where the weight of layer 1 is w1[j] and that
     of layer 2 is w2[i]."""
@@ -108,6 +85,7 @@ class Page(Generic[Panel]):
 
 WIDTH = 7.0  # inches: that of the text on a page of A4 or letter
 DPI = 160
+CAPTION_WIDTH = 115  # letters
 STYLE: Any = {
     "font.size": 9.0, "axes.titlesize": 9.5, "figure.titlesize": 10.5, "legend.fontsize": 8.0,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
@@ -123,8 +101,9 @@ OTHER_COLOR = "#000000"  # of activation functions that someone adds: the eighth
 DASHES: dict[str, Any] = {
     "standard": "-", "normalized": (0, (4, 1.5)), "standard_normal": ":", "scaled_normal": "-.",
 }  # fmt: skip
+SHALLOWER_DASHES = (0, (1, 1))  # of a method's second depth
 OTHER_DASHES = [(0, (6, 1, 1, 1)), (0, (2, 1)), (0, (1, 2)), (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 1))]
-SHADE = "#777777"
+SHADE, DIM = "#777777", "#444444"  # of bands and guides; of small print
 MARKERS = "osD^vP*X"
 MAGNIFIED = 5  # a panel that takes less than a fifth of the x axis is shown magnified as well ...
 INSET = (0.58, 0.52, 0.4, 0.4)  # ... here: left, bottom, width, height, in parts of the axes
@@ -138,6 +117,11 @@ def dashes(initializer: str) -> Any:
     """The line style of an initialization."""
     others = [name for name in INITIALIZERS if name not in DASHES]
     return DASHES.get(initializer) or OTHER_DASHES[others.index(initializer) % len(OTHER_DASHES)]
+
+
+def method_style(activation: str, initializer: str) -> dict[str, Any]:
+    """Colour and line style of a method's line."""
+    return {"color": COLORS.get(activation, OTHER_COLOR), "linestyle": dashes(initializer)}
 
 
 def layer_color(layer: int, layers: int) -> Any:
@@ -160,12 +144,17 @@ def sheet(page: Page[Any], title: str, height: float, **options: Any) -> Iterato
         figure = pictures.new(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
         axes = figure.subplots(1, len(page.panels), squeeze=False, **options)[0]
         figure.suptitle(plain(title))
-        figure.supxlabel(plain(page.caption), fontsize=7.5, color="#444444")
+        figure.supxlabel(plain(wrapped(page.caption)), fontsize=7.5, color=DIM)
         for panel, one in zip(page.panels, axes, strict=True):
             one.set_title(plain(panel.title))
         yield figure, list(axes)
         figure.draw_without_rendering()  # lays the figure out, once for both of its files
         figure.set_layout_engine("none")
+
+
+def wrapped(caption: str) -> str:
+    """Its lines, none longer than the page is wide."""
+    return "\n".join(textwrap.fill(line, CAPTION_WIDTH) for line in caption.splitlines())
 
 
 def rendered(figure: "Figure", form: str) -> bytes:
@@ -343,32 +332,4 @@ def surfaces(page: Page[Surfaces], title: str) -> "Figure":
             one.set_box_aspect((4, 4, 3), zoom=1.05)  # leaves room for the labels
             handles = [Patch(color=color, label=plain(name)) for name, color in colors.items()]
             figure.legend(handles=handles, loc="outside right center", frameon=False)
-    return figure
-
-
-def errors(page: Page[Curves], title: str) -> "Figure":
-    """Test error over time: one line a method."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    with sheet(page, title, 3.6) as (figure, axes):
-        unit = unit_of_time(page)
-        time_axis(axes, unit)
-        axes[0].set_ylabel("test error (%)")
-        handles: dict[str, Any] = {}
-        for panel, one in zip(page.panels, axes, strict=True):
-            if panel.chance:
-                handles["one class for all"] = one.axhline(panel.chance, color="#777777", linewidth=1, linestyle=":")
-            for curve in panel.curves:
-                handles[curve.label] = one.plot(
-                    curve.updates / unit,
-                    curve.errors,
-                    color=COLORS.get(curve.activation, OTHER_COLOR),
-                    linestyle=dashes(curve.initializer),
-                )[0]
-            if min(curve.errors.min() for curve in panel.curves) < 10:  # from 90 % down to 2 %
-                one.set_yscale("log")
-                one.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-                one.yaxis.set_major_formatter("{x:g}")
-                one.yaxis.set_minor_locator(NullLocator())
-        figure.legend(handles.values(), handles.keys(), loc="outside right center", frameon=False)
     return figure

@@ -7,7 +7,7 @@ network before its first update.
 
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,69 +16,44 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glorot.datasets import DATASETS, Dataset, load, pinned
-from glorot.errors import DataError, ResultsError
+from glorot.errors import DataError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
-from glorot.paper import drawing
-from glorot.paper.drawing import Curve, Curves, Histograms, Images, Moments, Page, Surfaces
+from glorot.paper import drawing, error_curves
+from glorot.paper.alike import NotDrawn, Selection, Shown, described, how_to_get, level, select, settings_of
+from glorot.paper.drawing import Histograms, Images, Moments, Page, Surfaces
+from glorot.paper.table1 import LOSS
 from glorot.randomness import generator
 from glorot.results.store import write_bytes
-from glorot.results.stored import StoredRun, longest, matching
+from glorot.results.stored import StoredRun
 from glorot.sweeps.settings import DEFAULT_DEPTH, DEFAULT_WIDTH, Probes
 from glorot.training.probes import BINS, ProbeRow, measure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
 
-HOW_TO_GET = "glorot run figures (or figures-quick)"
-
-
-class NotDrawn(ResultsError):
-    """A figure, or a part of one, for which something is not there: what it needs and how to get it."""
-
 
 # Runs ----------------------------------------------------------------------------------------------
 
 
-def alike(runs: Iterable[StoredRun], dataset: str = "shapeset") -> list[StoredRun]:
-    """The runs the paper's figures are about: on this data set, with its cost and hidden layers of one size."""
-    found = matching(runs, dataset=dataset, loss="cross_entropy")
-    return [run for run in found if len(set(run.hidden)) == 1]
+def probed(runs: Iterable[StoredRun]) -> list[Shown]:
+    """The settings on Shapeset, with the paper's cost and hidden layers of one size, in whose networks was looked."""
+    fitting = (run for run in runs if run["dataset"] == "shapeset" and run["loss"] == LOSS and level(run))
+    return settings_of(run for run in fitting if len(run.probes))
 
 
-def probed(runs: Iterable[StoredRun], method: str, depth: int | None = None) -> StoredRun | None:
-    """The probed run to show for a method. depth: hidden layers; None: the paper's five where there are such runs."""
-    found = [run for run in matching(alike(runs), method=method) if len(run.probes)]
-    deep = [run for run in found if len(run.hidden) == (depth or DEFAULT_DEPTH)]
-    return best(deep if depth or deep else found)
+def needed(runs: Iterable[StoredRun], *methods: str) -> Selection:
+    """Probed runs of each of the methods: with the paper's five layers where there are such. Raises NotDrawn."""
+    selection = select((one for one in probed(runs) if one.method in methods), together=methods)
+    if missing := [method for method in methods if method not in selection.by_label]:
+        raise NotDrawn(f"needs probed runs on Shapeset of {' and '.join(missing)}; {how_to_get()}")
+    return selection
 
 
-def best(runs: Sequence[StoredRun]) -> StoredRun | None:
-    """The longest run that did not diverge; a diverged one where there is no other."""
-    return longest([run for run in runs if run["status"] == "done"] or runs)
-
-
-def needed(runs: Sequence[StoredRun], *methods: str) -> list[StoredRun]:
-    """A probed run for each of the methods. Raises NotDrawn."""
-    found = [probed(runs, method) for method in methods]
-    missing = [method for method, run in zip(methods, found, strict=True) if run is None]
-    if missing:
-        raise NotDrawn(f"needs probed runs on Shapeset of {' and '.join(missing)}; {HOW_TO_GET}")
-    return [run for run in found if run is not None]
-
-
-def settings_text(runs: Iterable[StoredRun]) -> str:
-    """What was run, for the line under a figure: sizes, updates and learning rates, which are not the paper's."""
-
-    def joined(texts: Iterable[str]) -> str:
-        return " or ".join(dict.fromkeys(texts))
-
-    runs = list(runs)
-    hidden = joined(f"{len(run.hidden)} x {run.hidden[0]}" for run in runs)
-    counts = joined(f"{updates:,}" for updates in sorted({int(run["updates"]) for run in runs}))
-    rates = joined(f"{rate:g}" for rate in sorted({float(run["learning_rate"]) for run in runs}, reverse=True))
-    size = joined(str(run["batch_size"]) for run in runs)
-    return f"hidden layers {hidden}; {counts} updates of {size} examples; learning rate {rates}"
+def caption(selection: Selection, said: Collection[str] = ()) -> str:
+    """What was run. A figure of what is in a network shows that of one seed. said: as `described` has it."""
+    seeds = dict.fromkeys(str(one.runs[0]["seed"]) for one in selection)
+    return f"{described(selection, said)}; seed {' or '.join(seeds)}"
 
 
 # Figures -------------------------------------------------------------------------------------------
@@ -107,27 +82,34 @@ def gallery(name: str, dataset: Dataset) -> Images:
 
 
 def sigmoid_activations(runs: Sequence[StoredRun], data: Path) -> Page[Moments]:
-    """Figure 2: sigmoid networks of four hidden layers, and of five where there is such a run."""
-    four, five = probed(runs, "Sigmoid", 4), probed(runs, "Sigmoid", 5)
-    if four is None:
-        raise NotDrawn(f"needs a probed run of Sigmoid with 4 hidden layers on Shapeset; {HOW_TO_GET}")
-    shown = [run for run in (four, five) if run is not None]
-    panels = [moments(run, "activation", f"Sigmoid, {len(run.hidden)} hidden layers") for run in shown]
-    notes = [] if five else ["without the network of 5 hidden layers, of which there is no probed run"]
-    return Page(panels, settings_text(shown), notes)
+    """Figure 2: sigmoid networks of four and of five hidden layers, or of one of these depths; of one width."""
+    widths: dict[int, list[Shown]] = {}
+    for one in probed(runs):
+        if one.method == "Sigmoid" and len(one.hidden) in (4, 5):
+            widths.setdefault(one.hidden[0], []).append(one)
+    if not widths:
+        raise NotDrawn(f"needs a probed run of Sigmoid with 4 or 5 hidden layers on Shapeset; {how_to_get()}")
+    found = [select(ones, lambda one: f"{len(one.hidden)} hidden layers", {"hidden"}) for ones in widths.values()]
+    shown = max(found, key=lambda one: (len(one.by_label), one.width == DEFAULT_WIDTH, one.size))
+    panels = [moments(one, "activation", f"Sigmoid, {label}") for label, one in sorted(shown.by_label.items())]
+    notes = [f"without the network of {depth} hidden layers, of which there is no probed run"
+             for depth in (4, 5) if f"{depth} hidden layers" not in shown.by_label]  # fmt: skip
+    return Page(panels, f"{shown.width} units a layer; {caption(shown, {'hidden'})}", notes)
 
 
 def saturation(runs: Sequence[StoredRun], data: Path) -> Page[Moments]:
     """Figure 3: how far the activations of tanh and of softsign spread, layer by layer."""
-    shown = needed(runs, "Tanh", "Softsign")
-    return Page([moments(run, "activation") for run in shown], settings_text(shown))
+    return over_time(runs, "activation", "Tanh", "Softsign")
 
 
 def final_activations(runs: Sequence[StoredRun], data: Path) -> Page[Histograms]:
     """Figure 4: histograms of activations at the end of training."""
-    shown = needed(runs, "Tanh", "Softsign")
-    panels = [histograms(run.probes, "activation", run.method, int(run.probes["update"].max())) for run in shown]
-    return Page(panels, settings_text(shown))
+    selection = needed(runs, "Tanh", "Softsign")
+    panels = []
+    for method in ("Tanh", "Softsign"):
+        probes = selection.by_label[method].runs[0].probes
+        panels.append(histograms(probes, "activation", method, int(probes["update"].max())))
+    return Page(panels, caption(selection))
 
 
 def surfaces(runs: Sequence[StoredRun], data: Path) -> Page[Surfaces]:
@@ -178,46 +160,26 @@ def initial_weight_gradients(runs: Sequence[StoredRun], data: Path) -> Page[Hist
 
 def weight_gradients(runs: Sequence[StoredRun], data: Path) -> Page[Moments]:
     """Figure 9: the standard deviation of weight gradients during training."""
-    shown = needed(runs, "Tanh", "Tanh N")
-    return Page([moments(run, "weight_gradient") for run in shown], settings_text(shown))
+    return over_time(runs, "weight_gradient", "Tanh", "Tanh N")
 
 
 def normalized_saturation(runs: Sequence[StoredRun], data: Path) -> Page[Moments]:
     """Figure 10: as figure 3, for tanh with the normalized initialization."""
-    shown = needed(runs, "Tanh N")
-    return Page([moments(run, "activation") for run in shown], settings_text(shown))
-
-
-def online_errors(runs: Sequence[StoredRun], data: Path) -> Page[Curves]:
-    """Figure 11: test error on Shapeset, every method. The paper's curve with pre-training is not reproduced."""
-    panel, shown = curves(runs, "shapeset")
-    text = f"{settings_text(shown)}\n(the paper's figure also has a network pre-trained with denoising auto-encoders)"
-    return Page([panel], text)
-
-
-def finite_errors(runs: Sequence[StoredRun], data: Path) -> Page[Curves]:
-    """Figure 12: test error on MNIST and on CIFAR-10, or on the one that was run."""
-    panels: list[Curves] = []
-    shown: list[StoredRun] = []
-    notes: list[str] = []
-    for dataset in ("mnist", "cifar10"):
-        try:
-            panel, more = curves(runs, dataset)
-        except NotDrawn as missing:
-            notes.append(str(missing))
-            continue
-        panels.append(panel)
-        shown += more
-    if not panels:
-        raise NotDrawn(f"needs runs on MNIST or CIFAR-10; {HOW_TO_GET_MORE}")
-    return Page(panels, settings_text(shown), notes)
+    return over_time(runs, "activation", "Tanh N")
 
 
 # Data ----------------------------------------------------------------------------------------------
 
 
-def moments(run: StoredRun, quantity: str, title: str = "") -> Moments:
-    """What a run's probes saw of one quantity over time, in its hidden layers."""
+def over_time(runs: Sequence[StoredRun], quantity: str, *methods: str) -> Page[Moments]:
+    """A panel for each of these methods. Raises NotDrawn."""
+    selection = needed(runs, *methods)
+    return Page([moments(selection.by_label[method], quantity, method) for method in methods], caption(selection))
+
+
+def moments(shown: Shown, quantity: str, title: str) -> Moments:
+    """What the probes of a setting's first seed saw of one quantity over time, in its hidden layers."""
+    run = shown.runs[0]
     seen = run.probes[run.probes["quantity"] == quantity]
     layers = range(1, len(run.hidden) + 1)
 
@@ -226,8 +188,7 @@ def moments(run: StoredRun, quantity: str, title: str = "") -> Moments:
         return table.reindex(layers).to_numpy(np.float64)
 
     updates = np.sort(seen["update"].unique()).astype(np.int64)
-    columns = (by_layer(column) for column in ("mean", "std", "p2", "p98"))
-    return Moments(title or run.method, updates, *columns)
+    return Moments(title, updates, *(by_layer(column) for column in ("mean", "std", "p2", "p98")))
 
 
 def histograms(rows: Any, quantity: str, title: str, update: int = 0) -> Histograms:
@@ -248,28 +209,6 @@ def histograms(rows: Any, quantity: str, title: str, update: int = 0) -> Histogr
         edges.append(borders[cut : len(borders) - cut])
         densities.append((counts / counts.sum() / np.diff(borders))[cut : BINS - cut])
     return Histograms(title, np.array(edges), np.array(densities))
-
-
-def curves(runs: Sequence[StoredRun], dataset: str) -> tuple[Curves, list[StoredRun]]:
-    """The test error of each method's longest run, and these runs. Raises NotDrawn where there is none."""
-    found = alike(runs, dataset)
-    label = DATASETS[dataset].label
-    how = HOW_TO_GET if dataset == "shapeset" else HOW_TO_GET_MORE
-    if not found:
-        raise NotDrawn(f"needs runs on {label}; {how}")
-    by_method = {run.method: best(matching(found, method=run.method)) for run in found}
-    shown = sorted(  # one that diverged before its first evaluation has no curve
-        (run for run in by_method.values() if run and len(run.history)), key=lambda run: ORDER.index(run["activation"])
-    )
-    if not shown:
-        raise NotDrawn(f"needs runs on {label} that did not diverge at once; {how}")
-    lines = []
-    for run in shown:
-        name = run.method + (" (diverged)" if run["status"] == "diverged" else "")
-        updates = run.history["update"].to_numpy(np.int64)
-        errors = run.history["test_error"].to_numpy(np.float64)
-        lines.append(Curve(name, run["activation"], run["initializer"], updates, errors))
-    return Curves(label, lines, CHANCE.get(dataset)), shown
 
 
 def before_training(quantity: str) -> Page[Histograms]:
@@ -352,12 +291,9 @@ def contact_sheet(pictures: Sequence[Path], columns: int = 3, width: int = 560) 
 
 # Tables --------------------------------------------------------------------------------------------
 
-HOW_TO_GET_MORE = "glorot run figures"
 GALLERY = 32  # images of each data set in figure 1
 GALLERY_SIZE = 64  # edge of Shapeset's images there, as in the paper
-ORDER = list(ACTIVATIONS)  # of the curves in a legend
 INITIALIZATIONS = {"standard": "Tanh, standard initialization", "normalized": "Tanh, normalized initialization"}
-CHANCE = {"shapeset": 100 * 5 / 6}  # %, always answering one of the commonest classes
 
 # Figure 5: few units, so that one weight of each layer matters; so far out that the costs' shapes show; more than one
 # example, as one alone can be fitted, and its cross-entropy then be next to 0.
@@ -385,6 +321,8 @@ FIGURES = {
     8: PaperFigure("weight gradients at initialization", initial_weight_gradients, drawing.weight_densities),
     9: PaperFigure("weight gradients during training", weight_gradients, drawing.gradient_spreads),
     10: PaperFigure("activations during training, tanh, normalized", normalized_saturation, drawing.spreads),
-    11: PaperFigure("test error during online training on Shapeset", online_errors, drawing.errors),
-    12: PaperFigure("test error during training on MNIST and CIFAR-10", finite_errors, drawing.errors),
+    11: PaperFigure("test error during online training on Shapeset", error_curves.online_errors, error_curves.errors),
+    12: PaperFigure(
+        "test error during training on MNIST and CIFAR-10", error_curves.finite_errors, error_curves.errors
+    ),
 }
