@@ -189,6 +189,17 @@ def test_no_difference_is_silent(tmp_path, field):
     assert ("Softsign*" in said) == marked
 
 
+def test_results_of_an_older_data_set_say_so(tmp_path):
+    """And stand behind those of today's."""
+    store(tmp_path, "old", hidden=DEEP, updates=900, inputs="", data="")
+    assert "inputs unit; data version 1" in page(11, gather([tmp_path])).caption
+    store(tmp_path, "new", hidden=DEEP)
+    store(tmp_path, "old-softsign", "softsign", hidden=DEEP, inputs="", data="")
+    caption = page(11, gather([tmp_path])).caption
+    assert curves(tmp_path)["Tanh"].updates[-1] == 100
+    assert "inputs symmetric (unit: Softsign*); data version 2 (version 1: Softsign*)" in caption
+
+
 def test_sigmoid_of_four_layers_stands_beside_that_of_five(tmp_path):
     """The paper found this depth best for it. Only if it is alike in all else."""
     store(tmp_path, "five", "sigmoid", hidden=DEEP)
@@ -219,6 +230,7 @@ def test_the_rate_is_the_one_that_select_chose(tmp_path, searched):
     """Not the one of the run with the lowest validation error: a seed of the other rate is lower, its mean is not."""
     (tmp_path / "sweep.yaml").write_text(SEARCH + "search: {updates: 50, seeds: 2}\n" * searched)
     sweep = config.load(tmp_path / "sweep.yaml")
+    (tmp_path / "sweep.yaml").write_text(config.dump(sweep))
     runs = expand(sweep, "cpu")
     for run in [*search.flat(search.short_runs(sweep, runs)), *runs]:
         rate, seed, short = run.settings.learning_rate, run.settings.seed, run.settings.updates == 50

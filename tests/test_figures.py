@@ -14,7 +14,7 @@ from test_results import a_provenance, a_record
 
 from glorot.cli import report as report_command
 from glorot.cli.main import cli
-from glorot.datasets import Examples, FiniteDataset, wordnet
+from glorot.datasets import DATASETS, Examples, FiniteDataset, wordnet
 from glorot.datasets.shapeset import CLASS_NAMES, Shapeset
 from glorot.errors import DataError
 from glorot.models.activations import ACTIVATIONS
@@ -54,6 +54,10 @@ def store(
 ):
     """Write one finished run; its test error falls from 90 % to 40 % + salt."""
     updates = changes.get("updates", 100)
+    info = DATASETS[changes.get("dataset", "shapeset")]
+    own = {"inputs": info.inputs} if info.inputs != "unit" else {}
+    own |= {"data": f"version {info.version}"} if info.version > 1 else {}
+    changes = own | changes
     record = a_record(
         run_id, activation=activation, initializer=initializer, depth=len(hidden), hidden="-".join(map(str, hidden)),
         method=f"{activation} {initializer}", **changes,

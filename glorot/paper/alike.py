@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
+from glorot.datasets import DATASETS
 from glorot.errors import ResultsError
 from glorot.paper.repeats import WATCHING, settings_key
 from glorot.results.stored import StoredRun, text_of
@@ -175,13 +176,12 @@ def _preference(one: Shown) -> tuple[int, float, str]:
 
 
 def usual_settings(dataset: str) -> dict[str, str]:
-    """What a sweep that says no more than it must gives, as text: the paper's network on a data set."""
-    try:
-        settings = Settings(dataset=dataset, activation="tanh", learning_rate=1.0, updates=1)
-    except ValueError:  # built here, of images that are not looked at now
-        settings = Settings(dataset="shapeset", activation="tanh", learning_rate=1.0, updates=1)
+    """What a sweep that says no more than it must gives, as text: the paper's network on a data set of DATASETS."""
+    settings = Settings(dataset=dataset, activation="tanh", learning_rate=1.0, updates=1)
     values = {name: getattr(settings, name) for name in COLUMNS if name in Settings.model_fields}
-    return {name: "" if value is None else label_of(value) for name, value in values.items()}
+    version = DATASETS[dataset].version
+    texts = {name: "" if value is None else label_of(value) for name, value in values.items()}
+    return texts | {"data": f"version {version}" if version > 1 else ""}
 
 
 # In words. -----------------------------------------------------------------------------------------
