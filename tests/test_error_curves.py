@@ -192,12 +192,12 @@ def test_no_difference_is_silent(tmp_path, field):
 def test_results_of_an_older_data_set_say_so(tmp_path):
     """And stand behind those of today's."""
     store(tmp_path, "old", hidden=DEEP, updates=900, inputs="", data="")
-    assert "inputs unit; data version 1" in page(11, gather([tmp_path])).caption
+    assert "inputs unit; data set version 1" in page(11, gather([tmp_path])).caption
     store(tmp_path, "new", hidden=DEEP)
     store(tmp_path, "old-softsign", "softsign", hidden=DEEP, inputs="", data="")
     caption = page(11, gather([tmp_path])).caption
     assert curves(tmp_path)["Tanh"].updates[-1] == 100
-    assert "inputs symmetric (unit: Softsign*); data version 2 (version 1: Softsign*)" in caption
+    assert "inputs symmetric (unit: Softsign*); data set version 2 (version 1: Softsign*)" in caption
 
 
 def test_sigmoid_of_four_layers_stands_beside_that_of_five(tmp_path):

@@ -19,7 +19,7 @@ from glorot.datasets.shapeset import CLASS_NAMES, Shapeset
 from glorot.errors import DataError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
-from glorot.paper import drawing, figures
+from glorot.paper import cost_surfaces, drawing, figures
 from glorot.paper.figures import FIGURES, NotDrawn
 from glorot.results.store import Store
 from glorot.results.stored import gather
@@ -92,7 +92,7 @@ def runs(tmp_path):
 def small(monkeypatch):
     """Networks for figures 6-8 that take no time."""
     monkeypatch.setattr(figures, "DEFAULT_WIDTH", 20)
-    monkeypatch.setattr(figures, "SURFACE_POINTS", 7)
+    monkeypatch.setattr(cost_surfaces, "POINTS", 7)
     figures.first_look.cache_clear()
     yield
     figures.first_look.cache_clear()
@@ -155,9 +155,9 @@ def test_end_bins_of_gradients_are_not_drawn(runs):
 def test_surfaces_are_the_costs(loss, small):
     """Against the oracle, at some points; the weights that stay are drawn again."""
     (surfaces,) = page(5, []).panels
-    cost = surfaces.costs[figures.SURFACE_TITLES[loss]]
-    n, classes, examples = figures.SURFACE_UNITS, figures.SURFACE_CLASSES, figures.SURFACE_EXAMPLES
-    draws = figures.generator(figures.SURFACE_SEED, "weights")
+    cost = surfaces.costs[cost_surfaces.TITLES[loss]]
+    n, classes, examples = cost_surfaces.UNITS, cost_surfaces.CLASSES, cost_surfaces.EXAMPLES
+    draws = cost_surfaces.generator(cost_surfaces.SEED, "weights")
     x = draws.standard_normal((examples, n))
     hidden, output = (draws.uniform(-1, 1, (units, n)) / np.sqrt(n) for units in (n, classes))
     targets = draws.integers(classes, size=examples)
@@ -175,7 +175,7 @@ def test_cross_entropy_lies_above_the_quadratic_cost_which_has_the_plateaus():
         scaled = cost / cost.max()
         return np.abs(np.gradient(scaled, surfaces.w2, axis=0))[scaled > 0.9].mean()
 
-    cross_entropy, quadratic = (surfaces.costs[title] for title in figures.SURFACE_TITLES.values())
+    cross_entropy, quadratic = (surfaces.costs[title] for title in cost_surfaces.TITLES.values())
     assert (cross_entropy > quadratic).all()
     assert slope_at_the_worst(quadratic) < slope_at_the_worst(cross_entropy) / 4
 
@@ -187,7 +187,7 @@ def test_both_surfaces_stand_on_one_axis(small):
     assert axes.get_zlim()[0] == 0
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("a weight of layer 1", "a weight of layer 2")
     (legend,) = drawn.legends
-    assert [text.get_text() for text in legend.get_texts()] == list(figures.SURFACE_TITLES.values())
+    assert [text.get_text() for text in legend.get_texts()] == list(cost_surfaces.TITLES.values())
 
 
 @pytest.mark.parametrize("number", [6, 7, 8])

@@ -234,6 +234,6 @@ WORDS: dict[str, tuple[str, Callable[[str], str]]] = {
     "batch_size": ("minibatch {}", str),
     "updates": ("updates {}", lambda updates: f"{int(updates):,}"),
     "learning_rate": ("learning rate {}", lambda rate: f"{float(rate):g}"),
-    "data": ("data {}", lambda about: about or "version 1"),
+    "data": ("data set {}", lambda about: about or "version 1"),
 }
 ALWAYS = frozenset(WORDS) - {"data"}

@@ -58,17 +58,6 @@ class Histograms:
     densities: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Surfaces:
-    """Costs over two weights, by what they are called. costs[name][i, j]: where the weight of layer 1 is w1[j] and that
-    of layer 2 is w2[i]."""
-
-    title: str
-    w1: np.ndarray
-    w2: np.ndarray
-    costs: dict[str, np.ndarray]
-
-
 Panel = TypeVar("Panel")
 
 
@@ -85,7 +74,7 @@ class Page(Generic[Panel]):
 
 WIDTH = 7.0  # inches: that of the text on a page of A4 or letter
 DPI = 160
-CAPTION_WIDTH = 115  # letters
+CAPTION_WIDTH = 125  # letters
 STYLE: Any = {
     "font.size": 9.0, "axes.titlesize": 9.5, "figure.titlesize": 10.5, "legend.fontsize": 8.0,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
@@ -107,8 +96,6 @@ SHADE, DIM = "#777777", "#444444"  # of bands and guides; of small print
 MARKERS = "osD^vP*X"
 MAGNIFIED = 5  # a panel that takes less than a fifth of the x axis is shown magnified as well ...
 INSET = (0.58, 0.52, 0.4, 0.4)  # ... here: left, bottom, width, height, in parts of the axes
-SURFACE_COLORS = ("#0072B2", "#E69F00")
-SURFACE_VIEW = (12, -120)  # degrees: up, around
 EPOCH = 20_000  # updates, in the paper's figures
 LONG = 10 * EPOCH  # from here on time is shown in epochs
 
@@ -310,26 +297,3 @@ def outlines(one: "Axes", panel: Histograms, power: int, lowest: float | None, l
         one.set_yscale("log")
     if lowest is not None:
         one.set_ylim(bottom=lowest)
-
-
-def surfaces(page: Page[Surfaces], title: str) -> "Figure":
-    """All costs over the same two axes, the lowest drawn first, seen from little above so that each shows."""
-    from matplotlib.patches import Patch
-
-    with sheet(page, title, 3.8, subplot_kw={"projection": "3d"}) as (figure, axes):
-        one: Any  # an Axes3D, which has no types
-        for panel, one in zip(page.panels, axes, strict=True):
-            x, y = np.meshgrid(panel.w1, panel.w2)
-            colors = dict(zip(panel.costs, SURFACE_COLORS, strict=False))
-            for name in sorted(panel.costs, key=lambda name: panel.costs[name].max()):
-                one.plot_surface(x, y, panel.costs[name], color=colors[name], alpha=0.85, rcount=len(x), ccount=len(x),
-                                 linewidth=0.2, edgecolor="#333333")  # fmt: skip
-            one.set(xlabel="a weight of layer 1", ylabel="a weight of layer 2", zlabel="cost (mean)")
-            one.set_zlim(bottom=0)
-            for axis, ends in ((one.xaxis, panel.w1), (one.yaxis, panel.w2)):
-                axis.set_ticks(np.linspace(ends[0], ends[-1], 5))
-            one.view_init(*SURFACE_VIEW)
-            one.set_box_aspect((4, 4, 3), zoom=1.05)  # leaves room for the labels
-            handles = [Patch(color=color, label=plain(name)) for name, color in colors.items()]
-            figure.legend(handles=handles, loc="outside right center", frameon=False)
-    return figure

@@ -17,13 +17,10 @@ import numpy as np
 
 from glorot.datasets import DATASETS, Dataset, load, pinned
 from glorot.errors import DataError
-from glorot.models.activations import ACTIVATIONS
-from glorot.models.losses import LOSSES
-from glorot.paper import drawing, error_curves
+from glorot.paper import cost_surfaces, drawing, error_curves
 from glorot.paper.alike import NotDrawn, Selection, Shown, described, how_to_get, level, select, settings_of
-from glorot.paper.drawing import Histograms, Images, Moments, Page, Surfaces
+from glorot.paper.drawing import Histograms, Images, Moments, Page
 from glorot.paper.table1 import LOSS
-from glorot.randomness import generator
 from glorot.results.store import write_bytes
 from glorot.results.stored import StoredRun
 from glorot.sweeps.settings import DEFAULT_DEPTH, DEFAULT_WIDTH, Probes
@@ -110,37 +107,6 @@ def final_activations(runs: Sequence[StoredRun], data: Path) -> Page[Histograms]
         probes = selection.by_label[method].runs[0].probes
         panels.append(histograms(probes, "activation", method, int(probes["update"].max())))
     return Page(panels, caption(selection))
-
-
-def surfaces(runs: Sequence[StoredRun], data: Path) -> Page[Surfaces]:
-    """Figure 5: two costs of a small tanh network over two of its weights, one in each layer, mean over examples."""
-    n, classes, examples = SURFACE_UNITS, SURFACE_CLASSES, SURFACE_EXAMPLES
-    draws = generator(SURFACE_SEED, "weights")
-    x = draws.standard_normal((examples, n))
-    hidden, output = draws.uniform(-1, 1, (n, n)) / np.sqrt(n), draws.uniform(-1, 1, (classes, n)) / np.sqrt(n)
-    goals = np.float32(draws.integers(classes, size=examples)[:, None] == np.arange(classes))
-    weights = np.linspace(-SURFACE_REACH, SURFACE_REACH, SURFACE_POINTS)
-    tanh = np.vectorize(ACTIVATIONS["tanh"].value, otypes=[np.float32])
-    costs = {title: np.empty((len(weights), len(weights))) for title in SURFACE_TITLES.values()}
-    for column, w1 in enumerate(weights):
-        hidden[0, 0] = w1
-        a = tanh(np.float32(x @ hidden.T))
-        for row, w2 in enumerate(weights):
-            output[0, 0] = w2
-            logits = np.float32(a @ output.T)
-            for name, title in SURFACE_TITLES.items():
-                costs[title][row, column] = mean_cost(name, logits, goals)
-    made = f"{n} inputs, {n} tanh units, {classes} outputs; {examples} random inputs and targets, random weights"
-    return Page([Surfaces("", weights, weights, costs)], f"{made} (seed {SURFACE_SEED})")
-
-
-def mean_cost(name: str, logits: np.ndarray, goals: np.ndarray) -> float:
-    """A loss, mean over examples. logits, goals: (examples, classes) float32."""
-    loss, total = LOSSES[name], 0.0
-    for example, targets in zip(logits, goals, strict=True):
-        normalizer = loss.normalizer(example)
-        total += sum(float(loss.value(z, normalizer, t)) for z, t in zip(example, targets, strict=True))
-    return total / len(logits)
 
 
 def initial_activations(runs: Sequence[StoredRun], data: Path) -> Page[Histograms]:
@@ -295,11 +261,6 @@ GALLERY = 32  # images of each data set in figure 1
 GALLERY_SIZE = 64  # edge of Shapeset's images there, as in the paper
 INITIALIZATIONS = {"standard": "Tanh, standard initialization", "normalized": "Tanh, normalized initialization"}
 
-# Figure 5: few units, so that one weight of each layer matters; so far out that the costs' shapes show; more than one
-# example, as one alone can be fitted, and its cross-entropy then be next to 0.
-SURFACE_UNITS, SURFACE_CLASSES, SURFACE_EXAMPLES, SURFACE_SEED, SURFACE_REACH, SURFACE_POINTS = 4, 3, 5, 5, 6.0, 41
-SURFACE_TITLES = {"cross_entropy": "cross-entropy\n(softmax)", "quadratic": "quadratic cost\n(sigmoid outputs)"}
-
 
 @dataclass(frozen=True)
 class PaperFigure:
@@ -315,7 +276,7 @@ FIGURES = {
     2: PaperFigure("activations of sigmoid networks during training", sigmoid_activations, drawing.bands),
     3: PaperFigure("activations during training, tanh and softsign", saturation, drawing.spreads),
     4: PaperFigure("activations at the end of training", final_activations, drawing.final_densities),
-    5: PaperFigure("two costs over two weights, one in each layer", surfaces, drawing.surfaces),
+    5: PaperFigure("two costs over two weights, one in each layer", cost_surfaces.surfaces, cost_surfaces.drawn),
     6: PaperFigure("activations at initialization", initial_activations, drawing.activation_densities),
     7: PaperFigure("back-propagated gradients at initialization", initial_gradients, drawing.gradient_densities),
     8: PaperFigure("weight gradients at initialization", initial_weight_gradients, drawing.weight_densities),

@@ -1,6 +1,6 @@
 """The stored runs of one or more sweeps together: what figures and the scorecard read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,22 +76,3 @@ def gather(folders: Iterable[Path]) -> list[StoredRun]:
             if row["status"] in ("done", "diverged"):
                 runs.setdefault(str(row["run_id"]), StoredRun(folder, {str(key): value for key, value in row.items()}))
     return list(runs.values())
-
-
-def matching(runs: Iterable[StoredRun], **wanted: Any) -> list[StoredRun]:
-    """The runs with these values of columns, of `method` (the paper's name) or of `hidden` (a tuple)."""
-
-    def value(run: StoredRun, key: str) -> Any:
-        return getattr(run, key) if key in ("method", "hidden") else run[key]
-
-    return [run for run in runs if all(value(run, key) == one for key, one in wanted.items())]
-
-
-def longest(runs: Sequence[StoredRun]) -> StoredRun | None:
-    """The run with the most updates; of equals, that with the lowest validation error: the one to show for a method."""
-
-    def rank(run: StoredRun) -> tuple[int, float]:
-        error = float(run["valid_error"])
-        return -int(run["updates"]), error if error == error else float("inf")
-
-    return min(runs, key=rank, default=None)
