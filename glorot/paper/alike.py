@@ -209,7 +209,7 @@ def described(selection: Selection, said: Collection[str] = ()) -> str:
 
 def _fact(name: str, values: Mapping[str, str]) -> str:
     """ "60,000 updates (20,000: Tanh, Softsign)": what most have, and who has something else."""
-    title, shape = WORDS.get(name, (name.replace("_", " ") + " {}", lambda value: value or "none"))
+    title, shape = WORDS.get(name, (name.replace("_", " ") + " {}", lambda value: value or "not set"))
     return title.format(with_exceptions({label: shape(value) for label, value in values.items()}))
 
 

@@ -108,9 +108,10 @@ def curves(runs: Sequence[StoredRun], dataset: str) -> tuple[Curves, str]:
         raise NotDrawn(f"needs runs on {label} that did not diverge at once; {how_to_get(dataset)}")
     selection = with_four_layers(selection, found)
     names = {method: method + "*" * (method in selection.unlike) for method in selection.by_label}
-    text = described(selection.renamed(names), said={"learning_rate"}) + f"; {seeds_text(selection)}"
+    renamed = selection.renamed(names)
+    text = f"{described(renamed, said={'learning_rate'})}; {seeds_text(renamed)}"
     if selection.unlike:
-        text += "\n* has other settings than the rest, as said above"
+        text += "\n* trained with other settings than the others: see above"
     lines = [curve(one, names[method], TABLE_1[dataset].get(method)) for method, one in selection.by_label.items()]
     order = list(ACTIVATIONS)
     lines.sort(key=lambda line: (order.index(line.activation), line.initializer != "standard", line.label))
