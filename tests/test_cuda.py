@@ -126,7 +126,7 @@ def test_a_finite_data_set_stays_on_the_device():
     layers, examples = random_layers((6, 13, 4)), random_examples(7, 6, 4)
     dataset = FiniteDataset("some", 4, examples, examples, examples)
     made, other = on_cuda(layers, 2), on_cuda(layers, 2)
-    stream = Stream(dataset, 3, made.stage, made.keep)
+    stream = Stream(dataset, 3, made)
     for start, count in ((0, 4), (4, 6)):
         found, wanted = stream.take(start, count), dataset.train(3, start, count)
         assert bits(found.pixels.copy_to_host(), found.labels.copy_to_host()) == bits(
@@ -142,7 +142,7 @@ def test_a_data_set_too_large_for_the_device_comes_in_segments():
 
     examples = Examples(np.arange(12, dtype=np.uint8).reshape(6, 2), np.zeros(6, np.uint8))
     dataset = FiniteDataset("some", 1, examples, examples, examples)
-    staged = Stream(dataset, 3, lambda examples: ("staged", examples), keep).take(2, 3)
+    staged = Stream(dataset, 3, SimpleNamespace(stage=lambda examples: ("staged", examples), keep=keep)).take(2, 3)
     assert staged[0] == "staged"
     assert staged[1].pixels.tobytes() == dataset.train(3, 2, 3).pixels.tobytes()
 

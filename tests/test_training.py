@@ -55,6 +55,8 @@ class CountingDataset:
 class ScriptedKernels:
     """Update u has loss loss_of(u); evaluations have the losses evaluation_loss(update) and predict class 1."""
 
+    staging, threads = None, 1
+
     def __init__(self, batch_size=2, loss_of=lambda u: 1 / (u + 3), evaluation_loss=lambda update: 0.25):
         self.parameters = []
         self.batch_size, self.loss_of, self.evaluation_loss = batch_size, loss_of, evaluation_loss

@@ -87,8 +87,7 @@ def updates(setting: Setting, peer: str | None = None, rounds: int = 11) -> Cont
     network = our_kernels(setting)
     batches = 64 if setting.device == "cpu" else 1000
     examples = make_examples(setting, batches * setting.batch_size)
-    stage = getattr(network, "stage", None)
-    staged = stage(examples) if stage else None  # as PyTorch has them: on the device
+    staged = network.staging.stage(examples) if network.staging else None  # as PyTorch has them: on the device
 
     def ours(n: int) -> None:
         while n > 0:
@@ -146,7 +145,7 @@ def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict
             "read_write_gb_per_second": rates.read_write / 1e9,
             "gflops": rates.flops / 1e9,
             "ms_per_update": 1e3 * setting.floor_seconds(rates),
-            "barrier_us": 1e6 * getattr(rates, "barrier", 0.0),
+            "barrier_us": 1e6 * rates.barrier,
         },
         "share_of_floor": setting.floor_seconds(rates) / seconds,
         "us_per_evaluated_example": 1e6 * looks.median("glorot"),

@@ -96,11 +96,12 @@ def multiply_add(times):
 @dataclass(frozen=True)
 class Floor:
     """Rates of some threads together. read: bytes/s. read_write: bytes/s, counting both ways. flops: float32
-    operations/s, a fused multiply-add counting two."""
+    operations/s, a fused multiply-add counting two. barrier: seconds; a CPU's is not noticed."""
 
     read: float
     read_write: float
     flops: float
+    barrier: float = 0.0
 
 
 def measure(n_bytes: int, threads: int, repetitions: int = 7) -> Floor:

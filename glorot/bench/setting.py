@@ -42,7 +42,7 @@ class Setting:
         the arithmetic goes; on a GPU there is a barrier behind each layer, forward and backward."""
         forward, backward = self.flops
         n_bytes = 4 * self.weights
-        waiting = 2 * (len(self.sizes) - 1) * getattr(floor, "barrier", 0.0)
+        waiting = 2 * (len(self.sizes) - 1) * floor.barrier
         return (
             waiting
             + max(n_bytes / floor.read, forward / floor.flops)

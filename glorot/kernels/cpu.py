@@ -416,7 +416,7 @@ class Layout:
 class CpuKernels:
     """One network on the CPU: runs segments of updates, evaluates, probes, copies parameters in and out."""
 
-    device = "cpu"
+    staging = None
 
     def __init__(
         self,

@@ -217,8 +217,6 @@ class CudaKernels:
     Every method raises DeviceError where the GPU cannot, or cannot any more: out of memory, a lost device.
     """
 
-    device = "cuda"
-
     def __init__(
         self,
         sizes: tuple[int, ...],
@@ -271,6 +269,10 @@ class CudaKernels:
         with device_errors():
             self._weights.copy_to_device(weights, stream=self._queue.stream)
             self._queue.stream.synchronize()
+
+    @property
+    def staging(self) -> "CudaKernels":
+        return self
 
     def stage(self, examples: Examples) -> Staged:
         """Copy examples to the device: for train, from any thread, also while it runs."""

@@ -1,5 +1,6 @@
 """What every device's kernels offer."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,14 +9,48 @@ from glorot.datasets import Examples
 from glorot.models.network import Layer
 
 
+class Staging(Protocol):
+    """How examples come to a device with memory of its own, ahead of the training that takes them.
+
+    What comes back is for `Kernels.train`. Both may be called from any thread, also while it runs. Raises DeviceError.
+    """
+
+    def stage(self, examples: Examples) -> Any:
+        """Copy examples to the device."""
+        ...
+
+    def keep(self, examples: Examples) -> Callable[[np.ndarray], Any]:
+        """Copy a whole data set to the device, to stay. What it returns picks examples by their numbers, (n,) int64."""
+        ...
+
+
 class Kernels(Protocol):
-    """One network on one device (``cpu.py``, ``cuda.py``)."""
+    """One network on one device (``cpu.py``, ``cuda.py``).
+
+    levels: (256,) float32, what the network sees of each byte. threads: of the host. staging: None where train takes
+    examples as they are.
+    """
 
     parameters: list[Layer]
-    levels: np.ndarray  # (256,) float32: what the network sees of each byte
+    levels: np.ndarray
+    threads: int
 
-    def train(self, examples: Any) -> np.ndarray: ...  # Examples, or what `stage` of a GPU's kernels made of them
+    @property
+    def staging(self) -> Staging | None: ...
 
-    def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]: ...
+    def train(self, examples: Any) -> np.ndarray:
+        """SGD updates on consecutive minibatches: theta -= learning_rate * mean gradient.
 
-    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]: ...
+        examples: Examples, or what staging made of them. Returns the (updates,) float64 mean losses of the
+        minibatches, each before its update; where one is not finite it is the last, and its update was not made.
+        """
+        ...
+
+    def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+        """Losses (n,) float32 and predicted classes (n,) uint8."""
+        ...
+
+    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Activations a (n, units) of each hidden layer, and deltas dC/dz (n, units) of each hidden layer and of the
+        logits, float32; C is the loss of the one example. Changes nothing."""
+        ...

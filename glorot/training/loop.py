@@ -84,9 +84,8 @@ class Training:
         self.settings, self.dataset, self.kernels = settings, dataset, kernels
         self._valid = dataset.valid.first(settings.valid_examples)
         self._test = dataset.test.first(settings.test_examples)
-        stage, keep = getattr(kernels, "stage", None), getattr(kernels, "keep", None)
-        self._segment_bytes = STAGED_SEGMENT_BYTES if stage else SEGMENT_BYTES
-        self._stream = Stream(dataset, settings.seed, stage, keep, getattr(kernels, "threads", 1))
+        self._segment_bytes = STAGED_SEGMENT_BYTES if kernels.staging else SEGMENT_BYTES
+        self._stream = Stream(dataset, settings.seed, kernels.staging, kernels.threads)
         self.update = 0
         self.history: list[HistoryRow] = []
         self.probes: list[ProbeRow] = []

@@ -13,6 +13,7 @@ import numpy as np
 
 from glorot.datasets import Dataset, Examples, FiniteDataset
 from glorot.errors import DeviceError
+from glorot.kernels.protocol import Staging
 
 LEAST_SHARE = 256  # examples worth a thread of their own
 
@@ -20,23 +21,15 @@ LEAST_SHARE = 256  # examples worth a thread of their own
 class Stream:
     """Examples start .. start+count-1 of a seed's stream, for any device: a function of (seed, start, count) alone.
 
-    stage: copies examples to the device; None where the kernels take them as they are. keep: copies a whole data set
-    there and returns what picks examples of it by their numbers. threads: that make examples.
+    staging: the kernels'; None where they take examples as they are. threads: that make examples.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        seed: int,
-        stage: Callable[[Examples], Any] | None = None,
-        keep: Callable[[Examples], Callable[[np.ndarray], Any]] | None = None,
-        threads: int = 1,
-    ):
-        self.dataset, self.seed, self.stage = dataset, seed, stage
-        self._pick = None
-        if keep and isinstance(dataset, FiniteDataset):
+    def __init__(self, dataset: Dataset, seed: int, staging: Staging | None = None, threads: int = 1):
+        self.dataset, self.seed, self.staging = dataset, seed, staging
+        self._pick: Callable[[np.ndarray], Any] | None = None
+        if staging and isinstance(dataset, FiniteDataset):
             with contextlib.suppress(DeviceError):  # not enough memory for all of it: a segment at a time
-                self._pick = keep(dataset.examples)
+                self._pick = staging.keep(dataset.examples)
         self.threads = 1 if isinstance(dataset, FiniteDataset) else threads  # nothing to compute
         self._makers, self._ahead = ThreadPoolExecutor(self.threads), ThreadPoolExecutor(1)
         self._under_way: tuple[tuple[int, int], Future] | None = None
@@ -50,11 +43,11 @@ class Stream:
 
     def prepare(self, start: int, count: int) -> None:
         """Begin to make these, which are asked for next; nothing to do where they need no staging."""
-        if self.stage and count > 0:
+        if self.staging and count > 0:
             self._under_way = (start, count), self._ahead.submit(self._make, start, count)
 
     def _make(self, start: int, count: int) -> Any:
-        if not self.stage:
+        if not self.staging:
             return self.dataset.train(self.seed, start, count)
         if self._pick and isinstance(self.dataset, FiniteDataset):
             return self._pick(self.dataset.order(self.seed, start, count))
@@ -64,7 +57,7 @@ class Stream:
             self._makers.map(lambda i: self.dataset.train(self.seed, ends[i], ends[i + 1] - ends[i]), range(shares))
         )
         if len(parts) == 1:
-            return self.stage(parts[0])
-        return self.stage(
+            return self.staging.stage(parts[0])
+        return self.staging.stage(
             Examples(np.concatenate([part.pixels for part in parts]), np.concatenate([part.labels for part in parts]))
         )
