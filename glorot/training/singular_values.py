@@ -14,7 +14,8 @@ mean square, tr(B) / m, is exact and free. The mean, tr(B^(1/2)) / m, is estimat
 
 The mean is within 1 % of the exact one (a third of that, as a rule) with units from linear to almost all saturated,
 and within 2 % even where one direction has as much of tr(B) as all others together: tests/test_singular_values.py
-asks for it. With 1000 units the error is half of that. u is fixed by the layer and its size, so that what is seen to
+asks for it. With 1000 units the error is half of that. The standard deviation follows from mean and mean square, and is
+wrong by (mean / standard deviation)^2 times as much. u is fixed by the layer and its size, so that what is seen to
 change between two moments is the network.
 """
 
@@ -23,7 +24,7 @@ import numpy as np
 from glorot.randomness import generator
 
 STEPS = 12  # of Lanczos's method
-DRAWS = 600  # random signs for each example: one vector for layers of so many units, several for narrower ones
+DRAWS = 18_000  # random signs in all, or one vector of them for each example if that is more: it bounds the error
 SMALL = 64  # layers up to so many units: exact, which is faster
 BREAKDOWN = 1e-6  # a step of Lanczos that leaves less than this share of B's size has seen all of u's eigenvectors
 
@@ -66,7 +67,7 @@ def _traces(W: np.ndarray, slopes: np.ndarray, layer: int) -> tuple[np.ndarray, 
     gram, squares = W @ W.T, slopes**2
     first = (squares @ np.diagonal(gram)).astype(np.float64) / units
     second = np.einsum("ij,ij->i", squares @ gram**2, squares).astype(np.float64) / units
-    vectors = -(-DRAWS // units)
+    vectors = -(-DRAWS // (units * examples))
     signs = generator(units, "jacobian", layer).integers(0, 2, (examples * vectors, units))
     u = (2 * signs - 1).astype(np.float32)
     diagonal, beside = _lanczos(gram, np.repeat(slopes, vectors, axis=0), u)
