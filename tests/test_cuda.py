@@ -245,7 +245,7 @@ def ptx_of(name, T, capability, monkeypatch):
 )  # fmt: skip
 def test_kernels_compile_without_spills(name, T, capability, monkeypatch, tmp_path):
     """To PTX, and from there, where ptxas is, to machine code: nothing spilled, room for a block of all threads."""
-    from glorot.kernels.cuda_steps import SHARED_BYTES, THREADS
+    from glorot.kernels.cuda_tiles import SHARED_BYTES, THREADS
 
     ptx = ptx_of(name, T, capability, monkeypatch)
     assert ".visible .entry" in ptx

@@ -8,7 +8,7 @@ from numba import cuda, types
 
 from glorot.compiled.elementary import F, fma
 from glorot.kernels.cuda import Queue, device_errors
-from glorot.kernels.cuda_steps import arrive, at, put, wait
+from glorot.kernels.cuda_tiles import arrive, at, put, wait
 
 THREADS, BLOCKS_A_PROCESSOR = 1024, 2
 CHAINS, TURNS = 8, 4096

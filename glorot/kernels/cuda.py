@@ -19,23 +19,21 @@ from numba.core import config
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
 from glorot.errors import DeviceError
-from glorot.kernels.cuda_steps import (
+from glorot.kernels.cuda_steps import SIGNATURES, Compiled, compiled
+from glorot.kernels.cuda_tiles import (
     ABOVE,
     FAN_IN,
     FAN_OUT,
     MOST_EXAMPLES,
     PARTS_ABOVE,
     SHARED_BYTES,
-    SIGNATURES,
     SIMULATED,
     STRIDE_OUT,
     THREADS,
     TILE_COLUMNS,
     TILE_ROWS,
     W_STRIDE,
-    Compiled,
     W,
-    compiled,
 )  # fmt: skip
 from glorot.models.network import Layer
 
