@@ -16,8 +16,9 @@ from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
 from glorot.sweeps import config, yaml_nodes
+from glorot.sweeps.about import label_of
 from glorot.sweeps.config import Choice, Select, Sweep, Table
-from glorot.sweeps.settings import DEFAULTS, FIELDS, Settings, check_field, label_of
+from glorot.sweeps.settings import DEFAULTS, FIELDS, Settings, check_field
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.yaml"))
 BASE = "base: {dataset: shapeset, activation: tanh, learning_rate: 0.03, updates: 100}\n"

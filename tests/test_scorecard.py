@@ -19,7 +19,7 @@ from glorot.paper import claim_list, claims, claims_at_start, claims_inside, dif
 from glorot.paper import claims_of_errors as errors
 from glorot.paper import claims_of_training as training
 from glorot.paper.claims import HELD, NOT_HELD, NOT_MEASURED, Evidence
-from glorot.paper.repeats import WATCHING, Repeats, alike, repeats
+from glorot.paper.repeats import DECIDING, Repeats, alike, repeats
 from glorot.reporting.report import stored_table
 from glorot.reporting.significance import mcnemar_exact, two_proportions
 from glorot.results.selected import gather_selected
@@ -27,7 +27,6 @@ from glorot.results.store import Store, settings_of
 from glorot.results.stored import StoredRun, gather
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
-from glorot.sweeps.settings import Settings
 from glorot.training.inspection import Inspection, LayerSeen, Pair
 
 GOLDEN = Path(__file__).parent / "golden" / "scorecard.md"
@@ -175,7 +174,7 @@ def test_the_paper_s_width_comes_before_more_updates():
     assert compare([*longer, *narrow, *wide], {"method": "Tanh"}, {"method": "Tanh N"}) == longer
 
 
-@pytest.mark.parametrize("field", [name for name in Settings.model_fields if name not in WATCHING])
+@pytest.mark.parametrize("field", DECIDING)
 def test_runs_that_differ_in_any_setting_are_not_alike(field):
     """Whatever field a run has, now or later: derived from Settings, by no list."""
     runs = [a_run("Tanh"), a_run("Tanh", **{field: "20"})]
@@ -185,7 +184,7 @@ def test_runs_that_differ_in_any_setting_are_not_alike(field):
 
 
 def test_what_watches_a_run_is_no_difference():
-    assert alike([a_run("Tanh"), a_run("Tanh", **dict.fromkeys(WATCHING, "20"))])
+    assert alike([a_run("Tanh"), a_run("Tanh", **dict.fromkeys(set(ABOUT) - set(DECIDING), "20"))])
 
 
 def test_a_run_on_few_examples_is_no_match_for_one_on_all():

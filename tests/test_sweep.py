@@ -12,7 +12,8 @@ from glorot import datasets
 from glorot.errors import SweepError
 from glorot.sweeps import config
 from glorot.sweeps import runs as sweep
-from glorot.sweeps.settings import FIELDS, NOT_DECIDING, Probes, Settings
+from glorot.sweeps.about import Role
+from glorot.sweeps.settings import ABOUT, FIELDS, Probes, Settings
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 TEXT = """
@@ -205,7 +206,7 @@ OTHER = {
 @pytest.mark.parametrize("field", Settings.model_fields)
 def test_ids_depend_on_every_field(field):
     changed = sweep.run_id(Settings(**FIXED | {field: OTHER[field]}), "cpu")
-    assert (changed == sweep.run_id(Settings(**FIXED), "cpu")) == (field in NOT_DECIDING)
+    assert (changed == sweep.run_id(Settings(**FIXED), "cpu")) == (ABOUT[field].role is Role.SERVES)
 
 
 def test_ids_depend_on_device_and_versions(monkeypatch):

@@ -46,14 +46,19 @@ def standardized(dataset: Dataset) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Inputs:
-    """levels: what the network sees of each byte of a data set, (256,) float32. formula: for people."""
+    """levels: what the network sees of each byte of a data set, (256,) float32. formula, text: for people."""
 
     levels: Callable[[Dataset], np.ndarray]
     formula: str
+    text: str
 
 
 INPUTS = {
-    "unit": Inputs(unit, "pixels / 255, in [0, 1]"),
-    "symmetric": Inputs(symmetric, "2 * pixels / 255 - 1, in [-1, 1]"),
-    "standardized": Inputs(standardized, "(pixels - mean) / standard deviation, of all pixels of the training set"),
+    "unit": Inputs(unit, "pixels / 255, in [0, 1]", "pixels in [0, 1]"),
+    "symmetric": Inputs(symmetric, "2 * pixels / 255 - 1, in [-1, 1]", "pixels in [-1, 1]"),
+    "standardized": Inputs(
+        standardized,
+        "(pixels - mean) / standard deviation, of all pixels of the training set",
+        "pixels standardized",
+    ),
 }

@@ -21,6 +21,7 @@ from glorot.errors import ResultsError
 from glorot.gate.verdicts import NONE, Verdict, beyond, check_baseline, checked_factor
 from glorot.reporting.significance import MOST_EXAMPLES, SIGNIFICANT, two_proportions, welch
 from glorot.results.rows import (
+    FURTHER_FIELDS,
     OUTCOME_COLUMNS,
     RUN_COLUMNS,
     SETTINGS_COLUMNS,
@@ -195,7 +196,7 @@ def _by_settings(frame: "pd.DataFrame", what: str) -> dict[tuple, Row]:
     """Rows by all settings that decide, but not by device or version."""
     rows: dict[tuple, Row] = {}
     for row in records_of(frame):
-        key = tuple((column, row[column]) for column in SETTINGS_COLUMNS if column != "device")
+        key = tuple((column, row.get(column)) for column in (*SETTINGS_COLUMNS, *FURTHER_FIELDS) if column != "device")
         if key in rows:
             raise ResultsError(
                 f"{what}: expected each run once, found {rows[key]['run_id']} and {row['run_id']} with equal settings; "

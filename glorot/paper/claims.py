@@ -11,9 +11,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glorot.datasets import DATASETS
-from glorot.paper.repeats import WATCHING, Repeats, repeats, settings_key
+from glorot.paper.repeats import Repeats, repeats, settings_key
 from glorot.results.stored import StoredRun, text_of
-from glorot.sweeps.settings import Settings
+from glorot.sweeps.about import Paper, label_of
+from glorot.sweeps.settings import ABOUT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,16 +23,13 @@ if TYPE_CHECKING:
 
 HELD, NOT_HELD, NOT_MEASURED = "held", "not held", "not measured"
 
-PAPERS_UPDATES, PAPERS_WIDTH = 5_000_000, 1000
+PAPERS_UPDATES, PAPERS_WIDTH = ABOUT["updates"].paper, ABOUT["hidden"].paper[0]
 SIZE = f"{PAPERS_UPDATES:,} updates x {PAPERS_WIDTH} units"
 
 # When rules were written or changed: see the notes of scorecard.NOTES.
 FIRST, REVISED = "2026-11-23", "2026-11-25"
 
 CHOSEN = frozenset({"learning_rate", "seed"})  # every method has the rate that suits it best, and seeds are repeats
-# What may differ from the paper's protocol in runs that a claim is judged by. Whatever else a claim does not name has
-# its default: who trains on 20 examples, or with another optimizer, has not trained as Table 1 says.
-PROTOCOL = CHOSEN | WATCHING | {"hidden", "batch_size", "updates", "inputs", "valid_examples", "test_examples"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,8 @@ def comparable(
     """Runs for each of the descriptions, alike in all settings but those that vary; None where there are none such.
 
     wanted: columns of runs.csv, or attributes of Repeats, and the value each is to have; or a predicate of it. Fields
-    that a description does not name have their default, or are of the PROTOCOL. varies: fields of Settings, besides the
+    that a description does not name are of the paper's protocol (`About.departs`): who trains on 20 examples, or with
+    another optimizer, has not trained as Table 1 says. varies: fields of Settings, besides the
     CHOSEN. same: further columns to agree in. seeds: at least so many.
     Of several sets those of the paper's width, then with the most updates, then with the most units; of several
     settings for one description that with the lowest validation error: what `select` in a sweep does.
@@ -159,17 +158,20 @@ def _fits(one: Repeats, wanted: Mapping[str, Any]) -> bool:
         if not (value(found) if callable(value) else found == value):
             return False
     named = {*wanted, *(("activation", "initializer") if "method" in wanted else ())}
-    return not unusual(one.runs[0], named | PROTOCOL)
+    return not unusual(one.runs[0], named)
 
 
-def unusual(run: StoredRun, known: Collection[str]) -> dict[str, str]:
-    """The settings of a run, besides those known, that are not the default: train_examples -> "20"."""
-    found = {}
-    for name, field in Settings.model_fields.items():
-        value = text_of(run.row.get(name))
-        if name not in known and not field.is_required() and value not in ("", text_of(field.default)):
-            found[name] = value
-    return found
+def unusual(run: StoredRun, known: Collection[str] = ()) -> dict[str, str]:
+    """The settings of a run, besides those known, that depart from the paper's protocol: train_examples -> "20"."""
+    texts = {name: text_of(run.row.get(name)) for name in ABOUT if name not in known}
+    return {
+        name: text for name, text in texts.items() if text and text != label_of(ABOUT[name].paper) and _departs(name)
+    }
+
+
+def _departs(name: str) -> bool:
+    """Whether any value of a field but the paper's departs from its protocol."""
+    return ABOUT[name].departs(...)
 
 
 def level(hidden: tuple[int, ...]) -> bool:
@@ -201,16 +203,17 @@ def described(*runs: Repeats) -> str:
     )
     several = "s" if any(len(one.runs) > 1 for one in runs) else ""
     seeds = f"seed{several} {_listed(', '.join(map(str, one.seeds)) for one in runs)}"
-    known = {*PROTOCOL, "dataset", "activation", "initializer"} - {"inputs"}
-    more = {name: None for one in runs for name in unusual(one.runs[0], known)}
-    values = [
-        f"{name.replace('_', ' ')} " + _listed(
-            text_of(one.runs[0].row.get(name)) or text_of(Settings.model_fields[name].default) or "all" for one in runs
-        ) for name in more
-    ]  # fmt: skip
+    values = [_listed(_told(one, name) for one in runs) for name in ABOUT if any(_told(one, name) for one in runs)]
     data = _listed(re.sub("^version", "data set version", text_of(one.runs[0].row.get("data"))) for one in runs)
     parts = [f"{updates} updates", layers, _rates(runs), seeds, *values]
     return ", ".join(filter(None, parts)) + (f"; {data}" if data else "")
+
+
+def _told(one: Repeats, name: str) -> str:
+    """ "training examples 20": a field in which a run departs, or about which the paper is silent."""
+    text, about = text_of(one.runs[0].row.get(name)), ABOUT[name]
+    silent = about.paper is Paper.SILENT and text not in ("", label_of(about.older))
+    return f"{about.title.lower()} {text}" if silent or name in unusual(one.runs[0]) else ""
 
 
 def _rates(runs: Sequence[Repeats]) -> str:

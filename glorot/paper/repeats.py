@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from glorot.reporting.significance import MOST_EXAMPLES, Sample
 from glorot.results.stored import StoredRun, text_of
-from glorot.sweeps.settings import NOT_DECIDING, Settings
+from glorot.sweeps.about import Role
+from glorot.sweeps.settings import ABOUT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# How a run is watched: decides nothing of the network that comes out.
-WATCHING = frozenset({"evaluate_every", "probes"}) | NOT_DECIDING
+DECIDING = tuple(name for name, about in ABOUT.items() if about.role is Role.DECIDES)
 
 
 def settings_key(run: StoredRun, varies: Collection[str] = ()) -> tuple[str, ...]:
     """All that decides a run's result, but the fields of Settings named, and what its data were made from."""
-    fields = (name for name in Settings.model_fields if name not in WATCHING and name not in varies)
-    return (*(text_of(run.row.get(name)) for name in fields), text_of(run.row.get("data")))
+    return (*(text_of(run.row.get(name)) for name in DECIDING if name not in varies), text_of(run.row.get("data")))
 
 
 def alike(runs: Iterable[StoredRun], varies: Collection[str] = ()) -> bool:

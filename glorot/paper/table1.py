@@ -21,12 +21,12 @@ from glorot.reporting.report import (
     examples_text,
     kind_mark,
     local_data,
-    sizes_text,
 )
 from glorot.reporting.summary import NOT_RUN, Cell, marked
 from glorot.results.store import write_text
+from glorot.sweeps.about import About, Paper, Role, label_of
 from glorot.sweeps.config import DEFAULT_TEST
-from glorot.sweeps.settings import Settings, label_of
+from glorot.sweeps.settings import ABOUT, Settings
 
 # Glorot & Bengio (2010), table 1: test error in percent with 5 hidden layers, by data set. One run each.
 TABLE_1: dict[str, dict[str, float]] = {
@@ -42,7 +42,8 @@ ROWS = {  # its labels -> activation and initializer
     "Tanh N": ("tanh", "normalized"),
     "Sigmoid": ("sigmoid", "standard"),
 }
-UPDATES, HIDDEN, BATCH_SIZE, LOSS, IMAGENET_IMAGES = 5_000_000, (1000,) * 5, 10, "cross_entropy", 90_000
+PAPERS_CHOICE = f"the paper: learning rate and depth chosen after {ABOUT['updates'].papers} updates"
+HIDDEN, IMAGENET_IMAGES = ABOUT["hidden"].paper, 90_000
 
 PAPER_COLUMNS = (
     "row", "column", "paper", "mean", "difference", "standard_error", "n", "seeds", "diverged", "failed", "status",
@@ -173,15 +174,13 @@ def _place(one: Cell) -> Place | None:
 
 def _rank(ours: Ours) -> tuple:
     settings = ours.settings
-    usual = settings.loss == LOSS and not unusual(settings)
     wide = sum(settings.hidden) >= HIDDEN[0] * len(settings.hidden)
-    return ours.cell.status != "missing", usual, wide, settings.updates, settings.hidden == HIDDEN
+    return ours.cell.status != "missing", not unusual(settings), wide, settings.updates, settings.hidden == HIDDEN
 
 
 def unusual(settings: Settings) -> list[str]:
-    """The fields in which a run departs from the protocol, besides those that the notes tell of every cell."""
-    default = {name: field.default for name, field in Settings.model_fields.items() if name not in TOLD}
-    return [name for name, value in default.items() if getattr(settings, name) != value]
+    """The fields in which a run departs from the paper's protocol, other than in its size."""
+    return [name for name, about in ABOUT.items() if about.departs(getattr(settings, name))]
 
 
 def _marked(best: dict[Place, Ours], rows: Sequence[str], datasets: Sequence[str]) -> dict[Place, Ours]:
@@ -217,9 +216,11 @@ def _notes(
     notes = [
         "In parentheses: the paper's, and ours minus the paper's",
         *local_data(runs, f"the paper's own, of {IMAGENET_IMAGES:,} training images, was never published"),
+        *_field_facts(found),
         *filter(None, facts),
-        *_departures(found),
-        "\n  - ".join(["Settings (the paper: learning rate and depth chosen after 5,000,000 updates):", *choices]),
+        "\n  - ".join(
+            [f"Settings (the paper: learning rate and depth chosen after {ABOUT['updates'].papers} updates):", *choices]
+        ),
         *bold_notes(_by_column(found, datasets), "test_error", _test(found), "paper.csv"),
     ]
     if any(one.diverged for one in cells):
@@ -280,37 +281,28 @@ def _fact(title: str, text: Callable[[Ours], str], papers: str, found: dict[Plac
     return f"{title}: {text_of_ours}" + (f" - the paper: {papers}" if papers else "")
 
 
-def _departures(found: dict[Place, Ours]) -> list[str]:
-    """ "Training examples: the first 20 (Tanh on MNIST), all (Tanh N on MNIST) - the paper: all"."""
-    names = dict.fromkeys(name for ours in found.values() for name in unusual(ours.settings))
-    return [_departure(name, found) for name in names]
+def _field_facts(found: dict[Place, Ours]) -> list[str]:
+    """A note for each field that the paper states or that it is silent about, unless ours is as every run was.
+
+    "Training examples: the first 20 (Tanh on MNIST), all (Tanh N on MNIST) - the paper: all".
+    """
+    return [_field_fact(name, found) for name, about in ABOUT.items() if _is_told(name, about, found)]
 
 
-def _departure(name: str, found: dict[Place, Ours]) -> str:
-    title, shape = SHAPES.get(name, (name.replace("_", " ").capitalize(), str))
-
-    def text(ours: Ours) -> str:
-        return shape(getattr(ours.settings, name))
-
-    return _fact(title, text, shape(Settings.model_fields[name].default), found)
+def _is_told(name: str, about: About, found: dict[Place, Ours]) -> bool:
+    values = {getattr(ours.settings, name) for ours in found.values()}
+    if about.role is not Role.DECIDES or about.paper is Paper.VARIES:
+        return False
+    return about.is_old or about.paper is Paper.SILENT or values != {about.paper}
 
 
-# Fields that FACTS, the rows, the columns or the settings chosen tell, and those that say how a run was watched.
-TOLD = {
-    "dataset", "activation", "initializer", "loss", "hidden", "batch_size", "learning_rate", "updates", "seed",
-    "inputs", "evaluate_every", "valid_examples", "test_examples", "probes", "checkpoint_minutes",
-}  # fmt: skip
-SHAPES: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "train_examples": ("Training examples", lambda count: "all" if count is None else f"the first {count:,}"),
-}
+def _field_fact(name: str, found: dict[Place, Ours]) -> str:
+    about = ABOUT[name]
+    return _fact(about.title, lambda ours: about.text(getattr(ours.settings, name)), about.papers, found)
 
-# What our cells have -> (title, how it is written, what the paper has; empty where it does not say).
+
+# What else our cells have -> (title, how it is written, what the paper has; empty where it does not say).
 FACTS: tuple[tuple[str, Callable[[Ours], str], str], ...] = (
-    ("Updates", lambda ours: f"{ours.settings.updates:,}", f"{UPDATES:,}"),
-    ("Hidden layers", lambda ours: sizes_text(label_of(ours.settings.hidden)), sizes_text(label_of(HIDDEN))),
-    ("Minibatch", lambda ours: str(ours.settings.batch_size), str(BATCH_SIZE)),
-    ("Loss", lambda ours: ours.settings.loss, LOSS),
-    ("Inputs", lambda ours: str(ours.settings.inputs), ""),
     ("Runs a cell", lambda ours: str(ours.cell.runs), "1"),
     ("Examples tested", lambda ours: examples_text(ours.table.source, ours.cell.shown, "test"), ""),
     ("Device", lambda ours: ours.cell.shown[0].device, ""),

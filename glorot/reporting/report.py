@@ -7,21 +7,22 @@ axis that is neither row, column, seed nor selected over joins the row's label. 
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from glorot.datasets import DATASETS, LocalData
 from glorot.errors import GlorotError, ResultsError
 from glorot.models.activations import ACTIVATIONS
 from glorot.reporting.bold import bold_notes
 from glorot.reporting.summary import NOT_RUN, Cell, Correct, History, Source, cell_of, grouped, marked
-from glorot.results.store import Store, settings_of, write_text
+from glorot.results.store import Store, write_text
 from glorot.sweeps import search
+from glorot.sweeps.about import About, Role, count, label_of
 from glorot.sweeps.runs import expand, stored_sweep
-from glorot.sweeps.settings import label_of, nearest
+from glorot.sweeps.settings import ABOUT, LAYERS, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,36 +205,46 @@ def _labels(keys: Iterable[tuple[str, ...]], names: Sequence[str], sweep: "Sweep
 
 def _facts(source: Source, shown: "Sequence[Run]", displayed: set[str]) -> list[str]:
     """What the runs shown have in common, or else the values they take. displayed: what the labels say."""
-    sweep, value, found = source.sweep, source.value, source.found
-    measured = [run for run in shown if run.run_id in found and found[run.run_id]["status"] != "failed"]
-    records = [settings_of(run) for run in measured or shown]
-    names = [name for name in FACTS if name not in displayed]
-    used = [value, sweep.select.by] if sweep.select else [value]
-    for examples in ("valid", "test"):
-        if not any(name.startswith(examples) for name in used):
-            names.remove(f"{examples}_examples")
-    selected = {
-        field
-        for axis in (sweep.select.over if sweep.select else ())
-        for choice in sweep.grid[axis]
-        for field in choice.fields
-    }
+    measured = [run for run in shown if run.run_id in source.found and source.found[run.run_id]["status"] != "failed"]
+    runs = measured or list(shown)
     facts = []
-    for name in names:
-        title, shape = FACTS[name]
-        values = list(dict.fromkeys(record[name] for record in records))
-        if name.endswith("_examples"):
-            facts.append(f"{title}: {examples_text(source, measured or shown, name.partition('_')[0])}")
-            continue
-        if name == "method" and len(values) > 1:
-            continue  # then the labels say it in the sweep's own words
-        numeric = all(isinstance(x, int | float) for x in values)
-        texts = list(map(shape, sorted(values) if numeric else values))
-        many = numeric and len(texts) > 4
-        text = f"{texts[0]} to {texts[-1]} ({len(texts)} values)" if many else ", ".join(texts)
-        fields = {"hidden", "depth", "width"} if name == "hidden" else {name}
-        facts.append(f"{title}: {text}" + (", chosen for each cell" if fields & selected else ""))
-    return facts
+    if not displayed & {"method", *METHOD} and len({run.method for run in runs}) == 1:
+        facts.append(f"Method: {runs[0].method}")  # else the labels say it in the sweep's own words
+    for name, about in ABOUT.items():
+        by_method = name in METHOD and (facts or not displayed & set(METHOD))
+        if name not in displayed and not by_method and name != "seed" and _is_told(source, runs, name, about):
+            facts.append(f"{about.title}: {_values_text(source, runs, name, about)}")
+    return [*facts, f"Device: {', '.join(dict.fromkeys(run.device for run in runs))}"]
+
+
+METHOD = ("activation", "initializer")  # fields that the name of a method says
+
+
+def _is_told(source: Source, runs: "Sequence[Run]", name: str, about: About) -> bool:
+    """Whether a note tells a field: what decides, but for what is as it always was; of the rest, what was looked at."""
+    values = {getattr(run.settings, name) for run in runs}
+    if name in EXAMPLES:
+        return any(one.startswith(EXAMPLES[name]) for one in (source.value, source.by))
+    if about.role is Role.DECIDES:
+        return about.is_old or values != {about.older}
+    return about.role is Role.WATCHES and len(values) > 1
+
+
+EXAMPLES = {"valid_examples": "valid", "test_examples": "test"}  # fields, and what values are of them
+
+
+def _values_text(source: Source, runs: "Sequence[Run]", name: str, about: About) -> str:
+    if name in EXAMPLES:
+        return examples_text(source, runs, EXAMPLES[name])
+    values = list(dict.fromkeys(getattr(run.settings, name) for run in runs))
+    numeric = all(isinstance(value, int | float) for value in values)
+    texts = list(dict.fromkeys(map(about.text, sorted(values) if numeric else values)))
+    many = numeric and len(texts) > 4
+    text = f"{texts[0]} to {texts[-1]} ({len(texts)} values)" if many else ", ".join(texts)
+    fields = set(LAYERS) if name == "hidden" else {name}
+    over = source.sweep.select.over if source.sweep.select else ()
+    selected = {field for axis in over for choice in source.sweep.grid[axis] for field in choice.fields}
+    return text + (", chosen for each cell" if fields & selected else "")
 
 
 def examples_text(source: Source, runs: "Iterable[Run]", kind: str) -> str:
@@ -242,7 +253,7 @@ def examples_text(source: Source, runs: "Iterable[Run]", kind: str) -> str:
     counts = [source.examples(run, kind) for run in runs]
     known = sorted({count for count in counts if count is not None})
     most = max((getattr(run.settings, f"{kind}_examples") for run in runs), default=0)
-    return f"up to {most:,}" if None in counts else ", ".join(map(_count, known))
+    return f"up to {most:,}" if None in counts else ", ".join(map(count, known))
 
 
 def kind_mark(runs: "Iterable[Run]") -> str:
@@ -344,16 +355,6 @@ def escaped(text: str) -> str:
     return text.replace("|", r"\|")
 
 
-def sizes_text(sizes: str) -> str:
-    """ "300-300" -> "2 x 300"; "300-200" as it is."""
-    layers = sizes.split("-")
-    return f"{len(layers)} x {layers[0]}" if len(set(layers)) == 1 else sizes
-
-
-def _count(number: int) -> str:
-    return f"{number:,}"
-
-
 # Tables of what can be shown -----------------------------------------------------------------------
 
 VALUES = {
@@ -362,18 +363,4 @@ VALUES = {
     "test_loss": "Test loss",
     "valid_loss": "Validation loss",
     "train_loss": "Training loss",
-}
-
-# Columns of runs.csv -> how a note calls and writes them, in the order of the notes.
-FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "method": ("Method", str),
-    "dataset": ("Data set", lambda name: _dataset_label(name)),
-    "updates": ("Updates", _count),
-    "hidden": ("Hidden layers", sizes_text),
-    "batch_size": ("Minibatch", _count),
-    "learning_rate": ("Learning rate", label_of),
-    "loss": ("Loss", str),
-    "valid_examples": ("Examples validated", _count),
-    "test_examples": ("Examples tested", _count),
-    "device": ("Device", str),
 }

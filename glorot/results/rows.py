@@ -9,17 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glorot.errors import ResultsError
+from glorot.sweeps.about import Role
 from glorot.sweeps.runs import STATUSES
+from glorot.sweeps.settings import ABOUT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Columns in the order they are written, with their types. Errors are in percent.
+# Columns in the order they are written, with their types. Errors are in percent. A field that is younger than stored
+# results has a column only where a run differs from those of before it.
+_LAYER_COLUMNS: dict[str, type] = {"depth": int, "width": int, "hidden": str}
 SETTINGS_COLUMNS: dict[str, type] = {
-    "dataset": str, "activation": str, "initializer": str, "depth": int, "width": int, "hidden": str,
-    "loss": str, "batch_size": int, "learning_rate": float, "seed": int, "updates": int,
-    "evaluate_every": int, "valid_examples": int, "test_examples": int, "device": str,
-}  # fmt: skip
+    column: kind
+    for name, about in ABOUT.items()
+    if about.is_old and about.role is not Role.SERVES
+    for column, kind in (_LAYER_COLUMNS if name == "hidden" else {name: about.column}).items()
+} | {"device": str}
+FURTHER_FIELDS = tuple(name for name, about in ABOUT.items() if not about.is_old)
 OUTCOME_COLUMNS: dict[str, type] = {
     "status": str, "updates_done": int, "train_loss": float, "valid_loss": float, "valid_error": float,
     "test_loss": float, "test_error": float,

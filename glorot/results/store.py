@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from glorot.datasets import LocalData
 from glorot.errors import ResultsError
 from glorot.results.rows import (
+    FURTHER_FIELDS,
     HISTORY_COLUMNS,
     OUTCOME_COLUMNS,
     PROBE_COLUMNS,
@@ -38,8 +39,9 @@ from glorot.results.rows import (
     frame_of,
     read_rows,
 )
+from glorot.sweeps.about import label_of
 from glorot.sweeps.runs import STATUSES
-from glorot.sweeps.settings import OPTIONAL
+from glorot.sweeps.settings import ABOUT, FIELDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -193,16 +195,16 @@ class Store:
 def settings_of(run: Any) -> dict[str, Any]:
     """The columns of runs.csv that are known before a run starts.
 
-    run: a sweep.Run. Axes that are no column of their own (say, "size") give a column with the run's label, and
-    so do the optional settings. A column "data" says what a data set that is built here was made from, or, from the
-    second on, which version of a data set it is.
+    run: a runs.Run. Axes that are no column of their own (say, "size") give a column with the run's label. A field
+    that is younger than stored results has one where it differs from what they had. A column "data" says what a data
+    set that is built here was made from, or, from the second on, which version of a data set it is.
     """
     settings = run.settings
-    axes = {axis: label for axis, label in run.labels.items() if axis not in RUN_COLUMNS}
+    axes = {axis: label for axis, label in run.labels.items() if axis not in RUN_COLUMNS and axis not in FIELDS}
     columns = {name: getattr(settings, name) for name in SETTINGS_COLUMNS if name not in ("hidden", "device")}
     columns |= {"dataset": str(settings.dataset), "hidden": "-".join(map(str, settings.hidden))}
-    given = {name: getattr(settings, name) for name in OPTIONAL}
-    axes |= {name: str(value) for name, value in given.items() if value != OPTIONAL[name]}
+    given = {name: getattr(settings, name) for name in FURTHER_FIELDS}
+    axes |= {name: label_of(value) for name, value in given.items() if value != ABOUT[name].older}
     if run.version > 1:
         axes["data"] = f"version {run.version}"
     if isinstance(settings.dataset, LocalData):

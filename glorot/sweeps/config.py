@@ -19,15 +19,15 @@ from typing import Any
 from glorot.datasets import DATASETS, LocalData
 from glorot.errors import SweepError
 from glorot.sweeps import yaml_nodes
+from glorot.sweeps.about import label_of
 from glorot.sweeps.settings import (
+    ABOUT,
     BESIDE_HIDDEN,
     DEFAULTS,
     FIELDS,
     LAYERS,
-    REQUIRED,
     Probes,
     check_field,
-    label_of,
     nearest,
 )
 from glorot.sweeps.settings import Settings as Settings  # config.Settings: what others need of a run
@@ -384,17 +384,19 @@ def _check_clashes(base: Node, grid_node: Node, grid: Mapping[str, tuple[Choice,
 
 def _check_required(base: Node, grid_node: Node, grid: Mapping[str, tuple[Choice, ...]], problems: _Problems) -> None:
     """A field without a default that base does not set, nor an axis, or only some of an axis's labels."""
-    for field, (value, values) in REQUIRED.items():
+    for field, (value, values) in ((name, about.example) for name, about in ABOUT.items() if about.example):
         axis = next((axis for axis, choices in grid.items() if field in _set_by(choices)), None)
         if field in base.value:
             continue
         if axis is None:
-            text = f'missing, and it has no default; add e.g. "{value}" to base, or "{values}" to grid'
-            problems.add(base, f"base.{field}", text)
+            text = (
+                f'missing, and it has no default; add e.g. "{field}: {value}" to base, or "{field}: {values}" to grid'
+            )
+            problems.add(base, f"base.{field}", f"missing, and it has no default; {text}")
             continue
         for choice in grid[axis]:
             if field not in choice.fields:
-                text = f'{field} is missing here and in base; add e.g. "{value}"'
+                text = f'{field} is missing here and in base; add e.g. "{field}: {value}"'
                 problems.add(grid_node.value[axis].value[choice.label], f"grid.{axis}.{choice.label}", text)
 
 

@@ -18,8 +18,9 @@ from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
 from glorot.sweeps import yaml_nodes
+from glorot.sweeps.about import Role, label_of
 from glorot.sweeps.config import Choice, Sweep, load, versions_of
-from glorot.sweeps.settings import FIELDS, NOT_DECIDING, OPTIONAL, Settings, check_field, combined, label_of, nearest
+from glorot.sweeps.settings import ABOUT, FIELDS, Settings, check_field, combined, nearest
 from glorot.sweeps.yaml_nodes import shown
 
 # Rises when the kernels' or the protocol's meaning changes, so that the same settings give another result.
@@ -62,8 +63,8 @@ def run_id(settings: Settings, device: str, version: int | None = None) -> str:
     version: of the data set; None: today's.
     """
     dataset = settings.dataset.identity if isinstance(settings.dataset, LocalData) else settings.dataset
-    left_out = {*NOT_DECIDING, "dataset"} | {
-        name for name, usual in OPTIONAL.items() if getattr(settings, name) == usual
+    left_out = {"dataset"} | {
+        name for name, one in ABOUT.items() if one.role is Role.SERVES or getattr(settings, name) == one.older
     }
     deciding = {
         "settings": settings.model_dump(mode="json", exclude=left_out) | {"dataset": dataset},

@@ -12,11 +12,12 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from glorot.datasets import DATASETS, LocalData, info
+from glorot.datasets import DATASETS, AnyData, LocalData, info
 from glorot.datasets.inputs import INPUTS
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
+from glorot.sweeps.about import About, Paper, Role, count, sizes_text
 from glorot.sweeps.yaml_nodes import shown
 
 
@@ -180,38 +181,157 @@ def _probes(value: Any) -> Probes | None:
     return Probes(tuple(sorted(set(moments))), **numbers)
 
 
-class Settings(BaseModel):
-    """Everything that decides one run. Raises pydantic's ValidationError (a ValueError).
+def dataset_text(dataset: AnyData) -> str:
+    """ "MNIST"; a folder's own name."""
+    return DATASETS[str(dataset)].label if str(dataset) in DATASETS else str(dataset)
 
+
+def inputs_text(inputs: str) -> str:
+    """ "pixels in [-1, 1]"."""
+    return INPUTS[inputs].text
+
+
+def first_text(number: int | None) -> str:
+    """ "the first 20"; "all"."""
+    return "all" if number is None else f"the first {number:,}"
+
+
+class Settings(BaseModel):
+    """Everything that decides one run, and all that is known of each field. Raises pydantic's ValidationError (a
+    ValueError).
+
+    A new field is a line here; where glorot's results are older than it, with the value that runs had before (older).
     hidden: units of each hidden layer; ``Settings(depth=5, width=1000, ...)`` means the same.
-    dataset: a name of DATASETS, or a LocalData: what is built here, of images the user has.
-    updates: how many steps of gradient descent. evaluate_every: updates between evaluations.
-    train_examples: train on the first so many training examples only, epoch after epoch; None: on all there are, which
-        are endless for Shapeset.
-    valid_examples, test_examples: how many of the fixed validation and test sets are used.
-    inputs: what the network sees of a pixel; None becomes the data set's own.
-    probes: when to look inside the network; None: never.
-    checkpoint_minutes: how often the state of a run under way is saved; decides nothing of its result.
+    dataset: a name of DATASETS, or a LocalData: what is built here, from images the user has.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: Annotated[str | LocalData, BeforeValidator(_dataset)]
-    activation: Annotated[str, _one_of(ACTIVATIONS)]
-    initializer: Annotated[str, _one_of(INITIALIZERS)] = "standard"
-    loss: Annotated[str, _one_of(LOSSES)] = "cross_entropy"
-    hidden: Annotated[tuple[int, ...], BeforeValidator(_layers)] = (DEFAULT_WIDTH,) * DEFAULT_DEPTH
-    batch_size: Annotated[int, _whole(1, 10**6)] = 10
-    learning_rate: Annotated[float, BeforeValidator(_positive)]
-    updates: Annotated[int, _whole(1, 10**12)]
-    inputs: Annotated[str | None, _one_of_or_none(INPUTS)] = None
-    seed: Annotated[int, _whole(0, 2**63 - 1)] = 0
-    evaluate_every: Annotated[int, _whole(1, 10**12)] = 20_000
-    train_examples: Annotated[int | None, _whole_or_none(1, 10**9)] = None
-    valid_examples: Annotated[int, _whole(1, 10**9)] = 10_000
-    test_examples: Annotated[int, _whole(1, 10**9)] = 10_000
-    probes: Annotated[Probes | None, BeforeValidator(_probes)] = None
-    checkpoint_minutes: Annotated[float, BeforeValidator(_minutes)] = 5.0
+    dataset: Annotated[
+        str | LocalData,
+        BeforeValidator(_dataset),
+        About(
+            "Data set",
+            "a name of `glorot list`, or `{folder: PATH}`",
+            text=dataset_text,
+            example=("shapeset", "[shapeset, mnist]"),
+        ),
+    ]
+    activation: Annotated[
+        str,
+        _one_of(ACTIVATIONS),
+        About(
+            "Activation",
+            "of the hidden units; names: `glorot list`",
+            example=("tanh", "[tanh, sigmoid]"),
+        ),
+    ]
+    initializer: Annotated[
+        str, _one_of(INITIALIZERS), About("Initializer", "how the weights are drawn; names: `glorot list`")
+    ] = "standard"
+    hidden: Annotated[
+        tuple[int, ...],
+        BeforeValidator(_layers),
+        About(
+            "Hidden layers",
+            "units of each hidden layer, from the input on; or `depth` and `width`",
+            text=sizes_text,
+            paper=(1000,) * 5,
+            scaled=True,
+        ),
+    ] = (DEFAULT_WIDTH,) * DEFAULT_DEPTH
+    loss: Annotated[
+        str, _one_of(LOSSES), About("Loss", "the cost that is minimized; names: `glorot list`", paper="cross_entropy")
+    ] = "cross_entropy"
+    batch_size: Annotated[
+        int, _whole(1, 10**6), About("Minibatch", "examples in each update", int, count, paper=10, scaled=True)
+    ] = 10
+    learning_rate: Annotated[
+        float,
+        BeforeValidator(_positive),
+        About(
+            "Learning rate",
+            "the step of gradient descent, constant",
+            float,
+            example=("0.03", "[0.1, 0.03, 0.01]"),
+        ),
+    ]
+    seed: Annotated[
+        int, _whole(0, 2**63 - 1), About("Seed", "of the weights and of the order of the examples", int)
+    ] = 0
+    updates: Annotated[
+        int,
+        _whole(1, 10**12),
+        About(
+            "Updates",
+            "steps of gradient descent",
+            int,
+            count,
+            paper=5_000_000,
+            scaled=True,
+            example=("60_000", "[20_000, 60_000]"),
+        ),
+    ]
+    inputs: Annotated[
+        str | None,
+        _one_of_or_none(INPUTS),
+        About(
+            "Inputs",
+            "what the network sees of a pixel: `unit` [0, 1], `symmetric` [-1, 1], or `standardized` with mean 0 "
+            "and standard deviation 1; default: `symmetric` for Shapeset, else `unit`",
+            text=inputs_text,
+            paper=Paper.SILENT,
+            older="unit",
+        ),
+    ] = None
+    train_examples: Annotated[
+        int | None,
+        _whole_or_none(1, 10**9),
+        About(
+            "Training examples",
+            "train on the first so many examples only, epoch after epoch; default: all, which never end in Shapeset",
+            int,
+            first_text,
+            paper=None,
+            older=None,
+        ),
+    ] = None
+    evaluate_every: Annotated[
+        int,
+        _whole(1, 10**12),
+        About(
+            "Updates between evaluations",
+            'updates from one evaluation to the next; 20,000 is the paper\'s "epoch"',
+            int,
+            count,
+            Role.WATCHES,
+        ),
+    ] = 20_000
+    valid_examples: Annotated[
+        int,
+        _whole(1, 10**9),
+        About("Examples validated", "how many examples of the validation set are used", int, count, Role.WATCHES),
+    ] = 10_000
+    test_examples: Annotated[
+        int,
+        _whole(1, 10**9),
+        About("Examples tested", "how many examples of the test set are used", int, count, Role.WATCHES),
+    ] = 10_000
+    probes: Annotated[
+        Probes | None,
+        BeforeValidator(_probes),
+        About(
+            "Probes",
+            "when to look inside the network: `{every: 20_000}` or `{at: [0, 1000], examples: 300}`; default: never",
+            role=Role.WATCHES,
+            older=None,
+        ),
+    ] = None
+    checkpoint_minutes: Annotated[
+        float,
+        BeforeValidator(_minutes),
+        About("Minutes between saved states", "how often the state of a run is saved", float, role=Role.SERVES),
+    ] = 5.0
 
     @model_validator(mode="before")
     @classmethod
@@ -241,10 +361,10 @@ class Settings(BaseModel):
         return self.hidden[0] if len(set(self.hidden)) == 1 else None
 
 
-# Fields that do not change what a run gives, and so stay out of its run_id; and those that do unless they have this
-# value.
-NOT_DECIDING = frozenset({"checkpoint_minutes"})
-OPTIONAL = {"probes": None, "train_examples": None, "inputs": "unit"}
+ABOUT: dict[str, About] = {
+    name: next(one for one in info.metadata if isinstance(one, About)) for name, info in Settings.model_fields.items()
+}
+
 
 LAYERS = ("hidden", "depth", "width")
 FIELDS = tuple(
@@ -253,12 +373,6 @@ FIELDS = tuple(
 DEFAULTS: dict[str, Any] = {
     name: info.default for name, info in Settings.model_fields.items() if not info.is_required()
 } | {"depth": DEFAULT_DEPTH, "width": DEFAULT_WIDTH}
-REQUIRED = {
-    "dataset": ("dataset: shapeset", "dataset: [shapeset, mnist]"),
-    "activation": ("activation: tanh", "activation: [tanh, sigmoid]"),
-    "learning_rate": ("learning_rate: 0.03", "learning_rate: [0.1, 0.03, 0.01]"),
-    "updates": ("updates: 60_000", "updates: [20_000, 60_000]"),
-}
 BESIDE_HIDDEN = "depth and width cannot stand beside hidden, which gives all layer sizes; keep one or the other"
 
 
@@ -275,11 +389,6 @@ def check_field(name: str, value: Any) -> Any:
         return _adapter(name).validate_python(value)
     except ValidationError as error:
         raise ValueError(str(error.errors()[0].get("ctx", {}).get("error") or error)) from None
-
-
-def label_of(value: Any) -> str:
-    """A field's value as the label it has in a list axis: 0.1 -> "0.1", (1000, 800) -> "1000-800"."""
-    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def combined(*parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""What glorot knows of a field of a run besides its check and default. It stands with the field in ``settings.py``;
+tables, notes, the paper's table, the scorecard, figures, the gate and the docs take it from there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Role(Enum):
+    """What a field does to a run.
+
+    DECIDES: the network that comes out. Runs that differ in it are never compared, averaged or drawn as if alike.
+    WATCHES: what is looked at on the way and at the end; the network is the same.
+    SERVES: nothing that is stored; it is no part of the run_id.
+    """
+
+    DECIDES = "decides"
+    WATCHES = "watches"
+    SERVES = "serves"
+
+
+class Paper(Enum):
+    """What the paper has of a field, where that is not one value.
+
+    VARIES: it is what its tables compare, what is chosen for each method, or what a repeat differs in.
+    SILENT: it does not say. Ours is told beside the paper's results.
+    """
+
+    VARIES = "varies"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True)
+class About:
+    """title: how notes call the field. help: its line in the documentation. column: the type of its column in runs.csv.
+
+    text: how a value is written for people. role: see Role.
+    paper: the value in Glorot & Bengio (2010), or a Paper. scaled: whether a run with another value is still one of the
+        paper's protocol, only smaller or larger, and says so.
+    older: what runs were that are older than the field: they have no column of it, and with this value a run's run_id
+        and row of runs.csv are as they were then. A field as old as glorot has none (``is_old``).
+    example: a value, and a list of values for an axis, as YAML; of a field without a default.
+    """
+
+    title: str
+    help: str
+    column: type = str
+    text: Callable[[Any], str] = str
+    role: Role = Role.DECIDES
+    paper: Any = Paper.VARIES
+    scaled: bool = False
+    older: Any = ...
+    example: tuple[str, str] | None = None
+
+    @property
+    def is_old(self) -> bool:
+        """Whether every run has it: its own column in runs.csv."""
+        return self.older is ...
+
+    @property
+    def papers(self) -> str:
+        """The paper's value for people; empty where there is none."""
+        return "" if isinstance(self.paper, Paper) else self.text(self.paper)
+
+    def departs(self, value: Any) -> bool:
+        """Whether a run with this value is not one of the paper's protocol, of whatever size."""
+        stated = self.role is Role.DECIDES and not isinstance(self.paper, Paper)
+        return stated and not self.scaled and value != self.paper
+
+
+def count(number: int) -> str:
+    """ "10,000"."""
+    return f"{number:,}"
+
+
+def label_of(value: Any) -> str:
+    """A field's value as the label it has in a list axis: 0.1 -> "0.1", (1000, 800) -> "1000-800"."""
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def sizes_text(hidden: "tuple[int, ...] | str") -> str:
+    """(300, 300) or "300-300" -> "2 x 300"; "300-200" as it is."""
+    layers = hidden.split("-") if isinstance(hidden, str) else list(map(str, hidden))
+    return f"{len(layers)} x {layers[0]}" if len(set(layers)) == 1 else "-".join(layers)
