@@ -10,7 +10,7 @@ from test_results import a_provenance
 from glorot.datasets import DATASETS
 from glorot.paper import drawing, error_curves
 from glorot.paper.figures import FIGURES
-from glorot.paper.table1 import TABLE_1, UPDATES
+from glorot.paper.table1 import TABLE_1
 from glorot.results.selected import gather_selected
 from glorot.results.store import Store, settings_of
 from glorot.results.stored import gather
@@ -101,7 +101,7 @@ def test_the_papers_errors_are_ticks_on_the_right(tmp_path, dataset):
         <= set(TABLE_1[dataset].values())
     )
     (legend,) = drawn.legends
-    assert f"the paper, after\n{UPDATES:,} updates" in legend.get_texts()[-1].get_text()
+    assert f"the paper, after\n{ABOUT["updates"].papers} updates" in legend.get_texts()[-1].get_text()
 
 
 def test_numbers_that_are_near_each_other_are_a_range():

@@ -321,7 +321,7 @@ def test_panels_of_runs_that_are_alike(tmp_path):
     caption = page(9, gather([tmp_path])).caption
     assert caption == (
         "hidden layers 5 x 30; minibatch 10; learning rate 0.03 (0.5: Tanh N); updates 900 (100: Tanh N); "
-        "train examples 20; seed 0"
+        "training examples the first 20; seed 0"
     )
 
 

@@ -142,7 +142,7 @@ def test_in_real_processes(tmp_path, glorot):
     assert "- Updates: 20 - the paper: 5,000,000\n" in both.stdout
     assert both.stdout.count("; last 2 evaluations: mean ") == 2  # the end is one moment
     assert "evaluations: mean" not in one.stdout  # of one evaluation
-    assert "- Inputs: symmetric\n" in both.stdout
+    assert "- Inputs: pixels in [-1, 1]\n" in both.stdout
     assert (tmp_path / "results/paper.md").read_text() == both.stdout
     assert glorot("report", "--paper", "--format", "csv").stdout == (tmp_path / "results/paper.csv").read_text()
     refused = glorot("report", "a", "--paper", "--value", "valid_error")

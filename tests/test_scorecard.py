@@ -27,6 +27,7 @@ from glorot.results.store import Store, settings_of
 from glorot.results.stored import StoredRun, gather
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
+from glorot.sweeps.settings import ABOUT
 from glorot.training.inspection import Inspection, LayerSeen, Pair
 
 GOLDEN = Path(__file__).parent / "golden" / "scorecard.md"
@@ -195,7 +196,7 @@ def test_a_run_on_few_examples_is_no_match_for_one_on_all():
     assert kind(judge(Evidence(everything, None))) == HELD
     assert kind(judge(Evidence([few[0], everything[1]], None))) == NOT_MEASURED  # once "held"
     assert kind(judge(Evidence(few, None))) == NOT_MEASURED  # nor is that what Table 1 is about
-    assert "train examples 20" in claims.described(Repeats((few[0],)))
+    assert "training examples the first 20" in claims.described(Repeats((few[0],)))
 
 
 def test_repeats_are_seeds_and_each_counts_once():

@@ -12,13 +12,14 @@ from typing import Any
 
 from glorot.datasets import DATASETS
 from glorot.errors import ResultsError
-from glorot.paper.repeats import WATCHING, settings_key
+from glorot.paper.repeats import settings_key
 from glorot.results.stored import StoredRun, text_of
-from glorot.sweeps.settings import NOT_DECIDING, OPTIONAL, Settings, label_of
+from glorot.sweeps.about import Paper, Role, label_of
+from glorot.sweeps.settings import ABOUT, Settings
 
-COMPARED = frozenset({"dataset", "activation", "initializer", "learning_rate", "seed"})
-LOOKS = WATCHING | {"valid_examples", "test_examples"}  # how, and on how much, a run is looked at
-COLUMNS = (*(name for name in Settings.model_fields if name not in NOT_DECIDING), "data", "device")
+COMPARED = {name for name, about in ABOUT.items() if about.role is Role.DECIDES and about.paper is Paper.VARIES}
+LOOKS = {name for name, about in ABOUT.items() if about.role is not Role.DECIDES}  # how runs are seen
+COLUMNS = (*(name for name, about in ABOUT.items() if about.role is not Role.SERVES), "data", "device")
 
 
 class NotDrawn(ResultsError):
@@ -68,7 +69,13 @@ class Shown:
 
     def __getitem__(self, column: str) -> str:
         """What these runs have in one of the COLUMNS, as text."""
-        return text_of(self.runs[0].row.get(column)) or text_of(OPTIONAL.get(column))
+        return text_of(self.runs[0].row.get(column)) or _as_before(column)
+
+
+def _as_before(column: str) -> str:
+    """What runs of before a field have of it, as text."""
+    older = None if column not in ABOUT or ABOUT[column].is_old else ABOUT[column].older
+    return "" if older is None else label_of(older)
 
 
 def level(run: StoredRun) -> bool:
@@ -209,8 +216,9 @@ def described(selection: Selection, said: Collection[str] = ()) -> str:
 
 def _fact(name: str, values: Mapping[str, str]) -> str:
     """ "60,000 updates (20,000: Tanh, Softsign)": what most have, and who has something else."""
-    title, shape = WORDS.get(name, (name.replace("_", " ") + " {}", lambda value: value or "not set"))
-    return title.format(with_exceptions({label: shape(value) for label, value in values.items()}))
+    title = ABOUT[name].title.lower() if name in ABOUT else WORDS[name][0]
+    shape = ABOUT[name].shown if name in ABOUT else WORDS[name][1]
+    return f"{title} {with_exceptions({label: shape(value) for label, value in values.items()})}"
 
 
 def with_exceptions(values: Mapping[str, str]) -> str:
@@ -224,16 +232,9 @@ def with_exceptions(values: Mapping[str, str]) -> str:
     return common + (f" ({exceptions})" if exceptions else "")
 
 
-def _layers(hidden: str) -> str:
-    sizes = hidden.split("-")
-    return f"{len(sizes)} x {sizes[0]}" if len(set(sizes)) == 1 else hidden
-
-
+# Columns of runs.csv that are no field: how they are called, and written.
 WORDS: dict[str, tuple[str, Callable[[str], str]]] = {
-    "hidden": ("hidden layers {}", _layers),
-    "batch_size": ("minibatch {}", str),
-    "updates": ("updates {}", lambda updates: f"{int(updates):,}"),
-    "learning_rate": ("learning rate {}", lambda rate: f"{float(rate):g}"),
-    "data": ("data set {}", lambda about: about or "version 1"),
+    "data": ("data set", lambda about: about or "version 1"),
+    "device": ("device", str),
 }
-ALWAYS = frozenset(WORDS) - {"data"}
+ALWAYS = {"learning_rate", *(name for name, about in ABOUT.items() if about.scaled)}

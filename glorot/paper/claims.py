@@ -203,17 +203,19 @@ def described(*runs: Repeats) -> str:
     )
     several = "s" if any(len(one.runs) > 1 for one in runs) else ""
     seeds = f"seed{several} {_listed(', '.join(map(str, one.seeds)) for one in runs)}"
-    values = [_listed(_told(one, name) for one in runs) for name in ABOUT if any(_told(one, name) for one in runs)]
+    values = [_told(runs, name) for name in ABOUT]
     data = _listed(re.sub("^version", "data set version", text_of(one.runs[0].row.get("data"))) for one in runs)
     parts = [f"{updates} updates", layers, _rates(runs), seeds, *values]
     return ", ".join(filter(None, parts)) + (f"; {data}" if data else "")
 
 
-def _told(one: Repeats, name: str) -> str:
-    """ "training examples 20": a field in which a run departs, or about which the paper is silent."""
-    text, about = text_of(one.runs[0].row.get(name)), ABOUT[name]
-    silent = about.paper is Paper.SILENT and text not in ("", label_of(about.older))
-    return f"{about.title.lower()} {text}" if silent or name in unusual(one.runs[0]) else ""
+def _told(runs: Sequence[Repeats], name: str) -> str:
+    """ "training examples 20 and all": a field in which a run departs, or about which the paper is silent."""
+    about, texts = ABOUT[name], [text_of(one.runs[0].row.get(name)) for one in runs]
+    silent = about.paper is Paper.SILENT and any(text not in ("", label_of(about.older)) for text in texts)
+    if not silent and not any(name in unusual(one.runs[0]) for one in runs):
+        return ""
+    return f"{about.title.lower()} {_listed(map(about.shown, texts))}"
 
 
 def _rates(runs: Sequence[Repeats]) -> str:

@@ -22,9 +22,10 @@ from glorot.paper.alike import (
     with_exceptions,
 )
 from glorot.paper.drawing import DIM, SHADE, SHALLOWER_DASHES, Page, method_style, sheet, time_axis, unit_of_time
-from glorot.paper.table1 import LOSS, TABLE_1, UPDATES
+from glorot.paper.table1 import TABLE_1
 from glorot.reporting.pictures import plain
 from glorot.results.stored import StoredRun
+from glorot.sweeps.settings import ABOUT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +100,9 @@ def finite_errors(runs: Sequence[StoredRun], data: Path) -> Page[Curves]:
 
 def curves(runs: Sequence[StoredRun], dataset: str) -> tuple[Curves, str]:
     """The test error of each method, and the settings of its runs in words. Raises NotDrawn where there is none."""
-    found = settings_of(run for run in runs if run["dataset"] == dataset and run["loss"] == LOSS and level(run))
+    found = settings_of(
+        run for run in runs if run["dataset"] == dataset and run["loss"] == ABOUT["loss"].paper and level(run)
+    )
     label = DATASETS[dataset].label
     if not found:
         raise NotDrawn(f"needs runs on {label}; {how_to_get(dataset)}")
@@ -259,7 +262,7 @@ def keys(panels: Sequence[Curves]) -> list[Any]:
         values = joined(f"{panel.chance:.1f}" for panel in panels)
         found.append(Line2D([], [], color=SHADE, linewidth=1, linestyle=":", label=f"chance: {values} %"))
     if any(line.paper is not None for line in lines.values()):
-        label = f"the paper, after\n{UPDATES:,} updates\n(N: outer ticks)"
+        label = f"the paper, after\n{ABOUT['updates'].papers} updates\n(N: outer ticks)"
         found.append(Line2D([], [], **paper_tick(DIM), label=label))
     return found
 

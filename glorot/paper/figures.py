@@ -20,10 +20,9 @@ from glorot.errors import DataError
 from glorot.paper import cost_surfaces, drawing, error_curves
 from glorot.paper.alike import NotDrawn, Selection, Shown, described, how_to_get, level, select, settings_of
 from glorot.paper.drawing import Histograms, Images, Moments, Page
-from glorot.paper.table1 import LOSS
 from glorot.results.store import write_bytes
 from glorot.results.stored import StoredRun
-from glorot.sweeps.settings import DEFAULT_DEPTH, DEFAULT_WIDTH, Probes
+from glorot.sweeps.settings import ABOUT, DEFAULT_DEPTH, DEFAULT_WIDTH, Probes
 from glorot.training.probes import BINS, ProbeRow, measure
 
 if TYPE_CHECKING:
@@ -35,7 +34,9 @@ if TYPE_CHECKING:
 
 def probed(runs: Iterable[StoredRun]) -> list[Shown]:
     """The settings on Shapeset, with the paper's cost and hidden layers of one size, in whose networks was looked."""
-    fitting = (run for run in runs if run["dataset"] == "shapeset" and run["loss"] == LOSS and level(run))
+    fitting = (
+        run for run in runs if run["dataset"] == "shapeset" and run["loss"] == ABOUT["loss"].paper and level(run)
+    )
     return settings_of(run for run in fitting if len(run.probes))
 
 

@@ -14,7 +14,7 @@ from glorot.sweeps.settings import ABOUT
 if TYPE_CHECKING:
     import pandas as pd
 
-DECIDING = tuple(name for name, about in ABOUT.items() if about.role is Role.DECIDES)
+DECIDING = tuple(name for name, about in ABOUT.items() if about.role in (Role.DECIDES, Role.MEASURES))
 
 
 def settings_key(run: StoredRun, varies: Collection[str] = ()) -> tuple[str, ...]:

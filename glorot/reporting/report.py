@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glorot.datasets import DATASETS, LocalData
+from glorot.datasets import LocalData
 from glorot.errors import GlorotError, ResultsError
 from glorot.models.activations import ACTIVATIONS
 from glorot.reporting.bold import bold_notes
@@ -22,7 +22,7 @@ from glorot.results.store import Store, write_text
 from glorot.sweeps import search
 from glorot.sweeps.about import About, Role, count, label_of
 from glorot.sweeps.runs import expand, stored_sweep
-from glorot.sweeps.settings import ABOUT, LAYERS, nearest
+from glorot.sweeps.settings import ABOUT, LAYERS, dataset_text, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,7 +188,7 @@ def _labels(keys: Iterable[tuple[str, ...]], names: Sequence[str], sweep: "Sweep
         if own or name == "method":
             return label
         if name == "dataset":
-            return _dataset_label(label)
+            return dataset_text(label)
         if name == "activation":
             return ACTIVATIONS[label].label
         return label if name in ("initializer", "loss") else f"{name.replace('_', ' ')} {label}"
@@ -230,15 +230,23 @@ def _is_told(source: Source, runs: "Sequence[Run]", name: str, about: About) -> 
     return about.role is Role.WATCHES and len(values) > 1
 
 
-EXAMPLES = {"valid_examples": "valid", "test_examples": "test"}  # fields, and what values are of them
+# What values are of -> "test_examples": "test".
+EXAMPLES = {name: name.partition("_")[0] for name, about in ABOUT.items() if about.role is Role.MEASURES}
 
 
 def _values_text(source: Source, runs: "Sequence[Run]", name: str, about: About) -> str:
+    """ "60,000"; "60,000, 80,000"; where it is a matter of the data set, "pixels in [-1, 1] (Shapeset), ..."."""
     if name in EXAMPLES:
         return examples_text(source, runs, EXAMPLES[name])
+    by_dataset: dict[str, list[str]] = {}
+    for run in runs:
+        by_dataset.setdefault(dataset_text(run.settings.dataset), []).append(about.text(getattr(run.settings, name)))
     values = list(dict.fromkeys(getattr(run.settings, name) for run in runs))
     numeric = all(isinstance(value, int | float) for value in values)
     texts = list(dict.fromkeys(map(about.text, sorted(values) if numeric else values)))
+    if len(texts) > 1 and len(by_dataset) > 1 and all(len(set(of_one)) == 1 for of_one in by_dataset.values()):
+        where = {text: [label for label, of_one in by_dataset.items() if text in of_one] for text in texts}
+        return ", ".join(f"{text} ({', '.join(labels)})" for text, labels in where.items())
     many = numeric and len(texts) > 4
     text = f"{texts[0]} to {texts[-1]} ({len(texts)} values)" if many else ", ".join(texts)
     fields = set(LAYERS) if name == "hidden" else {name}
@@ -267,14 +275,10 @@ def local_data(runs: "Iterable[Run]", papers: str = "the paper's own data set wa
     notes = []
     for one in dict.fromkeys(run.settings.dataset for run in runs):
         if isinstance(one, LocalData) and one.about:
-            label, about = _dataset_label(str(one)), one.about.removeprefix(f"{one.kind}: ")
+            label, about = dataset_text(str(one)), one.about.removeprefix(f"{one.kind}: ")
             why = f"; {papers}" if one.kind else ""
             notes.append(f"{label}{f' ({one.kind})' if one.kind else ''}: {about}{why}")
     return notes
-
-
-def _dataset_label(name: str) -> str:
-    return DATASETS[name].label if name in DATASETS else name
 
 
 def _seeds(runs: "Sequence[Run]", names: Sequence[str], cells: Sequence[Sequence[Cell]]) -> list[str]:

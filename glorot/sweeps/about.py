@@ -12,11 +12,13 @@ class Role(Enum):
     """What a field does to a run.
 
     DECIDES: the network that comes out. Runs that differ in it are never compared, averaged or drawn as if alike.
-    WATCHES: what is looked at on the way and at the end; the network is the same.
+    MEASURES: on what the network's errors are measured; the network is the same.
+    WATCHES: when it is looked at on the way.
     SERVES: nothing that is stored; it is no part of the run_id.
     """
 
     DECIDES = "decides"
+    MEASURES = "measures"
     WATCHES = "watches"
     SERVES = "serves"
 
@@ -63,6 +65,10 @@ class About:
     def papers(self) -> str:
         """The paper's value for people; empty where there is none."""
         return "" if isinstance(self.paper, Paper) else self.text(self.paper)
+
+    def shown(self, cell: str) -> str:
+        """A cell of the field's column in runs.csv, as it is written for people."""
+        return self.text(self.column(cell) if cell else None if self.is_old else self.older)
 
     def departs(self, value: Any) -> bool:
         """Whether a run with this value is not one of the paper's protocol, of whatever size."""

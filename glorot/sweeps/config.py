@@ -389,9 +389,7 @@ def _check_required(base: Node, grid_node: Node, grid: Mapping[str, tuple[Choice
         if field in base.value:
             continue
         if axis is None:
-            text = (
-                f'missing, and it has no default; add e.g. "{field}: {value}" to base, or "{field}: {values}" to grid'
-            )
+            text = f'add e.g. "{field}: {value}" to base, or "{field}: {values}" to grid'
             problems.add(base, f"base.{field}", f"missing, and it has no default; {text}")
             continue
         for choice in grid[axis]:

@@ -310,12 +310,12 @@ class Settings(BaseModel):
     valid_examples: Annotated[
         int,
         _whole(1, 10**9),
-        About("Examples validated", "how many examples of the validation set are used", int, count, Role.WATCHES),
+        About("Examples validated", "how many examples of the validation set are used", int, count, Role.MEASURES),
     ] = 10_000
     test_examples: Annotated[
         int,
         _whole(1, 10**9),
-        About("Examples tested", "how many examples of the test set are used", int, count, Role.WATCHES),
+        About("Examples tested", "how many examples of the test set are used", int, count, Role.MEASURES),
     ] = 10_000
     probes: Annotated[
         Probes | None,
