@@ -16,7 +16,7 @@ from glorot.results.store import Store, settings_of
 from glorot.results.stored import gather
 from glorot.sweeps import config, search
 from glorot.sweeps.runs import expand
-from glorot.sweeps.settings import Settings
+from glorot.sweeps.settings import ABOUT, Settings
 
 DEEP = (1000,) * 5
 
@@ -101,7 +101,7 @@ def test_the_papers_errors_are_ticks_on_the_right(tmp_path, dataset):
         <= set(TABLE_1[dataset].values())
     )
     (legend,) = drawn.legends
-    assert f"the paper, after\n{ABOUT["updates"].papers} updates" in legend.get_texts()[-1].get_text()
+    assert f"the paper, after\n{ABOUT['updates'].papers} updates" in legend.get_texts()[-1].get_text()
 
 
 def test_numbers_that_are_near_each_other_are_a_range():
@@ -183,7 +183,7 @@ def test_no_difference_is_silent(tmp_path, field):
     said = caption.partition("\n")[0]
     assert ("Softsign" in said) == (field != "checkpoint_minutes")
     if field != "checkpoint_minutes":
-        text = "5 x 20" if field == "hidden" else VALUES[field]
+        text = "5 x 20" if field == "hidden" else ABOUT[field].shown(str(VALUES[field]))
         assert f"({text}: Softsign" in said
     marked = field in {"hidden", "batch_size", "train_examples", "inputs"}
     assert ("Softsign*" in said) == marked
@@ -192,7 +192,7 @@ def test_no_difference_is_silent(tmp_path, field):
 def test_results_of_an_older_data_set_say_so(tmp_path):
     """And stand behind those of today's."""
     store(tmp_path, "old", hidden=DEEP, updates=900, inputs="", data="")
-    assert "inputs unit; data set version 1" in page(11, gather([tmp_path])).caption
+    assert "inputs pixels in [0, 1]; data set version 1" in page(11, gather([tmp_path])).caption
     store(tmp_path, "new", hidden=DEEP)
     store(tmp_path, "old-softsign", "softsign", hidden=DEEP, inputs="", data="")
     caption = page(11, gather([tmp_path])).caption
