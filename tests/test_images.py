@@ -14,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from glorot.datasets import build, images
-from glorot.datasets.build import Candidate
+from glorot.datasets import build, images, manifest
+from glorot.datasets.build import Candidate, equally, everything, proportionally
 from glorot.datasets.images import Shape, Unusable, averaged, centre, read_image, read_images
+from glorot.datasets.layout import files_below
+from glorot.datasets.manifest import packed
 from glorot.errors import DataError
+from glorot.printable import printable
 
 GREY = Shape(6, 6)
 
@@ -151,8 +154,9 @@ BROKEN = {
     "animated webp": (encoded(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES[1:]), "animated"),
     "pages": (encoded(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:]), "several pages"),
     "bomb": (header_of(50_000, 40_000), "more than 50,000,000 pixels"),
-    "smaller bomb": (header_of(8_000, 8_000), "8000 x 8000, more than 50,000,000 pixels"),
-    "16 bits": (encoded(Image.fromarray(np.zeros((5, 5), np.uint16))), "I;16"),
+    "smaller bomb": (header_of(8_000, 8_000), "more than 50,000,000 pixels: 8000 x 8000"),
+    "32 bits": (encoded(Image.fromarray(np.zeros((5, 5), np.int32)), "TIFF"), "I colours, of which no certain grey"),
+    "fractions": (encoded(Image.fromarray(np.zeros((5, 5), np.float32)), "TIFF"), "F colours, of which no certain"),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image of a known format"),
 }
 
@@ -169,8 +173,10 @@ def test_what_is_no_file_is_not_opened(tmp_path):
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     found = read_images([tmp_path / name for name in ("pipe", "nowhere", "circle")], GREY)
-    assert found[:2] == ["no regular file", "No such file or directory"]
+    (tmp_path / "folder").symlink_to(tmp_path)
+    assert found[:2] == ["no regular file", "cannot be read: No such file or directory"]
     assert isinstance(found[2], str)
+    assert read_images([tmp_path / "folder"], GREY) == ["a link to a folder, which is not followed"]
 
 
 @given(st.data())
@@ -260,10 +266,10 @@ def test_shares_of_the_splits():
 
 def test_build_is_balanced_and_each_image_where_its_hash_says(tmp_path):
     names = ["a", "b", "c"]
-    built = build.build(candidates(tmp_path, {"a": 150, "b": 120, "c": 200}), names, GREY)
+    built = build.build(candidates(tmp_path, {"a": 150, "b": 120, "c": 200}), names, GREY, proportionally())
     k = len(built.splits["test"]) // 3
     assert k >= 5
-    for split, share in build.SHARES.items():
+    for split, share in build.PROPORTIONS.items():
         part = built.splits[split]
         assert part.pixels.shape == (3 * share * k, 36)
         np.testing.assert_array_equal(np.bincount(part.labels), [share * k] * 3)
@@ -277,12 +283,13 @@ def test_build_is_balanced_and_each_image_where_its_hash_says(tmp_path):
     # The largest k: of some class and split, all images are used.
     splits = [(label, build.split_of(read_image(one.path, GREY).digest)) for label, one in
               ((one.label, one) for one in candidates(tmp_path, {"a": 150, "b": 120, "c": 200}))]  # fmt: skip
-    assert k == min(splits.count((label, s)) // share for label in range(3) for s, share in build.SHARES.items())
+    assert k == min(splits.count((label, s)) // share for label in range(3) for s, share in build.PROPORTIONS.items())
 
 
-def test_a_larger_source_moves_no_image(tmp_path):
-    small = build.build(candidates(tmp_path, {"a": 80, "b": 90}), ["a", "b"], GREY)
-    large = build.build(candidates(tmp_path, {"a": 200, "b": 300}), ["a", "b"], GREY)
+@pytest.mark.parametrize("take", [proportionally(), everything, equally], ids=["proportionally", "all", "equally"])
+def test_a_larger_source_moves_no_image(take, tmp_path):
+    small = build.build(candidates(tmp_path, {"a": 80, "b": 90}), ["a", "b"], GREY, take)
+    large = build.build(candidates(tmp_path, {"a": 200, "b": 300}), ["a", "b"], GREY, take)
     before, after = ({shown: split for split, files in one.chosen.items() for shown in files} for one in (small, large))
     assert len(after) > len(before)
     assert len(before.keys() & after.keys()) > len(before) / 2
@@ -292,12 +299,12 @@ def test_a_larger_source_moves_no_image(tmp_path):
 def test_order_and_names_of_the_files_do_not_matter(tmp_path):
     listed = candidates(tmp_path, {"a": 80, "b": 80})
     again = [Candidate(one.path, f"other/{one.shown}", one.label) for one in reversed(listed)]
-    first, second = (build.packed(build.build(one, ["a", "b"], GREY).splits) for one in (listed, again))
+    first, second = (packed(build.build(one, ["a", "b"], GREY, everything).splits) for one in (listed, again))
     assert first == second
 
 
 def test_the_largest_size_can_be_limited(tmp_path):
-    built = build.build(candidates(tmp_path, {"a": 80, "b": 80}), ["a", "b"], GREY, most=2)
+    built = build.build(candidates(tmp_path, {"a": 80, "b": 80}), ["a", "b"], GREY, proportionally(most=2))
     assert [len(built.splits[split]) for split in ("train", "valid", "test")] == [36, 4, 4]
 
 
@@ -311,24 +318,26 @@ def test_equal_images_count_once_and_never_in_two_classes(tmp_path):
         copies.append(Candidate(path, f"a/copy {number}.png", 0))
     both = tmp_path / "b" / "both.png"
     both.write_bytes((tmp_path / "a" / "7.png").read_bytes())
-    built = build.build([*listed, *copies, Candidate(both, "b/both.png", 1)], ["a", "b"], GREY)
+    built = build.build([*listed, *copies, Candidate(both, "b/both.png", 1)], ["a", "b"], GREY, everything)
     assert built.usable == [59, 60]
-    doubles = [reason for reason in built.skipped.values() if reason.startswith("the same image as a/")]
-    assert len(doubles) == 59
-    assert {shown for shown, reason in built.skipped.items() if reason == "the same image in a and b"} == {
+    assert {kind: len(files) for kind, files in build.by_kind(built.skipped).items()} == {
+        "the same image as another": 59, "the same image in several classes": 3,
+    }  # fmt: skip
+    both_classes = "the same image in several classes: a and b"
+    assert {one.file for one in built.skipped if one.reason == both_classes} == {
         "a/7.png", "a/copy 7.png", "b/both.png",
     }  # fmt: skip
-    everything = np.concatenate([part.pixels for part in built.splits.values()])
-    assert len(np.unique(everything, axis=0)) == len(everything)
+    pixels = np.concatenate([part.pixels for part in built.splits.values()])
+    assert len(np.unique(pixels, axis=0)) == len(pixels)
 
 
 def test_too_few_images_are_refused(tmp_path):
     listed = candidates(tmp_path, {"a": 60, "b": 3})
     (tmp_path / "b" / "x.png").write_bytes(b"rubbish")
     with pytest.raises(
-        DataError, match=r"class b: expected some 40 images.*found 3.*1 files were skipped, such as b/x"
+        DataError, match=r"class b: expected some 40 images.*found 3.*1 file was skipped: b/x.png: no image of"
     ):
-        build.build([*listed, Candidate(tmp_path / "b" / "x.png", "b/x.png", 1)], ["a", "b"], GREY)
+        build.build([*listed, Candidate(tmp_path / "b" / "x.png", "b/x.png", 1)], ["a", "b"], GREY, proportionally())
 
 
 # --- files --------------------------------------------------------------------------------------------
@@ -336,17 +345,17 @@ def test_too_few_images_are_refused(tmp_path):
 
 @pytest.fixture
 def stored(tmp_path):
-    built = build.build(candidates(tmp_path / "images", {"a": 60, "b": 60}), ["a", "b"], GREY)
+    built = build.build(candidates(tmp_path / "images", {"a": 60, "b": 60}), ["a", "b"], GREY, everything)
     path = tmp_path / "data.npz"
-    data = build.packed(built.splits)
-    build.write(path, data)
+    data = packed(built.splits)
+    manifest.write(path, data)
     return path, data, hashlib.sha256(data).hexdigest(), built
 
 
 def test_a_data_file_reads_back(stored):
     path, data, content, built = stored
     assert path.read_bytes() == data
-    dataset = build.load(path, content, "mine", "build it again")
+    dataset = manifest.load(path, content, "mine", "build it again")
     assert (dataset.name, dataset.n_classes, dataset.n_inputs) == ("mine", 2, 36)
     for found, split in ((dataset.examples, "train"), (dataset.valid, "valid"), (dataset.test, "test")):
         for array, expected in zip(vars(found).values(), vars(built.splits[split]).values(), strict=True):
@@ -360,17 +369,17 @@ def test_a_data_file_with_other_bytes_is_refused(stored):
     path, data, content, _ = stored
     path.write_bytes(data[:-1] + b"\1")
     with pytest.raises(DataError, match=f"expected SHA-256 {content}.*build it again"):
-        build.load(path, content, "mine", "build it again")
+        manifest.load(path, content, "mine", "build it again")
     path.write_bytes(b"PK rubbish")
     with pytest.raises(DataError, match="build it again"):
-        build.load(path, hashlib.sha256(b"PK rubbish").hexdigest(), "mine", "build it again")
+        manifest.load(path, hashlib.sha256(b"PK rubbish").hexdigest(), "mine", "build it again")
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     (tmp_path / "data.npz").write_bytes(b"old")
     monkeypatch.setattr(os, "replace", lambda *names: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(DataError, match="No space left"):
-        build.write(tmp_path / "data.npz", b"new")
+        manifest.write(tmp_path / "data.npz", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]
     assert (tmp_path / "data.npz").read_bytes() == b"old"
 
@@ -380,7 +389,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
 )
 def test_a_manifest_that_is_none_counts_as_missing(text, tmp_path):
     (tmp_path / "m.json").write_bytes(text.encode("latin-1"))
-    assert build.read_manifest(tmp_path / "m.json") is None
+    assert manifest.read_manifest(tmp_path / "m.json") is None
 
 
 def test_files_below_a_folder(tmp_path):
@@ -390,5 +399,5 @@ def test_files_below_a_folder(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "b" / "circle").symlink_to(tmp_path)
     (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
-    found = [build.text_of(path.relative_to(tmp_path).as_posix()) for path in build.files_below(tmp_path)]
-    assert found == ["a.png", "b/1.png", "b/2.png", "link.png", "\\xff odd\n.png"]
+    found = [printable(path.relative_to(tmp_path).as_posix()) for path in files_below(tmp_path)]
+    assert found == ["a.png", "b/1.png", "b/2.png", "b/circle", "link.png", "\\xff odd\\n.png"]

@@ -258,9 +258,12 @@ def test_folder_as_a_data_set(photos, tmp_path):
     pinned = datasets.pinned(local, tmp_path / "data", build=True)
     dataset = datasets.load(pinned, tmp_path / "data")
     assert (dataset.name, dataset.n_inputs, dataset.n_classes) == ("photos", 3 * 6 * 8, 3)
-    k = len(dataset.test) // 3
-    assert [len(part) for part in (dataset.examples, dataset.valid, dataset.test)] == [27 * k, 3 * k, 3 * k]
-    assert pinned.about == f"{33 * k} images in 3 classes, 6 x 8 rgb"
+    counts = [len(part) for part in (dataset.examples, dataset.valid, dataset.test)]
+    assert sum(counts) == 155
+    assert counts[0] > 4 * max(counts[1:])
+    chance = 100 * (1 - np.bincount(dataset.test.labels).max() / counts[2])
+    assert pinned.about == f"155 images in 3 classes, 6 x 8 rgb; chance {chance:.1f} %"
+    assert datasets.info(pinned).chance == pytest.approx(chance, abs=0.01)
     assert datasets.verify(pinned, tmp_path / "data")[0][1] == "verified"
     assert datasets.info(pinned).image_shape == (3, 6, 8)
 
@@ -296,18 +299,19 @@ def broken(tmp_path, name):
         (tmp_path / "mine" / "dog").mkdir()
     elif name == "too few":
         write_images(tmp_path / "mine" / "cat", 50, 0, size=12)
-        write_images(tmp_path / "mine" / "dog", 2, 1, size=12)
+        (tmp_path / "mine" / "dog").mkdir()
+        (tmp_path / "mine" / "dog" / "1.png").write_bytes(b"rubbish")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nothing", "expected a folder of class folders, each with images of its class; found no such folder"),
-        ("a file", "expected a folder of class folders, each with images of its class; found a file"),
+        ("nothing", "or such folders in train, valid, test; found no such folder"),
+        ("a file", "expected a folder of class folders, each with images of its class, or such folders in train, v"),
         ("no classes", "2 to 256 of them; found 0"),
         ("one class", "2 to 256 of them; found 1"),
         ("an empty class", "found nothing in dog"),
-        ("too few", "class dog: expected some 40 images or more"),
+        ("too few", "class dog: expected images to train on, found none that can be used (1 file was skipped: dog/1"),
     ],
 )
 def test_folders_that_will_not_do(name, message, tmp_path):
@@ -369,10 +373,16 @@ def problems(dataset: str) -> str:
     ("dataset", "message"),
     [
         ("[./photos]", "or a folder of images as {folder: PATH, size: [32, 32], color: grey}; found \"./photos\""),
-        ("[{folder: x, sise: 3}]", "allowed: folder, size, color, content, about; did you mean size?"),
+        ("[{folder: x, sise: 3}]", "allowed: folder, size, color, split, balance, content, about, chance; did you m"),
         ("[{size: [3, 3]}]", "expected the path of a folder of class folders, as in {folder: ../photos}; found no f"),
-        ("[{folder: 3}]", "expected folder to be printable text, found 3"),
-        ('[{folder: "a\\0"}]', "expected folder to be printable text"),
+        ("[{folder: 3}]", "expected folder to be text without control characters, found 3"),
+        ('[{folder: "a\\0"}]', "expected folder to be text without control characters"),
+        ("[{folder: x, balance: 1}]", "expected balance to be true or false, found 1"),
+        ("[{folder: x, split: 0.8}]", "each above 0 and 1 in all, as in [0.8, 0.1, 0.1]; found 0.8"),
+        ("[{folder: x, split: [0.8, 0.2]}]", "found [0.8, 0.2]"),
+        ("[{folder: x, split: [0.8, 0.2, 0]}]", "found [0.8, 0.2, 0]"),
+        ("[{folder: x, split: [0.8, 0.1, 0.2]}]", "found [0.8, 0.1, 0.2]"),
+        ("[{folder: x, split: [a, 0.5, 0.5]}]", 'found ["a", 0.5, 0.5]'),
         ("[{folder: x, size: 28}]", "expected size to be [height, width], each from 1 to 1024; found 28"),
         ("[{folder: x, size: [0, 5000]}]", "found [0, 5000]"),
         ("[{folder: x, color: gray}]", 'expected color to be grey or rgb, found "gray"; did you mean grey?'),
@@ -419,7 +429,7 @@ def test_a_sweep_from_images_to_the_table(sweep_file, sources, glorot, tmp_path)
     made = glorot("data", "build", "small-imagenet", "--from", sources / "tiny", "--class", flowers, "--data", "data")
     assert made.returncode == 0, made.stderr
     total = re.search(r"stand-in: (\d+) images", made.stdout)[1]
-    assert "2 files skipped" in made.stderr
+    assert "1 CMYK colours, of which no certain grey is known (1/train/" in made.stderr
     assert "61 files of 1 WordNet ids belong to no class" in made.stderr
     listed = glorot("data", "list", "--data", "data").stdout
     assert re.search(r"small_imagenet +verified +data.small-imagenet", listed)
@@ -431,8 +441,8 @@ def test_a_sweep_from_images_to_the_table(sweep_file, sources, glorot, tmp_path)
     assert re.search(
         rf"- ImageNet \(stand-in\): {total} images \(\d+ of Tiny-ImageNet, \d+ of the folder flowers\); ", table
     )
-    assert re.search(r"- photos: \d+ images in 3 classes, 6 x 6 grey\n", table)
-    assert "- Examples tested: 12, 30, 10,000\n" in table
+    assert re.search(r"- photos: \d+ images in 3 classes, 6 x 6 grey; chance \d+\.\d %\n", table)
+    assert re.search(r"- Examples tested: \d+, 30, 10,000\n", table)
     runs = store.Store(tmp_path / "results" / "mine").read_runs()
     assert [bool(re.search("SHA-256 [0-9a-f]{16}", text)) for text in runs["data"]] == [True, True, False]
     assert list(runs["status"]) == ["done"] * 3

@@ -57,8 +57,9 @@ def fetch(name: str, data: Path | None) -> None:
               help="An ImageNet training tree: folders named by WordNet id. Repeatable.")  # fmt: skip
 @click.option("--class", "by_hand", multiple=True, metavar="CLASS=DIR",
               help="A folder of images of one of the ten classes. Repeatable.")  # fmt: skip
+@click.option("--allow-skipped", is_flag=True, help="Also if more than 10 % of the files are of no use.")
 @data_option
-def build(name: str, trees: tuple[Path, ...], by_hand: tuple[str, ...], data: Path | None) -> None:
+def build(name: str, trees: tuple[Path, ...], by_hand: tuple[str, ...], allow_skipped: bool, data: Path | None) -> None:
     """Build Small-ImageNet of images you have.
 
     Makes the paper's grey 37 x 37 photographs in ten classes from ImageNet's (ILSVRC-2012's, or Tiny-ImageNet's) and
@@ -68,17 +69,18 @@ def build(name: str, trees: tuple[Path, ...], by_hand: tuple[str, ...], data: Pa
     from glorot.cli.progress import ImageBar
     from glorot.datasets import data_folder
     from glorot.datasets import small_imagenet as built
+    from glorot.datasets.manifest import skipped, used
 
     folder = data_folder(data)
     with ImageBar() as bar:
-        manifest = built.build_into(folder, trees, [_class_folder(one) for one in by_hand], bar.progressed)
+        classes = [_class_folder(one) for one in by_hand]
+        manifest = built.build_into(folder, trees, classes, bar.progressed, allow_skipped)
     images, file = manifest["images"], built.data_file(folder)
     show(f"{name}: {manifest['about']}: {' / '.join(f'{count:,}' for count in images.values())}: {file.parent}\n")
     left = manifest["without_class"]
-    say(
-        f"{len(manifest['skipped']):,} files skipped (listed in {file.with_suffix('.json')}); "
-        f"{left['files']:,} files of {left['ids']:,} WordNet ids belong to no class"
-    )
+    for line in [*used(manifest), *skipped(manifest, file.with_suffix(".json"))]:
+        say(f"  {line}")
+    say(f"  {left['files']:,} files of {left['ids']:,} WordNet ids belong to no class")
 
 
 def _class_folder(option: str) -> tuple[str, Path]:

@@ -127,12 +127,13 @@ class ImageBar:
     """A bar of images read, on a terminal and once there is something to read. Use as a context manager."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self.console = Console(stderr=True, highlight=False)
+        self.quiet = quiet
         self.progress: Progress | None = None
 
     def progressed(self, done: int, total: int) -> None:
         if self.progress is None:
-            if not self.console.file.isatty() or self.console.is_dumb_terminal:
+            if self.quiet or not self.console.file.isatty() or self.console.is_dumb_terminal:
                 return
             self.progress = Progress(
                 TextColumn("reading images"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
@@ -141,6 +142,10 @@ class ImageBar:
             self.progress.start()
             self.progress.add_task("", total=total)
         self.progress.update(self.progress.task_ids[0], completed=done, total=total)
+
+    def tell(self, line: str, went_wrong: bool) -> None:
+        if went_wrong or not self.quiet:
+            self.console.print(line, markup=False, emoji=False, soft_wrap=True)
 
     def __enter__(self) -> "ImageBar":
         return self

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 @click.option("--retry-failed", is_flag=True, help="Try failed runs again.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
 @click.option("--checkpoints", type=folder_type, help="Folder of saved states.  [default: the user's cache]")
+@click.option("--allow-skipped", is_flag=True, help="Take a folder of images of which more than 10 % are of no use.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, help="Say every evaluation, and the tracebacks of failures.")
 @data_option
 def run(
     sweep: Path, output: Path, overrides: tuple[str, ...], only: tuple[str, ...], dry_run: bool, device: str,
-    jobs: int | None, rerun: bool, retry_failed: bool, fail_fast: bool, checkpoints: Path | None, quiet: bool,
-    verbose: bool, data: Path | None,
+    jobs: int | None, rerun: bool, retry_failed: bool, fail_fast: bool, checkpoints: Path | None,
+    allow_skipped: bool, quiet: bool, verbose: bool, data: Path | None,
 ) -> int:  # fmt: skip
     """Run the sweep of a YAML file, or a shipped experiment by name.
 
@@ -57,7 +58,8 @@ def run(
     folder = data_folder(data)
     with ImageBar(quiet) as bar:  # for a folder of images that was not built yet
         loaded = with_data(
-            config.load(resolve(sweep), overrides), lambda one: pinned(one, folder, not dry_run, bar.progressed)
+            config.load(resolve(sweep), overrides),
+            lambda one: pinned(one, folder, not dry_run, bar.progressed, bar.tell, allow_skipped),
         )
     chosen = choose_device(device)
     plan = runner.make_plan(loaded, output, chosen.kind, only, rerun, retry_failed)

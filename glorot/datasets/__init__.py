@@ -11,6 +11,7 @@ import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -166,8 +167,11 @@ class LocalData:
 
     name: "small_imagenet", or "" for a folder of class folders. folder: that folder, an absolute path.
     size: (height, width) of what its images are made into. color: "grey" or "rgb".
+    split: which parts of it are for training, validation and test, where it has no such folders; None: 0.8, 0.1, 0.1.
+    balance: whether each class has as many images as the smallest.
     content: SHA-256 of the data file, which alone decides what a run gives; empty while nothing is built.
     about: what it was made from, for tables; "stand-in: ..." where it stands for another.
+    chance: error in percent of always answering the commonest class of its test set.
     problem: why it was not built.
     """
 
@@ -175,8 +179,11 @@ class LocalData:
     folder: str = ""
     size: tuple[int, int] = (32, 32)
     color: str = "grey"
+    split: tuple[float, float, float] | None = None
+    balance: bool = False
     content: str = ""
     about: str = field(default="", compare=False)
+    chance: float | None = field(default=None, compare=False)
     problem: str = field(default="", compare=False)
 
     def __str__(self) -> str:
@@ -191,7 +198,10 @@ class LocalData:
         place: dict[str, Any] = {"name": self.name} if self.name else {"folder": self.folder}
         if not self.name:
             place |= {"size": list(self.size), "color": self.color}
-        return place | {key: getattr(self, key) for key in ("content", "about") if getattr(self, key)}
+            place |= {"split": list(self.split)} if self.split else {}
+            place |= {"balance": True} if self.balance else {}
+        known = {"content": self.content or None, "about": self.about or None, "chance": self.chance}
+        return place | {key: value for key, value in known.items() if value is not None}
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -204,6 +214,11 @@ class LocalData:
         return self.about.partition(":")[0] if self.name else ""
 
 
+def exact(share: float) -> Fraction:
+    """A number as it is written: 0.1 is a tenth."""
+    return Fraction(str(share))
+
+
 AnyData = str | LocalData  # what ``Settings.dataset`` holds
 
 
@@ -213,16 +228,23 @@ def info(dataset: AnyData) -> DatasetInfo:
     if name or isinstance(dataset, str):
         return DATASETS[name]
     shape = (3, *dataset.size) if dataset.color == "rgb" else dataset.size
-    return DatasetInfo(str(dataset), str(dataset), "folder", "a folder of class folders", shape, 10)
+    summary = "a folder of class folders"
+    return DatasetInfo(str(dataset), str(dataset), "folder", summary, shape, 10, chance=dataset.chance)
 
 
 def pinned(
-    dataset: AnyData, folder: Path, build: bool = False, progress: Callable[[int, int], None] = lambda done, total: None
+    dataset: AnyData,
+    folder: Path,
+    build: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    tell: Callable[[str, bool], None] = lambda line, went_wrong: None,
+    allow_skipped: bool = False,
 ) -> AnyData:
     """The data set with its content, where it is one that is built here; as it was, where it is not there.
 
-    folder: the data folder. build: whether a folder of images may be built for it, if it was not yet. A dataset with
-    content keeps it: what is found to be other is refused when it is loaded.
+    folder: the data folder. build: whether a folder of images may be built for it, if it was not yet. tell: is told in
+    lines, when it is built, what was used and (as gone wrong) what was skipped. allow_skipped: whether a large part of
+    the files may be skipped. A dataset with content keeps it: what is found to be other is refused when it is loaded.
     """
     if isinstance(dataset, str) and dataset != "small_imagenet":
         return dataset
@@ -236,21 +258,22 @@ def pinned(
         if local.name:
             manifest = small_imagenet.manifest(folder)
         elif build:
-            manifest = class_folders.build_into(local, folder, progress)
+            manifest = class_folders.build_into(local, folder, progress, tell, allow_skipped)
         else:
-            manifest = class_folders.found(local, folder)
+            manifest = class_folders.found(local, folder, allow_skipped)
     except DataError as error:
         return replace(local, problem=str(error))
     if manifest is None:
         return dataset
-    return replace(local, content=local.content or manifest["sha256"], about=manifest["about"])
+    content, chance = local.content or manifest["sha256"], None if local.name else manifest["chance"]
+    return replace(local, content=content, about=manifest["about"], chance=chance)
 
 
 def unpinned(dataset: AnyData) -> AnyData:
     """The data set as the user's sweep file has it, whatever its content."""
     if isinstance(dataset, str):
         return dataset
-    return dataset.name or replace(dataset, content="", about="", problem="")
+    return dataset.name or replace(dataset, content="", about="", chance=None, problem="")
 
 
 def data_files(dataset: AnyData, folder: Path) -> list[DataFile]:

@@ -2,8 +2,9 @@
 
 A pixel of the result is the mean of exactly the area it covers, rounded half up, computed in whole numbers: no
 machine's arithmetic shows in it. Grey is Rec. 601's luma, of a JPEG its own Y channel (Pillow's draft mode reads that
-alone), else as Pillow computes it (0.299 R + 0.587 G + 0.114 B). Files are read whole, opened by Pillow from memory,
-and judged by their header before anything is decoded.
+alone), else as Pillow computes it (0.299 R + 0.587 G + 0.114 B). Grey of 16 bits is averaged as it is, then divided by
+257, so that white stays white. Files are read whole, opened by Pillow from memory, and judged by their header before
+anything is decoded.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ MAX_PIXELS = 50_000_000  # of an image, as its header says; a telephone's have l
 MAX_BYTES = 200_000_000  # of a file
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # Pillow's other readers are never run
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")  # what is transparent is laid on white
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")  # grey from 0 to 65,535
 ALONE = 1_000  # so few files are not worth starting processes for
 CHUNK = 32  # files handed to a process at a time
 ORIENTATION = 0x0112  # EXIF's tag; its value -> how to lay the image upright: transpose, flip up-down, left-right
@@ -59,7 +61,7 @@ class Image:
 
 
 class Unusable(Exception):
-    """Why a file gives no image."""
+    """Why a file gives no image: "KIND", or "KIND: DETAIL" where files of one kind differ."""
 
 
 def read_image(path: Path, shape: Shape) -> Image:
@@ -74,9 +76,10 @@ def read_image(path: Path, shape: Shape) -> Image:
     except MemoryError:
         raise Unusable("too little memory to decode it") from None
     except OSError as error:
-        raise Unusable(_one_line(error.strerror or str(error))) from None
+        kind = f"cannot be read: {error.strerror}" if error.strerror else f"damaged: {error}"
+        raise Unusable(_one_line(kind)) from None
     except Exception as error:  # a decoder may fail in any way on bytes that anyone made
-        raise Unusable(_one_line(f"{type(error).__name__}: {error}")) from None
+        raise Unusable(_one_line(f"damaged: {type(error).__name__}: {error}")) from None
 
 
 def read_images(
@@ -102,16 +105,18 @@ def cores() -> int:
 
 
 def averaged(plane: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A plane (h, w) uint8 -> (height, width) uint8: the mean over each target pixel's area, rounded half up.
+    """A plane (h, w) uint8 or uint16 -> (height, width) uint8: the mean over each target pixel's area, of 16 bits
+    divided by 257, rounded half up.
 
     Areas are counted in 1/height and 1/width of a pixel. All sums are whole numbers, below 2^24 in float32 and below
     2^53 in float64, and so exact in whatever order a BLAS adds them.
     """
     h, w = plane.shape
-    kind = np.float32 if 255 * h < 2**24 else np.float64
+    top, scale = (65_535, 257) if plane.dtype == np.uint16 else (255, 1)
+    kind = np.float32 if top * h < 2**24 else np.float64
     sums = _overlaps(h, height, kind) @ plane.astype(kind)
     sums = sums.astype(np.float64) @ _overlaps(w, width, np.float64).T
-    return ((2 * sums.astype(np.int64) + h * w) // (2 * h * w)).astype(np.uint8)
+    return ((2 * sums.astype(np.int64) + h * w * scale) // (2 * h * w * scale)).astype(np.uint8)
 
 
 def _overlaps(size: int, parts: int, kind: type) -> np.ndarray:
@@ -127,10 +132,12 @@ def _overlaps(size: int, parts: int, kind: type) -> np.ndarray:
 def _bytes_of(path: Path) -> bytes:
     """All of a regular file: anything else (a pipe, a device) might never end."""
     status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise Unusable("a link to a folder, which is not followed")
     if not stat.S_ISREG(status.st_mode):
         raise Unusable("no regular file")
     if status.st_size > MAX_BYTES:
-        raise Unusable(f"{status.st_size:,} bytes, more than {MAX_BYTES:,}")
+        raise Unusable(f"more than {MAX_BYTES:,} bytes: {status.st_size:,}")
     if status.st_size == 0:
         raise Unusable("empty")
     with open(path, "rb") as file:
@@ -149,23 +156,43 @@ def _decoded(data: bytes, shape: Shape) -> np.ndarray:
     except pillow.DecompressionBombError:
         raise Unusable(f"more than {MAX_PIXELS:,} pixels") from None
     if picture.width * picture.height > MAX_PIXELS:  # nothing has been decoded yet
-        raise Unusable(f"{picture.width} x {picture.height}, more than {MAX_PIXELS:,} pixels")
+        raise Unusable(f"more than {MAX_PIXELS:,} pixels: {picture.width} x {picture.height}")
     if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:  # MPO: a JPEG with more JPEGs behind it
         raise Unusable("animated, or of several pages")
-    if picture.mode not in MODES:
+    sixteen_bits = picture.mode in SIXTEEN_BITS or (picture.mode == "I" and picture.format in ("PNG", "PPM"))
+    if picture.mode not in MODES and not sixteen_bits:
         raise Unusable(f"{picture.mode} colours, of which no certain grey is known")
     mode = "RGB" if shape.color == "rgb" else "L"
-    transpose, flip_rows, flip_columns = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1), (False,) * 3)
     picture.draft(mode, picture.size)
-    if picture.has_transparency_data:
+    picture.load()  # before anything else that reads on: a second attempt does not see damage that the first one met
+    transpose, flip_rows, flip_columns = UPRIGHT.get(_orientation(picture), (False,) * 3)
+    if picture.has_transparency_data and not sixteen_bits:
         picture = picture.convert("RGBA")
         picture = pillow.alpha_composite(pillow.new("RGBA", picture.size, "white"), picture)
     height, width = (shape.width, shape.height) if transpose else (shape.height, shape.width)
-    pixels = np.asarray(picture.convert(mode).crop(centre(*picture.size, height, width)))
-    planes = pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+    picture = picture if sixteen_bits else picture.convert(mode)
+    pixels = np.asarray(picture.crop(centre(*picture.size, height, width)))
+    if sixteen_bits:
+        pixels = _whitened(pixels.astype(np.uint16), picture.info.get("transparency"))
+    planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     small = np.stack([averaged(plane, height, width) for plane in planes])
+    small = np.repeat(small, 3, axis=0) if sixteen_bits and mode == "RGB" else small
     small = small.transpose(0, 2, 1) if transpose else small
     return small[:, :: -1 if flip_rows else 1, :: -1 if flip_columns else 1].reshape(-1)
+
+
+def _orientation(picture: "Picture") -> int:
+    """EXIF's word on how the image lies, 1 to 8; 1, upright, where there is none that can be read."""
+    try:
+        value = picture.getexif().get(ORIENTATION, 1)
+    except Exception:  # a damaged chunk of EXIF says nothing, whichever way it is damaged
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _whitened(pixels: np.ndarray, transparent: object) -> np.ndarray:
+    """Grey of 16 bits with the one value that is transparent, if any, laid on white."""
+    return np.where(pixels == transparent, np.uint16(65_535), pixels) if isinstance(transparent, int) else pixels
 
 
 def centre(width: int, height: int, to_height: int, to_width: int) -> tuple[int, int, int, int]:

@@ -15,25 +15,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from glorot.datasets import DataFile, FiniteDataset
-from glorot.datasets.build import (
-    Candidate,
-    Progress,
-    build,
-    files_below,
-    manifest_of,
-    no_progress,
-    packed,
-    read_manifest,
-    shown_name,
-    text_of,
-    unreadable,
-    write,
-    write_manifest,
-)
-from glorot.datasets.build import load as load_built
+from glorot.datasets import manifest as manifests
+from glorot.datasets.build import Candidate, Progress, build, no_progress, proportionally
 from glorot.datasets.images import Shape
+from glorot.datasets.layout import files_below, unreadable
 from glorot.datasets.wordnet import CLASS_NAMES, classes
 from glorot.errors import DataError
+from glorot.printable import printable
 
 NAME = "small_imagenet"
 SHAPE = Shape(37, 37, "grey")
@@ -63,7 +51,7 @@ def data_file(folder: Path) -> Path:
 
 def manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of what was built; None where there is none."""
-    return read_manifest(data_file(folder).with_suffix(".json"))
+    return manifests.read_manifest(data_file(folder).with_suffix(".json"))
 
 
 def files(folder: Path) -> list[DataFile]:
@@ -76,7 +64,7 @@ def load(folder: Path, content: str = "") -> FiniteDataset:
     [file] = files(folder)
     if not file.sha256:
         raise DataError(f"{file.path.with_suffix('.json')}: expected the manifest of a build, found none; {REBUILD}")
-    return load_built(file.path, content or file.sha256, NAME, REBUILD)
+    return manifests.load(file.path, content or file.sha256, NAME, REBUILD)
 
 
 def fetch(folder: Path) -> NoReturn:
@@ -89,10 +77,12 @@ def build_into(
     trees: Sequence[Path],
     by_hand: Sequence[tuple[str, Path]] = (),
     progress: Progress = no_progress,
+    allow_skipped: bool = False,
 ) -> dict[str, Any]:
     """Build the data set, write it with its manifest below the data folder, and return the manifest.
 
     trees: ImageNet training trees (folders named by WordNet id). by_hand: (class, folder of its images).
+    allow_skipped: whether a large part of the files may be skipped.
     Raises DataError; what was built before is then left as it was.
     """
     candidates: list[Candidate] = []
@@ -101,26 +91,29 @@ def build_into(
     without_class: dict[str, int] = {}
     for number, (name, tree) in enumerate([("", tree) for tree in trees] + list(by_hand), start=1):
         found, kind = _of_class(tree, name) if name else _of_tree(tree, without_class)
-        source = Source(kind, shown_name(tree), len(found))
+        source = Source(kind, _name_of(tree), len(found))
         sources.append(source)
         for path, label in found:
-            shown = f"{number}/{text_of(path.relative_to(tree).as_posix())}"
+            shown = f"{number}/{printable(path.relative_to(tree).as_posix())}"
             source_of[shown] = source
             candidates.append(Candidate(path, shown, label))
     _check_classes(candidates)
-    built = build(candidates, CLASS_NAMES, SHAPE, MOST, progress)
+    built = build(candidates, CLASS_NAMES, SHAPE, proportionally(MOST), progress=progress)
     for shown in itertools.chain(*built.chosen.values()):
         source_of[shown].used += 1
-    data = packed(built.splits)
+    data = manifests.packed(built.splits)
     facts = {
         "name": NAME,
         "about": describe(sources),
         "sources": [vars(source) for source in sources],
         "without_class": {"ids": len(without_class), "files": sum(without_class.values())},
     }
-    found_manifest = manifest_of(built, CLASS_NAMES, SHAPE, data, facts)
-    write(data_file(folder), data)
-    write_manifest(data_file(folder).with_suffix(".json"), found_manifest)
+    found_manifest = manifests.manifest_of(built, CLASS_NAMES, SHAPE, data, facts)
+    too_many = manifests.too_many_skipped(found_manifest)
+    if too_many and not allow_skipped:
+        raise DataError(too_many)
+    manifests.write(data_file(folder), data)
+    manifests.write_manifest(data_file(folder).with_suffix(".json"), found_manifest)
     return found_manifest
 
 
@@ -166,9 +159,14 @@ def _of_class(folder: Path, name: str) -> tuple[list[tuple[Path, int]], str]:
     try:
         if not folder.is_dir():
             raise DataError(f"{folder}: expected a folder of images of {name}, found none")
-        return [(one, CLASS_NAMES.index(name)) for one in files_below(folder)], f"the folder {shown_name(folder)}"
+        return [(one, CLASS_NAMES.index(name)) for one in files_below(folder)], f"the folder {_name_of(folder)}"
     except OSError as error:
         raise unreadable(folder, error) from error
+
+
+def _name_of(folder: Path) -> str:
+    """The name of a folder, "." and ".." resolved, as a table can show it."""
+    return printable(folder.resolve().name) or "/"
 
 
 def _check_classes(candidates: Sequence[Candidate]) -> None:

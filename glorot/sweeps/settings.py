@@ -12,11 +12,12 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from glorot.datasets import DATASETS, AnyData, LocalData, info
+from glorot.datasets import DATASETS, AnyData, LocalData, exact, info
 from glorot.datasets.inputs import INPUTS
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
+from glorot.printable import is_printable
 from glorot.sweeps.about import About, Paper, Role, count, sizes_text
 from glorot.sweeps.yaml_nodes import shown
 
@@ -91,11 +92,15 @@ def _layers(value: Any) -> tuple[int, ...]:
     )
 
 
-LOCAL_KEYS = {"folder": ("folder", "size", "color", "content", "about"), "name": ("name", "content", "about")}
+LOCAL_KEYS = {
+    "folder": ("folder", "size", "color", "split", "balance", "content", "about", "chance"),
+    "name": ("name", "content", "about"),
+}
 
 
 def _dataset(value: Any) -> str | LocalData:
-    """A name of the registry, or what is built here: {folder: PATH, size: [32, 32], color: grey}.
+    """A name of the registry, or what is built here: {folder: PATH, size: [32, 32], color: grey}; also with
+    split: [0.8, 0.1, 0.1] and balance: true.
 
     A stored sweep also has {name: small_imagenet, content: SHA-256, about: ...}.
     """
@@ -112,8 +117,8 @@ def _dataset(value: Any) -> str | LocalData:
             raise ValueError(f"unknown key {shown(key)}; allowed: {', '.join(keys)}{nearest(key, keys)}")
     texts = {key: value[key] for key in ("name", "folder", "content", "about") if key in value}
     for key, text in texts.items():
-        if not (isinstance(text, str) and text.isprintable() and len(text) <= 4096):
-            raise ValueError(f"expected {key} to be printable text, found {shown(text)}")
+        if not (isinstance(text, str) and is_printable(text) and len(text) <= 4096):
+            raise ValueError(f"expected {key} to be text without control characters, found {shown(text)}")
     if "name" in value and value["name"] != "small_imagenet":
         raise ValueError(f"expected name to be small_imagenet, found {shown(value['name'])}")
     if "name" not in value and not value.get("folder"):
@@ -126,7 +131,27 @@ def _dataset(value: Any) -> str | LocalData:
         raise ValueError(f"expected size to be [height, width], each from 1 to {MAX_SIDE}; found {shown(size)}")
     if color not in ("grey", "rgb"):
         raise ValueError(f"expected color to be grey or rgb, found {shown(color)}{nearest(color, ('grey', 'rgb'))}")
-    return LocalData(size=(size[0], size[1]), color=color, **texts)
+    balance, chance = value.get("balance", False), value.get("chance")
+    if type(balance) is not bool:
+        raise ValueError(f"expected balance to be true or false, found {shown(balance)}")
+    if chance is not None and not (type(chance) in (int, float) and 0 <= chance <= 100):
+        raise ValueError(f"expected chance to be an error from 0 to 100, found {shown(chance)}")
+    return LocalData(
+        size=(size[0], size[1]), color=color, split=_split(value.get("split")), balance=balance, chance=chance, **texts
+    )
+
+
+def _split(value: Any) -> tuple[float, float, float] | None:
+    """The parts of a data set for training, validation and test; exactly 1 in all, as they are written."""
+    if value is None:
+        return None
+    numbers = isinstance(value, list | tuple) and [share for share in value if type(share) in (int, float)]
+    if not (numbers and len(numbers) == len(value) == 3 and min(numbers) > 0 and sum(map(exact, numbers)) == 1):
+        raise ValueError(
+            "expected split to be the parts for training, validation and test, each above 0 and 1 in all, as in "
+            f"[0.8, 0.1, 0.1]; found {shown(value)}"
+        )
+    return (float(numbers[0]), float(numbers[1]), float(numbers[2]))
 
 
 @dataclass(frozen=True)
