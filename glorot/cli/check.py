@@ -35,7 +35,8 @@ def check(
     Prints a line a cell: same, better, worse, changed, missing or new. Runs with the baseline's run_id on the CPU
     must have its very numbers; others are worse only if their test error is beyond a factor and significantly so.
     Speed (--bench) is the time of an update over that of a reference loop, so machines may differ. Exit code 1 if
-    anything is worse, changed or missing; 2 if there is no baseline or nothing was measured.
+    anything is worse, changed or missing; 2 if there is no baseline, nothing was measured, or a result cannot be
+    true: its numbers are impossible, or its own history denies them.
     """
     from glorot.gate import verdicts
     from glorot.results.store import write_text
@@ -75,7 +76,8 @@ def _check_results(
         regression.write_baseline(path, fresh)
         say(f"{len(fresh.runs)} runs on {fresh.device} are the baseline now: {path}")
         return fresh.sweep, []
-    verdicts = regression.compare(fresh.runs, regression.read_baseline(path), factor, fresh.tested)
+    stored = regression.read_baseline(path)
+    verdicts = regression.compare(fresh.runs, stored.runs, factor, fresh.tested, stored.counted)
     if fresh.not_run:
         say(f"note: {len(fresh.not_run)} runs of sweep {fresh.sweep} have no result yet: glorot run")
     if fresh.left_out:
@@ -87,11 +89,11 @@ def _check_speed(path: Path, factor: float | None, update: bool) -> "list[Verdic
     """The verdicts on speed; none after an update."""
     from glorot.gate import speed
 
-    stored = [] if update else speed.read_baseline(path)
+    stored, counted = ([], False) if update else speed.read_baseline(path)
     say("timing updates against a reference loop in the same process: half a minute")
     speeds = [speed.measure(setting) for setting in speed.settings()]
     if update:
         speed.write_baseline(path, speeds)
         say(f"{len(speeds)} timings are the baseline now: {path}")
         return []
-    return speed.compare(speeds, stored, factor)
+    return speed.compare(speeds, stored, factor, counted)

@@ -1,7 +1,7 @@
 """Results against a baseline -> verdicts: does glorot still compute what it did, as well and as fast?
 
 A baseline is a file of the form of runs.csv, made from finished runs by ``glorot check SWEEP --update`` and committed.
-Runs are matched by their settings, and compared in one of two ways:
+Runs are matched by their settings and their data, and compared in one of two ways:
 
 - exactly, where the same bits are promised: the run_id is the baseline's (it stands for the settings, the device
   and the versions of kernels and data set) and the device is the CPU. Any number that differs is ``changed``.
@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glorot.errors import ResultsError
-from glorot.gate.verdicts import NONE, Verdict, beyond, check_baseline, checked_factor
+from glorot.gate import baselines
+from glorot.gate.agreement import check_rows, denied, impossible
+from glorot.gate.verdicts import NONE, Verdict, beyond, checked_factor
 from glorot.reporting.significance import MOST_EXAMPLES, SIGNIFICANT, two_proportions, welch
 from glorot.results.rows import (
     FURTHER_FIELDS,
@@ -26,12 +28,10 @@ from glorot.results.rows import (
     RUN_COLUMNS,
     SETTINGS_COLUMNS,
     cells_of,
-    csv_text,
     frame_of,
-    read_rows,
     records_of,
 )
-from glorot.results.store import Store, write_text
+from glorot.results.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
     """The runs in a sweep's folder that belong to the sweep as it is now: its sweep.yaml, or the file given.
 
     device: its kind, needed only where there are runs of two. Raises SweepError, and ResultsError where nothing is
-    there.
+    there, or a row is impossible or denied by its own files (agreement.py).
     """
     from glorot.kernels import DEVICES
     from glorot.sweeps.runs import expand, stored_sweep
@@ -80,10 +80,10 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
     rows = stored.set_index("run_id", drop=False)
     known = store.rows()
     expected = {
-        kind: [run.run_id for run in all_runs(sweep, expand(sweep, kind), known)]
+        kind: {run.run_id: run for run in all_runs(sweep, expand(sweep, kind), known)}
         for kind in ([device] if device else DEVICES[1:])
     }
-    found = [kind for kind, run_ids in expected.items() if rows.index.isin(run_ids).any()]
+    found = [kind for kind, run_ids in expected.items() if run_ids.keys() & known.keys()]
     if not found:
         raise ResultsError(
             f"nothing was measured: none of the runs of sweep {sweep.name} is in {folder}, which holds {len(stored)} "
@@ -91,9 +91,15 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
         )
     if len(found) > 1:
         raise ResultsError(f"{folder}: expected runs on one device, found {', '.join(found)}; choose with --device")
-    stored_ids, run_ids = set(rows.index), expected[found[0]]
-    runs = rows.loc[[run_id for run_id in run_ids if run_id in stored_ids]].reset_index(drop=True)
-    not_run = [run_id for run_id in run_ids if run_id not in stored_ids]
+    there = {run_id: run for run_id, run in expected[found[0]].items() if run_id in known}
+    check_rows(
+        str(folder / "runs.csv"),
+        [known[run_id] for run_id in there],
+        lambda row: impossible(row) or denied(store, there[row["run_id"]], row),
+        "restore it (git checkout), or run the sweep again: glorot run SWEEP --rerun",
+    )
+    runs = rows.loc[list(there)].reset_index(drop=True)
+    not_run = [run_id for run_id in expected[found[0]] if run_id not in known]
     return Fresh(sweep.name, found[0], runs, not_run, len(rows) - len(runs), _tested(store, runs))
 
 
@@ -108,19 +114,24 @@ def _test_set(row: Row) -> tuple:
     return row["dataset"], row.get("data"), row["test_examples"]
 
 
-def read_baseline(path: Path) -> "pd.DataFrame":
-    """A baseline as results.Store.read_runs gives runs.csv. Raises ResultsError: not there, torn, empty, foreign."""
-    check_baseline(path, "glorot check SWEEP")
-    frame = frame_of(read_rows(path, RUN_COLUMNS), RUN_COLUMNS)
-    if frame.empty:
-        raise ResultsError(f"{path}: expected a baseline of at least one run, found none; make it anew with --update")
-    for row in records_of(frame):
-        if not _measured(row):
-            raise ResultsError(
-                f"{path}: expected run {row['run_id']} to be done with a test error, or diverged; found "
-                f"{row['status']} and {row['test_error']}; restore it (git checkout), or make it anew with --update"
-            )
-    return frame
+@dataclass(frozen=True)
+class Baseline:
+    """runs: as results.Store.read_runs gives runs.csv. counted: whether the file says how many runs it has."""
+
+    runs: "pd.DataFrame"
+    counted: bool = True
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Raises ResultsError: not there, torn, empty, foreign, without all its rows, or with values that cannot be."""
+    rows, counted = baselines.read(path, RUN_COLUMNS, "glorot check SWEEP")
+    check_rows(
+        str(path),
+        rows,
+        lambda row: "no result" if row["status"] == "failed" else impossible(row),
+        "restore it (git checkout), or make it anew with --update",
+    )
+    return Baseline(frame_of(rows, RUN_COLUMNS), counted)
 
 
 def write_baseline(path: Path, fresh: Fresh) -> None:
@@ -135,7 +146,7 @@ def write_baseline(path: Path, fresh: Fresh) -> None:
             "sweep first: glorot run SWEEP"
         )
     cells = [cells_of(row, RUN_COLUMNS) for row in rows]
-    write_text(path, csv_text(cells, [str(column) for column in fresh.runs.columns]))
+    baselines.write(path, cells, [str(column) for column in fresh.runs.columns])
 
 
 def _measured(row: Row) -> bool:
@@ -149,10 +160,16 @@ def _measured(row: Row) -> bool:
 
 @dataclass(frozen=True)
 class _Pair:
-    """One run of the baseline and of the results; None where it is not there."""
+    """One run of the baseline and of the results; None where it is not there.
+
+    of_other_data: the run of the results that differs from that of the baseline in its data alone. counted: whether
+        the baseline says how many runs it has.
+    """
 
     old: Row | None
     new: Row | None
+    of_other_data: Row | None = None
+    counted: bool = True
 
     @property
     def row(self) -> Row:
@@ -173,30 +190,36 @@ def compare(
     baseline: "pd.DataFrame",
     factor: float | None = None,
     tested: Mapping[tuple, int] | None = None,
+    counted: bool = True,
 ) -> list[Verdict]:
     """A verdict for each cell, in the baseline's order; what is not in the baseline comes last.
 
-    runs: as Fresh has them. baseline: as read_baseline gives it. factor: how many times as large a test error
+    runs: as Fresh has them. baseline, counted: as Baseline has them. factor: how many times as large a test error
     has to be to be worse (or, divided by it, better); at least 1, FACTOR by default.
 
     A cell is one run; but where runs are compared statistically, those that differ in their seed alone are one.
     """
     factor = checked_factor(factor, FACTOR)
     old, new = _by_settings(baseline, "the baseline"), _by_settings(runs, "the results")
+    of_other_data = {_without(key, "data"): row for key, row in new.items() if key not in old}
     cells: dict[tuple, list[_Pair]] = {}
     for key in dict.fromkeys([*old, *new]):
-        pair = _Pair(old.get(key), new.get(key))
-        cell = tuple(item for item in key if item[0] != "seed") if pair.is_statistical else key
-        cells.setdefault(cell, []).append(pair)
+        pair = _Pair(old.get(key), new.get(key), of_other_data.get(_without(key, "data")), counted)
+        cells.setdefault(_without(key, "seed") if pair.is_statistical else key, []).append(pair)
     columns = _telling_columns([pair.row for pairs in cells.values() for pair in pairs])
     return [_verdict(pairs, columns, factor, tested or {}) for pairs in cells.values()]
 
 
+def _without(key: tuple, column: str) -> tuple:
+    return tuple(item for item in key if item[0] != column)
+
+
 def _by_settings(frame: "pd.DataFrame", what: str) -> dict[tuple, Row]:
-    """Rows by all settings that decide, but not by device or version."""
+    """Rows by all settings that decide, and by what their data was made from, but not by device or version."""
     rows: dict[tuple, Row] = {}
     for row in records_of(frame):
-        key = tuple((column, row.get(column)) for column in (*SETTINGS_COLUMNS, *FURTHER_FIELDS) if column != "device")
+        columns = [column for column in (*SETTINGS_COLUMNS, *FURTHER_FIELDS, "data") if column != "device"]
+        key = tuple((column, None if row.get(column) == "" else row.get(column)) for column in columns)
         if key in rows:
             raise ResultsError(
                 f"{what}: expected each run once, found {rows[key]['run_id']} and {row['run_id']} with equal settings; "
@@ -233,15 +256,24 @@ def _verdict(pairs: Sequence[_Pair], columns: Sequence[str], factor: float, test
         return _statistical_verdict(pairs, columns, factor, tested)
     name, old, new = _name(pair.row, columns), pair.old, pair.new
     if new is None:
-        return Verdict("missing", name, _shown([old]), NONE, "not in the results")
+        return Verdict("missing", name, _shown([old]), NONE, _why_missing(pair))
     if not _measured(new):
         why = f"a test error of {new['test_error']} %" if new["status"] == "done" else "the run failed"
         return Verdict("missing", name, _shown([old]), "failed", why + ("" if old else "; new"))
+    if old is None and not pair.counted:
+        return Verdict("missing", name, NONE, _shown([new]), baselines.NOT_COUNTED)
     if old is None:
         return Verdict("new", name, NONE, _shown([new]), "not in the baseline")
     different = [f"{c} {_exact(old[c])} -> {_exact(new[c])}" for c in OUTCOME_COLUMNS if old[c] != new[c]]
     kind, why = ("changed", ", ".join(different)) if different else ("same", "bit for bit")
     return Verdict(kind, name, _shown([old]), _shown([new]), why)
+
+
+def _why_missing(pair: _Pair) -> str:
+    if not pair.of_other_data or not pair.old:
+        return "not in the results"
+    old, new = (row.get("data") or "as first published" for row in (pair.old, pair.of_other_data))
+    return f"the results are of other data: {old} -> {new}"
 
 
 def _exact(value: Any) -> str:
@@ -288,6 +320,8 @@ def _statistical(
     else:
         p = two_proportions(*_mistakes(old, tested), *_mistakes(new, tested))
         how = "two-proportion test"
+    if not 0 <= p <= 1:  # NaN would be no difference
+        return "missing", f"{how} gives p = {p}: nothing was compared"
     far = beyond(means[0], means[1], factor)
     if p < SIGNIFICANT:
         return far or fewer, f"{how}, p = {p:.2g}" + ("" if far else f", within the factor {factor:g}")

@@ -13,10 +13,10 @@ from typing import Any
 
 from glorot.bench.setting import Setting
 from glorot.errors import ResultsError
-from glorot.gate.verdicts import NONE, Verdict, beyond, check_baseline, checked_factor
+from glorot.gate import baselines
+from glorot.gate.verdicts import NONE, Verdict, beyond, checked_factor
 from glorot.reporting.significance import SIGNIFICANT
-from glorot.results.rows import cells_of, csv_text, frame_of, read_rows, records_of
-from glorot.results.store import write_text
+from glorot.results.rows import cells_of, frame_of, records_of
 
 # Of a ratio of times. Its median varies by 3 % on an idle machine, 15 % on a busy one, 30 % between processors.
 FACTOR = 1.5
@@ -94,13 +94,19 @@ def _reference(setting: Setting) -> Callable[[int], None]:
     return work
 
 
-def read_baseline(path: Path) -> list[Row]:
-    """Raises ResultsError: not there, torn, empty, foreign."""
-    check_baseline(path, "glorot check --bench")
-    rows = records_of(frame_of(read_rows(path, COLUMNS), COLUMNS))
-    if not rows or not all(row["ratio"] and 0 < row["ratio"] < math.inf for row in rows):
+def read_baseline(path: Path) -> tuple[list[Row], bool]:
+    """Its rows, and whether it says how many they are. Raises ResultsError: not there, torn, empty, foreign."""
+    cells, counted = baselines.read(path, COLUMNS, "glorot check --bench")
+    rows = records_of(frame_of(cells, COLUMNS))
+    if not all(row["ratio"] and 0 < row["ratio"] < math.inf for row in rows):
         raise ResultsError(f"{path}: expected rows with ratios above 0, found others; make it anew with --update")
-    return rows
+    if len({_key(row) for row in rows}) < len(rows):
+        raise ResultsError(f"{path}: expected each setting once, found one twice; make it anew with --update")
+    return rows, counted
+
+
+def _key(row: Row) -> tuple:
+    return tuple(row[column] for column in TIMED)
 
 
 def write_baseline(path: Path, speeds: Sequence[Speed]) -> None:
@@ -112,26 +118,31 @@ def write_baseline(path: Path, speeds: Sequence[Speed]) -> None:
         dict(zip(COLUMNS, (*one.key, round(one.ratio, 3), round(one.milliseconds, 4), hardware), strict=True))
         for one in speeds
     ]
-    cells = [cells_of(row, COLUMNS) for row in rows]
-    write_text(path, csv_text(cells, list(COLUMNS)))
+    baselines.write(path, [cells_of(row, COLUMNS) for row in rows], list(COLUMNS))
 
 
-def compare(speeds: Sequence[Speed], baseline: Sequence[Row], factor: float | None = None) -> list[Verdict]:
+def compare(
+    speeds: Sequence[Speed], baseline: Sequence[Row], factor: float | None = None, counted: bool = True
+) -> list[Verdict]:
     """A verdict for each setting: worse (or better) only if the median ratio is beyond the factor and a sign test
-    over the rounds says that it is no chance."""
+    over the rounds says that it is no chance. counted: whether the baseline says how many rows it has."""
     factor = checked_factor(factor, FACTOR)
-    old = {tuple(row[column] for column in TIMED): row for row in baseline}
+    old = {_key(row): row for row in baseline}
     new = {one.key: one for one in speeds}
-    return [_verdict(key, old.get(key), new.get(key), factor) for key in dict.fromkeys([*old, *new])]
+    return [_verdict(key, old.get(key), new.get(key), factor, counted) for key in dict.fromkeys([*old, *new])]
 
 
-def _verdict(key: tuple, old: Row | None, new: Speed | None, factor: float) -> Verdict:
+def _verdict(key: tuple, old: Row | None, new: Speed | None, factor: float, counted: bool) -> Verdict:
     activation, hidden, batch_size, threads = key
     name = f"{activation}, {hidden}, minibatch {batch_size}, {threads} thread{'s' if threads > 1 else ''}"
     before = f"{old['ratio']:.2f}" if old else NONE
     if new is None:
         return Verdict("missing", name, before, NONE, "not measured")
     now, timed = f"{new.ratio:.2f} x reference", f"{new.milliseconds:.3f} ms an update"
+    if not all(0 < ratio < math.inf for ratio in new.ratios):
+        return Verdict("missing", name, before, now, f"{timed}: nothing was measured")
+    if old is None and not counted:
+        return Verdict("missing", name, before, now, f"{timed}; {baselines.NOT_COUNTED}")
     if old is None:
         return Verdict("new", name, before, now, f"{timed}; not in the baseline")
     slower = sum(ratio > old["ratio"] for ratio in new.ratios)

@@ -5,9 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from glorot.errors import GlorotError, ResultsError
+from glorot.errors import GlorotError
 
 KINDS = ("worse", "changed", "missing", "better", "new", "same")  # what needs attention comes first
 BAD = ("worse", "changed", "missing")
@@ -43,15 +42,6 @@ def checked_factor(factor: float | None, default: float) -> float:
     if not 1 <= factor < math.inf:  # nothing would ever be beyond NaN
         raise GlorotError(f"expected a factor of at least 1, found {factor:g}")
     return factor
-
-
-def check_baseline(path: Path, command: str) -> None:
-    """Raises ResultsError where there is no such file. command: the one that makes it."""
-    if not path.is_file():
-        raise ResultsError(
-            f"there is no baseline: expected the file {path}; name it with --baseline, or make it with "
-            f"`{command} --update`"
-        )
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:

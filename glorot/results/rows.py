@@ -52,7 +52,7 @@ _KINDS = {str: "text without control characters", int: "a whole number of 64 bit
 
 def _has_further_columns(columns: Mapping[str, type]) -> bool:
     """Whether a file may have more columns than these: runs.csv has one for each axis that is no setting."""
-    return columns is RUN_COLUMNS
+    return columns.keys() >= RUN_COLUMNS.keys()
 
 
 def cells_of(record: Mapping[str, Any], columns: Mapping[str, type]) -> dict[str, str]:
@@ -95,7 +95,7 @@ def csv_text(rows: Sequence[Mapping[str, str]], header: Sequence[str]) -> str:
 def read_rows(path: Path, columns: Mapping[str, type]) -> Rows:
     """The rows of one of our files, checked but still text; none if there is no such file."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # spreadsheets put a mark of the byte order in front
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
         if not text.endswith("\n"):  # a number cut short would still look like a number
             raise ValueError(f"expected a line end at the end, found {'none: it is torn' if text else 'nothing'}")
@@ -108,6 +108,15 @@ def read_rows(path: Path, columns: Mapping[str, type]) -> Rows:
         expected = "" if str(error).startswith("expected") else "expected a CSV file in UTF-8, found "
         remedy = "restore it (git checkout), or move it away and run the sweep again"
         raise ResultsError(f"{path}: {expected}{error}; {remedy}") from error
+
+
+def header_of(path: Path) -> list[str]:
+    """The first line of a CSV file; nothing where there is none, which `read_rows` will tell."""
+    try:
+        text, _, _ = path.read_bytes().decode("utf-8-sig").partition("\n")
+        return next(csv.reader([text]), [])
+    except (OSError, ValueError, csv.Error):
+        return []
 
 
 def _checked_rows(lines: Sequence[Sequence[str]], columns: Mapping[str, type]) -> Rows:

@@ -83,7 +83,11 @@ class Store:
 
     def read_history(self, run_id: str) -> "pd.DataFrame":
         """The evaluations of one run in order, with the columns HISTORY_COLUMNS; empty if there are none."""
-        return frame_of(read_rows(self._history_path(run_id), HISTORY_COLUMNS), HISTORY_COLUMNS)
+        return frame_of(self.history_rows(run_id), HISTORY_COLUMNS)
+
+    def history_rows(self, run_id: str) -> Rows:
+        """As `read_history`, as text and without pandas."""
+        return read_rows(self.history_path(run_id), HISTORY_COLUMNS)
 
     def read_probes(self, run_id: str) -> "pd.DataFrame":
         """What was seen inside one run's network: `probes.ProbeRow`s, counts as tuples; empty if it was not probed."""
@@ -102,14 +106,15 @@ class Store:
         """
         import numpy as np
 
-        path = self._path("correct", run_id, "npy")
+        path = self.correct_path(run_id)
         try:
             found = np.load(path, allow_pickle=False)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:  # damage can raise anything: its header is parsed as Python
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise ResultsError(
-                f"cannot read {path}: {error}; remove it and run the sweep again with --rerun"
+                f"cannot read {path}: {reason}; remove it and run the sweep again with --rerun"
             ) from error
         if found.ndim != 1 or found.dtype != np.uint8 or found.max(initial=0) > 1:
             raise ResultsError(f"{path}: expected a list of 0 and 1 of type uint8, found {found.dtype} {found.shape}")
@@ -159,16 +164,19 @@ class Store:
         curve = [cells_of(row, HISTORY_COLUMNS) for row in history]
         # runs.csv comes last: a run counts as finished only once everything about it is stored.
         seen = [cells_of({**row, "counts": _counts(row)}, PROBE_COLUMNS) for row in probes]
-        write_text(self._history_path(run_id), csv_text(curve, list(HISTORY_COLUMNS)))
+        write_text(self.history_path(run_id), csv_text(curve, list(HISTORY_COLUMNS)))
         _write_or_remove(
             self._path("probes", run_id, "csv"), csv_text(seen, list(PROBE_COLUMNS)).encode() if seen else None
         )
-        _write_or_remove(self._path("correct", run_id, "npy"), None if correct is None else _npy(correct))
+        _write_or_remove(self.correct_path(run_id), None if correct is None else _npy(correct))
         self._replace_row("provenance.csv", PROVENANCE_COLUMNS, origin)
         self._replace_row("runs.csv", RUN_COLUMNS, run)
 
-    def _history_path(self, run_id: str) -> Path:
+    def history_path(self, run_id: str) -> Path:
         return self._path("history", run_id, "csv")
+
+    def correct_path(self, run_id: str) -> Path:
+        return self._path("correct", run_id, "npy")
 
     def _path(self, folder: str, run_id: str, suffix: str) -> Path:
         if not re.fullmatch(r"\w[\w.-]*", run_id):
