@@ -197,7 +197,9 @@ def test_results_of_an_older_data_set_say_so(tmp_path):
     store(tmp_path, "old-softsign", "softsign", hidden=DEEP, inputs="", data="")
     caption = page(11, gather([tmp_path])).caption
     assert curves(tmp_path)["Tanh"].updates[-1] == 100
-    assert "inputs symmetric (unit: Softsign*); data set version 2 (version 1: Softsign*)" in caption
+    assert (
+        "inputs pixels in [-1, 1] (pixels in [0, 1]: Softsign*); data set version 2 (version 1: Softsign*)" in caption
+    )
 
 
 def test_sigmoid_of_four_layers_stands_beside_that_of_five(tmp_path):

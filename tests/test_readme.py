@@ -89,8 +89,11 @@ def test_the_reference_table_is_what_its_runs_give():
     """README's first table, results/reference/paper.md and the runs it is made from are one."""
     folders = find_folders(REFERENCE)
     for folder in folders:
-        shipped = stored_sweep(folder, ROOT / "experiments" / f"{folder.name}.yaml")
-        assert replace(stored_sweep(folder), name=shipped.name) == shipped
+        shipped, stored = config.load(ROOT / "experiments" / f"{folder.name}.yaml"), stored_sweep(folder)
+        if config.versions_of(stored) == config.versions_of(shipped):  # else of an earlier version of its data
+            assert (
+                replace(stored_sweep(folder, ROOT / "experiments" / f"{folder.name}.yaml"), name=stored.name) == stored
+            )
         assert stored_table(folder).csv() == (folder / "table.csv").read_text()
     together = paper_table([stored_table(folder) for folder in folders])
     assert together.markdown() == (REFERENCE / "paper.md").read_text()

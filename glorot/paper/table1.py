@@ -20,7 +20,7 @@ from glorot.reporting.report import (
     escaped,
     examples_text,
     kind_mark,
-    local_data,
+    data_notes,
 )
 from glorot.reporting.summary import NOT_RUN, Cell, marked
 from glorot.results.store import write_text
@@ -215,7 +215,7 @@ def _notes(
     choices = [f"{_title(place)}: {_choice(ours)}{_late(ours)}" for place, ours in found.items()]
     notes = [
         "In parentheses: the paper's, and ours minus the paper's",
-        *local_data(runs, f"the paper's own, of {IMAGENET_IMAGES:,} training images, was never published"),
+        *data_notes(runs, f"the paper's own, of {IMAGENET_IMAGES:,} training images, was never published"),
         *_field_facts(found),
         *filter(None, facts),
         "\n  - ".join(

@@ -123,7 +123,7 @@ def table(
         rows = [label + mark for label, mark in zip(rows, map(kind_mark, by_row.values()), strict=True)]
     every = {run.run_id for run in [*search.flat(source.short), *runs]}
     notes = [
-        *local_data(runs),
+        *data_notes(runs),
         *_facts(source, [run for line in cells for one in line for run in one.shown], {*row_names, *column_names}),
         *_seeds(runs, [*row_names, *column_names, *over], cells),
         *_choices(rows, columns, cells, sweep),
@@ -270,14 +270,20 @@ def kind_mark(runs: "Iterable[Run]") -> str:
     return f" ({kinds.pop()})" if len(kinds) == 1 and "" not in kinds else ""
 
 
-def local_data(runs: "Iterable[Run]", papers: str = "the paper's own data set was never published") -> list[str]:
-    """What the data sets that are built here were made from. papers: of what they stand for."""
+def data_notes(runs: "Iterable[Run]", papers: str = "the paper's own data set was never published") -> list[str]:
+    """What the data sets that are built here were made from, and which are of an older version. papers: of what they
+    stand for."""
     notes = []
     for one in dict.fromkeys(run.settings.dataset for run in runs):
         if isinstance(one, LocalData) and one.about:
             label, about = dataset_text(str(one)), one.about.removeprefix(f"{one.kind}: ")
             why = f"; {papers}" if one.kind else ""
             notes.append(f"{label}{f' ({one.kind})' if one.kind else ''}: {about}{why}")
+    for name, version in dict.fromkeys((str(run.settings.dataset), run.version) for run in runs):
+        if name in DATASETS and version < DATASETS[name].version:
+            notes.append(
+                f"{DATASETS[name].label}: version {version} of the data set; today's is {DATASETS[name].version}"
+            )
     return notes
 
 
