@@ -17,10 +17,10 @@ from glorot.reporting.report import (
     Table,
     chosen_by,
     chosen_text,
+    data_notes,
     escaped,
     examples_text,
     kind_mark,
-    data_notes,
 )
 from glorot.reporting.summary import NOT_RUN, Cell, marked
 from glorot.results.store import write_text

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glorot.datasets import LocalData
+from glorot.datasets import DATASETS, LocalData
 from glorot.errors import GlorotError, ResultsError
 from glorot.models.activations import ACTIVATIONS
 from glorot.reporting.bold import bold_notes
