@@ -65,7 +65,7 @@ def test_the_quickstart_s_table_is_what_it_prints():
 
 def test_committed_results_are_of_the_shipped_sweep_and_give_the_committed_table():
     """They were made by commands, and the same commands make of them what is there."""
-    folder = ROOT / "results" / "figures-quick"
+    folder = ROOT / "results" / "examples" / "figures-quick"
     shipped = [run.run_id for run in expand(config.load(ROOT / "experiments" / "figures-quick.yaml"))]
     assert [run.run_id for run in gather([folder])] == shipped
     table = stored_table(folder)
