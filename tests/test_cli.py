@@ -46,11 +46,12 @@ TABLE = """\
 | Sigmoid          |  **00.00** |
 | Sigmoid N        |  **00.00** |
 
-- Updates: 30
 - Hidden layers: 2 x 8
+- Loss: cross_entropy
 - Minibatch: 10
 - Learning rate: 0.03
-- Loss: cross_entropy
+- Updates: 30
+- Inputs: pixels in [-1, 1]
 - Examples tested: 50
 - Device: cpu
 - Seeds: 1
@@ -183,6 +184,7 @@ def test_workers_start_from_the_script(tiny, environment):
 
 def test_list_shows_every_name(glorot):
     from glorot.datasets import DATASETS
+    from glorot.datasets.inputs import INPUTS
     from glorot.models.activations import ACTIVATIONS
     from glorot.models.initializers import INITIALIZERS
     from glorot.models.losses import LOSSES
@@ -195,6 +197,7 @@ def test_list_shows_every_name(glorot):
         "activations": list(ACTIVATIONS),
         "initializers": list(INITIALIZERS),
         "losses": list(LOSSES),
+        "inputs": list(INPUTS),
         "datasets": list(DATASETS),
     }
     assert all(len(line.split(maxsplit=1)) == 2 for lines in sections.values() for line in lines)
@@ -224,7 +227,8 @@ def test_files_and_their_columns(ran):
     assert sorted(snapshot(folder)) == sorted(
         ["sweep.yaml", "runs.csv", "provenance.csv", "table.md", "table.csv", *histories]
     )
-    assert list(runs[0]) == list(RUN_COLUMNS)
+    names = list(RUN_COLUMNS)
+    assert list(runs[0]) == [*names[:2], "inputs", "data", *names[2:]]  # Shapeset's version and inputs
     assert {"run_id", "method", "dataset", "activation", "initializer", "depth", "width", "loss", "batch_size",
             "learning_rate", "seed", "updates", "device", "status", "train_loss", "valid_error", "test_error",
             "valid_loss", "test_loss"} <= runs[0].keys()  # fmt: skip

@@ -68,7 +68,8 @@ def test_what_is_timed_is_told_apart():
 def test_speed_baselines_read_back(tmp_path):
     path = tmp_path / "new" / "bench.csv"
     speed.write_baseline(path, [a_speed(1.23456, 1.3, 1.1)])
-    (row,) = speed.read_baseline(path)
+    (row,), counted = speed.read_baseline(path)
+    assert counted
     assert {name: row[name] for name in a_baseline()} == a_baseline(1.235)
     assert row["milliseconds"] == 0.5
     assert [verdict.kind for verdict in speed.compare([a_speed(1.2)], [row])] == ["same"]
@@ -78,7 +79,10 @@ def test_speed_baselines_read_back(tmp_path):
     ("text", "message"),
     [
         ("", "expected a line end"),
-        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\n", "expected rows"),
+        (
+            "activation,hidden,batch_size,threads,ratio,milliseconds,hardware\n",
+            "expected a baseline of at least one row",
+        ),
         ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,,1,x\n", "expected rows"),
         ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,0,1,x\n", "expected rows"),
         ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,1.0,1,", "torn"),
