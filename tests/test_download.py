@@ -1,10 +1,17 @@
 """Downloads from a real server on this machine: what arrives, what is said, and what is left behind."""
 
+import contextlib
+import gzip
 import hashlib
 import os
+import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
+import time
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -14,6 +21,8 @@ from glorot.datasets.download import new_file
 from glorot.errors import DataError
 
 BODY = bytes(range(256)) * 2000  # more than one block
+OTHER = bytes(len(BODY))
+PACKED = gzip.compress(BODY)
 SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
@@ -26,17 +35,32 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/missing":
             self.send_error(404, "Not Found")
             return
+        if self.path == "/escape":
+            self.send_error(403, "\x1b]0;your terminal is mine\x07")
+            return
+        self.path = urllib.parse.unquote(self.path)
         if self.path == "/other":
-            body = b"<html>moved to another place</html>"
-            length = len(body)
+            body = OTHER
         if self.path in ("/cut", "/stalled"):
             body = BODY[:1000]
         if self.path == "/silent":
             self.server.done.wait(5)
-        self.send_response(200)
-        self.send_header("Content-Length", str(length))
+        self.send_response(200, "\x1b[31mfine\x1b[0m")
+        if self.path.startswith("/length "):
+            length = self.path.partition(" ")[2]
+        if self.path.startswith("/gzip"):
+            self.send_header("Content-Encoding", "gzip")
+            body = PACKED
+            length = len(PACKED)
+        if self.path not in ("/endless", "/drip"):
+            self.send_header("Content-Length", str(length))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(OSError):  # whoever asked has gone
+            while self.path == "/endless":
+                self.wfile.write(body)
+            while self.path == "/drip" and not self.server.done.wait(0.05):
+                self.wfile.write(b"x")
+            self.wfile.write(body)
         if self.path == "/stalled":
             self.wfile.flush()
             self.server.done.wait(5)
@@ -70,7 +94,7 @@ def free_port() -> int:
 
 def test_success(server, tmp_path):
     destination = tmp_path / "new" / "folder" / "file.gz"
-    download.download([server.at("good")], destination, SHA256)
+    download.download([server.at("good")], destination, SHA256, len(BODY))
     assert destination.read_bytes() == BODY
     assert [path.name for path in destination.parent.iterdir()] == ["file.gz"]
 
@@ -78,7 +102,7 @@ def test_success(server, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 def test_the_file_is_as_readable_as_any_other(server, tmp_path):
     (tmp_path / "ordinary").touch()
-    download.download([server.at("good")], tmp_path / "file.gz", SHA256)
+    download.download([server.at("good")], tmp_path / "file.gz", SHA256, len(BODY))
     mode = stat.S_IMODE((tmp_path / "file.gz").stat().st_mode)
     assert mode == stat.S_IMODE((tmp_path / "ordinary").stat().st_mode)
 
@@ -86,39 +110,66 @@ def test_the_file_is_as_readable_as_any_other(server, tmp_path):
 FAILURES = {
     "wrong checksum": (
         "other",
-        f"wrong checksum: expected SHA-256 {SHA256}, found "
-        + hashlib.sha256(b"<html>moved to another place</html>").hexdigest(),
+        f"wrong checksum: expected SHA-256 {SHA256}, found " + hashlib.sha256(OTHER).hexdigest(),
     ),
     "truncated": ("cut", "the connection broke before the end of the file"),
     "404": ("missing", "HTTP 404 Not Found"),
     "silent": ("silent", "no answer within"),
     "stalled": ("stalled", "no answer within"),
+    "endless": ("endless", "expected 512,000 bytes, found more"),
+    "one byte at a time": ("drip", "too slow: less than 65,536 bytes in 1 s"),
+    "unpacked": ("gzip", "expected 512,000 bytes, found that there are"),
+    "another length": ("length 3", "expected 512,000 bytes, found that there are 3"),
+    "escape codes": ("escape", r"HTTP 403 \x1b]0;your terminal is mine\x07"),
 }
 
 
 @pytest.mark.parametrize(("path", "reason"), FAILURES.values(), ids=FAILURES.keys())
 def test_a_failure_names_address_reason_and_remedy_and_leaves_nothing(path, reason, server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT", (5, 0.3))
-    destination = tmp_path / "file.gz"
+    monkeypatch.setattr(download, "SLOWEST", 1)
+    destination = tmp_path / "new" / "file.gz"
     with pytest.raises(DataError) as caught:
-        download.download([server.at(path)], destination, SHA256)
+        download.download([server.at(path)], destination, SHA256, len(BODY))
     message = str(caught.value)
     assert f"{server.at(path)}: {reason}" in message
     assert f"put it at {destination}" in message
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("length", ["many", "-7", "1e9", "512000, 512000", "512000, 3", "9" * 5000, "\xb2", ""])
+def test_whatever_length_a_server_tells_is_no_traceback(length, server, tmp_path):
+    refused = None
+    try:
+        download.download([server.at(urllib.parse.quote(f"length {length}"))], tmp_path / "f", SHA256, len(BODY))
+    except DataError as error:
+        refused = str(error)
+    assert (tmp_path / "f").exists() == (refused is None)
+    assert refused is None or "cannot download f:\n  http" in refused
+
+
+def test_a_gz_file_arrives_packed_whatever_the_server_calls_it(server, tmp_path):
+    packed = hashlib.sha256(PACKED).hexdigest()
+    download.download([server.at("gzip")], tmp_path / "file.gz", packed, len(PACKED))
+    assert (tmp_path / "file.gz").read_bytes() == PACKED
+
+
+def test_all_addresses_are_encrypted():
+    assert all(address.startswith("https://") for address in [*mnist.ADDRESSES, *cifar10.ADDRESSES])
+    assert mnist.SIZES.keys() == mnist.SHA256.keys()
+
+
 def test_no_connection(server, tmp_path):
     url = f"http://127.0.0.1:{free_port()}/file"
     with pytest.raises(DataError, match="is there a network") as caught:
-        download.download([url], tmp_path / "file.gz", SHA256)
+        download.download([url], tmp_path / "file.gz", SHA256, len(BODY))
     assert url in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_address_is_listed_with_its_own_reason(server, tmp_path):
     with pytest.raises(DataError) as caught:
-        download.download([server.at("missing"), server.at("other"), "nonsense"], tmp_path / "f", SHA256)
+        download.download([server.at("missing"), server.at("other"), "nonsense"], tmp_path / "f", SHA256, len(BODY))
     lines = str(caught.value).splitlines()
     assert [line.startswith("  ") for line in lines] == [False, True, True, True, False]
     assert "404" in lines[1]
@@ -128,21 +179,21 @@ def test_every_address_is_listed_with_its_own_reason(server, tmp_path):
 
 @pytest.mark.parametrize("first", ["missing", "other", "cut"])
 def test_the_mirror_is_asked_where_the_publisher_fails(first, server, tmp_path):
-    download.download([server.at(first), server.at("good")], tmp_path / "file.gz", SHA256)
+    download.download([server.at(first), server.at("good")], tmp_path / "file.gz", SHA256, len(BODY))
     assert (tmp_path / "file.gz").read_bytes() == BODY
     assert server.asked == [f"/{first}", "/good"]
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_the_mirror_is_left_alone_where_the_publisher_has_it(server, tmp_path):
-    download.download([server.at("good"), server.at("other")], tmp_path / "file.gz", SHA256)
+    download.download([server.at("good"), server.at("other")], tmp_path / "file.gz", SHA256, len(BODY))
     assert server.asked == ["/good"]
 
 
 def test_a_good_file_is_not_downloaded_again(server, tmp_path):
     (tmp_path / "file.gz").write_bytes(BODY)
     before = (tmp_path / "file.gz").stat()
-    download.download([server.at("good")], tmp_path / "file.gz", SHA256)
+    download.download([server.at("good")], tmp_path / "file.gz", SHA256, len(BODY))
     assert server.asked == []
     assert (tmp_path / "file.gz").stat().st_mtime_ns == before.st_mtime_ns
 
@@ -151,21 +202,21 @@ def test_a_good_file_is_not_downloaded_again(server, tmp_path):
 def test_a_failed_download_does_not_touch_what_is_there(path, server, tmp_path):
     (tmp_path / "file.gz").write_bytes(b"what the user has")
     with pytest.raises(DataError):
-        download.download([server.at(path)], tmp_path / "file.gz", SHA256)
+        download.download([server.at(path)], tmp_path / "file.gz", SHA256, len(BODY))
     assert (tmp_path / "file.gz").read_bytes() == b"what the user has"
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_bad_file_is_replaced(server, tmp_path):
     (tmp_path / "file.gz").write_bytes(b"bad")
-    download.download([server.at("good")], tmp_path / "file.gz", SHA256)
+    download.download([server.at("good")], tmp_path / "file.gz", SHA256, len(BODY))
     assert (tmp_path / "file.gz").read_bytes() == BODY
 
 
 def test_a_folder_that_cannot_be_written_is_named_and_no_mirror_is_tried(server, tmp_path):
     (tmp_path / "file").write_bytes(b"")  # where a folder should be
     with pytest.raises(DataError, match="cannot write") as caught:
-        download.download([server.at("good"), server.at("good")], tmp_path / "file" / "x.gz", SHA256)
+        download.download([server.at("good"), server.at("good")], tmp_path / "file" / "x.gz", SHA256, len(BODY))
     assert str(tmp_path / "file" / "x.gz") in str(caught.value)
     assert server.asked == []
 
@@ -185,6 +236,7 @@ def test_an_interrupted_download_leaves_nothing(tmp_path):
 def test_mnist_is_fetched_file_by_file(server, tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "ADDRESSES", [server.at("")])
     monkeypatch.setattr(mnist, "SHA256", {"good": SHA256, "cut": SHA256})
+    monkeypatch.setattr(mnist, "SIZES", {"good": len(BODY), "cut": len(BODY)})
     with pytest.raises(DataError, match="cannot download cut"):
         mnist.fetch(tmp_path)
     assert [path.name for path in (tmp_path / "mnist").iterdir()] == ["good"]
@@ -194,6 +246,51 @@ def test_a_downloaded_archive_is_removed_even_where_it_cannot_be_unpacked(server
     monkeypatch.setattr(cifar10, "ADDRESSES", [server.at("")])
     monkeypatch.setattr(cifar10, "ARCHIVE", "good")
     monkeypatch.setattr(cifar10, "ARCHIVE_SHA256", SHA256)  # the right file, but BODY is no tar.gz
+    monkeypatch.setattr(cifar10, "ARCHIVE_SIZE", len(BODY))
     with pytest.raises(DataError, match=r"whole tar\.gz archive"):
         cifar10.fetch(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+# --- through processes --------------------------------------------------------------------------------
+
+PATCHED = """
+import glorot.datasets.mnist as mnist
+mnist.ADDRESSES = [{address!r}]
+mnist.SHA256, mnist.SIZES = {{{name!r}: {sha256!r}}}, {{{name!r}: {size}}}
+"""
+
+
+def patched(folder, server, name: str) -> dict[str, str]:
+    """The environment of a glorot whose MNIST is one file on this server."""
+    program = PATCHED.format(address=server.at(""), name=name, sha256=SHA256, size=len(BODY))
+    (folder / "sitecustomize.py").write_text(program)
+    return {"PYTHONPATH": str(folder), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+
+
+def test_what_a_server_says_does_not_reach_the_terminal(server, glorot, tmp_path):
+    found = glorot("data", "fetch", "mnist", **patched(tmp_path, server, "escape"))
+    assert found.returncode == 2
+    assert "your terminal is mine" in found.stderr
+    assert "\x1b" not in found.stderr
+    assert not (tmp_path / "no data").exists()  # nor is an empty folder left
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_the_next_fetch_sweeps_what_a_killed_one_left(name, server, glorot, environment, tmp_path):
+    place = tmp_path / "no data" / "mnist"
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "glorot", "data", "fetch", "mnist"],
+        cwd=tmp_path, env=environment | patched(tmp_path, server, "stalled"), stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not any(place.glob(".*")):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    running = glorot("data", "fetch", "mnist", **patched(tmp_path, server, "good"))
+    assert running.returncode == 0, running.stderr
+    assert any(place.glob(".*"))  # of one that is still at it
+    killed.send_signal(getattr(signal, name))
+    killed.wait()
+    (place / "good").unlink()
+    assert glorot("data", "fetch", "mnist", **patched(tmp_path, server, "good")).returncode == 0
+    assert [path.name for path in place.iterdir()] == ["good"]

@@ -15,6 +15,7 @@ import numpy as np
 from glorot.datasets import DataFile, Examples, FiniteDataset
 from glorot.datasets.download import check_sha256, download, new_file, sha256_of
 from glorot.errors import DataError
+from glorot.files import opened
 
 N_INPUTS = 3 * 32 * 32  # the red, the green, the blue plane
 RECORD = 1 + N_INPUTS  # bytes: the label, then the pixels
@@ -32,6 +33,7 @@ SHA256 = {
 }
 ARCHIVE = "cifar-10-binary.tar.gz"
 ARCHIVE_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+ARCHIVE_SIZE = 170_052_171  # bytes
 ADDRESSES = [
     "https://www.cs.toronto.edu/~kriz/",
     "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/",  # a copy; its bytes are checked as well
@@ -53,13 +55,15 @@ def fetch(folder: Path) -> None:
     if all(file.path.is_file() and sha256_of(file.path) == file.sha256 for file in files(folder)):
         return
     archive = folder / ARCHIVE
-    was_there = archive.is_file()
-    download([address + ARCHIVE for address in ADDRESSES], archive, ARCHIVE_SHA256)
-    try:
+    if archive.is_file() and sha256_of(archive) == ARCHIVE_SHA256:
         unpack(archive, folder)
+        return
+    ours = folder / f".{ARCHIVE}"  # so that one is told from the user's after a crash, too
+    download([address + ARCHIVE for address in ADDRESSES], ours, ARCHIVE_SHA256, ARCHIVE_SIZE, by_hand=archive)
+    try:
+        unpack(ours, folder)
     finally:
-        if not was_there:
-            archive.unlink()
+        ours.unlink(missing_ok=True)
 
 
 def load(folder: Path) -> FiniteDataset:
@@ -88,7 +92,7 @@ def read_batches(paths: list[Path]) -> Examples:
 def read_records(path: Path, count: int) -> np.ndarray:
     """The records of one file, (count, 3073) uint8: label, then pixels. Raises DataError."""
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             data = file.read(count * RECORD + 1)
             size = file.seek(0, 2)
     except OSError as error:
@@ -112,7 +116,7 @@ def unpack(archive: Path, folder: Path) -> None:
     incomplete, or holds a member that has no business there.
     """
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with opened(archive) as file, tarfile.open(fileobj=file, mode="r:gz") as tar:
             for name, member in _find_members(tar, archive).items():  # in the archive's order: no seeking
                 source = tar.extractfile(member)
                 assert source is not None  # it is for a regular file, and that has been checked

@@ -17,6 +17,7 @@ from glorot.datasets.build import SPLITS, Built, Skip, by_kind
 from glorot.datasets.download import new_file, sha256_of
 from glorot.datasets.images import Shape
 from glorot.errors import DataError
+from glorot.files import read_bytes
 from glorot.printable import printable
 
 FORMAT = 1  # of a manifest
@@ -95,7 +96,7 @@ def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """A manifest that was written; None where there is none, or none of this format."""
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = json.loads(read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

@@ -14,11 +14,18 @@ import numpy as np
 from glorot.datasets import DataFile, Examples, FiniteDataset
 from glorot.datasets.download import check_sha256, download
 from glorot.errors import DataError
+from glorot.files import opened
 
 SIDE = 28  # pixels
 N_CLASSES = 10
 N_TRAIN, N_VALID, N_TEST = 50_000, 10_000, 10_000
 
+SIZES = {
+    "train-images-idx3-ubyte.gz": 9_912_422,
+    "train-labels-idx1-ubyte.gz": 28_881,
+    "t10k-images-idx3-ubyte.gz": 1_648_877,
+    "t10k-labels-idx1-ubyte.gz": 4_542,
+}  # bytes
 SHA256 = {
     "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
     "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
@@ -26,7 +33,6 @@ SHA256 = {
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
 ADDRESSES = [
-    "http://yann.lecun.com/exdb/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 ]
@@ -41,7 +47,8 @@ def files(folder: Path) -> list[DataFile]:
 def fetch(folder: Path) -> None:
     """Download the archives that are not there or not right. Raises DataError where none can be had."""
     for file in files(folder):
-        download([address + file.path.name for address in ADDRESSES], file.path, file.sha256)
+        name = file.path.name
+        download([address + name for address in ADDRESSES], file.path, file.sha256, SIZES[name])
 
 
 def load(folder: Path) -> FiniteDataset:
@@ -97,7 +104,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 def _unzip(path: Path, limit: int) -> bytes:
     """The first `limit` bytes of a gzipped file: all of it, or enough to see that it is too long."""
     try:
-        with gzip.open(path) as file:
+        with opened(path) as packed, gzip.open(packed) as file:
             return file.read(limit)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path}: expected a whole gzip file, but: {error}; {REMEDY}") from error

@@ -1,0 +1,135 @@
+"""Files that are written as a whole or not at all, and read only if they are files."""
+
+import contextlib
+import os
+import re
+import stat
+import uuid
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where a file that is open cannot be removed
+    fcntl = None  # type: ignore[assignment]
+
+PARTIAL = re.compile(r"\..*\.[0-9a-f]{32}\.part", re.DOTALL)
+KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}  # fmt: skip
+
+
+class NotAFile(OSError):
+    """What is there is no file; to read it might never end."""
+
+    def __init__(self, path: Path, mode: int):
+        super().__init__(None, f"expected a file, found {KINDS.get(stat.S_IFMT(mode), 'none')}", str(path))
+        self.strerror = self.args[1]
+
+
+def opened(path: Path) -> IO[bytes]:
+    """A regular file, open to be read. Raises OSError; NotAFile for a folder, a pipe or a device, without waiting."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise NotAFile(path, mode)
+    at_once = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, at_once), "rb")
+    mode = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(mode):  # exchanged meanwhile
+        file.close()
+        raise NotAFile(path, mode)
+    return file
+
+
+def read_bytes(path: Path, most: int = -1) -> bytes:
+    """All of a regular file, or its first `most` bytes. Raises OSError, as `opened` does."""
+    with opened(path) as file:
+        return file.read(most)
+
+
+@contextlib.contextmanager
+def whole(destination: Path) -> Iterator[IO[bytes]]:
+    """A file to write that gets its final name when it is complete: at the end of the block, if nothing was raised.
+
+    Whoever reads the destination, or pulls the plug, finds the old content or the new one. It is written beside it
+    under a hidden name, which is gone afterwards whatever happens, as are the folders that were made for it if nothing
+    comes of it. What a killed process left there is removed by the next one that writes to the folder.
+    Raises OSError where the folder cannot be written.
+    """
+    made = _make_folders(destination.parent)
+    partial = None
+    try:
+        sweep(destination.parent)
+        partial, file = _partial(destination)
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if fcntl is None:
+                file.close()
+            os.replace(partial, destination)  # while it is locked, so that no one takes it for a leftover
+    except BaseException:  # Ctrl-C as well
+        if partial:
+            partial.unlink(missing_ok=True)
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):  # others may have put something there
+                folder.rmdir()
+        raise
+
+
+@cache
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half written in a folder; once in the life of a process."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if PARTIAL.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    _remove_if_left(Path(entry.path))
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make a folder, and return those that were not there, the outermost first. Raises OSError."""
+    missing = []
+    for one in (folder, *folder.parents):
+        if one.exists():
+            break
+        missing.append(one)
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing[::-1]
+
+
+def _partial(destination: Path) -> tuple[Path, IO[bytes]]:
+    """A new file beside the destination, open and locked while this process lives."""
+    while True:
+        path = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}.part")
+        file = open(path, "xb")  # noqa: SIM115  (not tempfile: its files cannot be read by other users)
+        with contextlib.suppress(BlockingIOError):
+            if not _lock(file) or path.exists():
+                return path, file
+        file.close()  # taken for a leftover before it was locked
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Whether this process has locked a file. Raises BlockingIOError where another one has."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return False
+
+
+def _remove_if_left(path: Path) -> None:
+    """Remove a half-written file, if no process has it. Raises OSError."""
+    with open(path, "rb+") as file:
+        if _lock(file):
+            path.unlink()
+        elif fcntl is not None:
+            return  # it may be in use
+    path.unlink(missing_ok=True)  # Windows refuses this while a process has it open
