@@ -9,6 +9,7 @@ import sys
 import click
 
 import glorot
+from glorot.cli import streams
 from glorot.cli.check import check
 from glorot.cli.data import data
 from glorot.cli.look import bench, inspect, list_
@@ -20,8 +21,7 @@ from glorot.errors import GlorotError
 
 def main() -> None:
     """Entry point: runs a command and turns what went wrong into a message and an exit code."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # "±" where the terminal has none
+    streams.guard()
     try:
         code = cli.main(prog_name="glorot", standalone_mode=False)
     except click.exceptions.Exit as error:

@@ -1,14 +1,12 @@
 """What commands share: how they print, their exit codes, common options, and the results a user names."""
 
-import os
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from glorot.errors import GlorotError, ResultsError
+from glorot.errors import ResultsError
 
 OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 SWEEP_SUFFIXES = (".yaml", ".yml")
@@ -20,13 +18,8 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Data goes to stdout, with its line ends. Whoever reads it may stop early: glorot report | head."""
-    try:
-        click.echo(text, nl=False)
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise GlorotError(f"cannot write to standard output: {error.strerror}") from error
+    """Data goes to stdout, with its line ends."""
+    click.echo(text, nl=False)
 
 
 def epilog(example: str) -> str:
