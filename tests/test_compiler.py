@@ -14,6 +14,7 @@ from glorot.compiled import cache
 from glorot.datasets import shapeset
 from glorot.kernels import cpu
 from glorot.models.activations import ACTIVATIONS
+from glorot.models.losses import LOSSES
 
 # Prints tanh(1) as the compiled kernels compute it: one unit of weight 1 before logits (a, 0).
 PROGRAM = """
@@ -22,7 +23,7 @@ from glorot import kernels
 from glorot.datasets import Examples
 from glorot.models.network import Layer
 
-kernels.prepare("cpu")
+kernels.prepare("cpu", "tanh", "sigmoid_cross_entropy")
 network = kernels.create("cpu", (1, 1, 2), "tanh", "sigmoid_cross_entropy", 1, 0.1, 1)
 one, zero = np.ones((1, 1), np.float32), np.zeros(2, np.float32)
 network.parameters = [Layer(one, zero[:1]), Layer(np.float32([[1], [0]]), zero)]
@@ -110,12 +111,13 @@ def test_old_versions_are_removed(monkeypatch, tmp_path):
 
 
 def compiled_below(dispatcher, found):
-    """Every compiled function that this one, and what it calls, has in its closure."""
+    """Every compiled function that this one, and what it calls, has in its closure or by name."""
     if id(dispatcher) not in found:
-        found[id(dispatcher)] = dispatcher.py_func
-        for cell in dispatcher.py_func.__closure__ or ():
-            if hasattr(cell.cell_contents, "py_func"):
-                compiled_below(cell.cell_contents, found)
+        function = found[id(dispatcher)] = dispatcher.py_func
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        for one in [*cells, *(function.__globals__.get(name) for name in function.__code__.co_names)]:
+            if hasattr(one, "py_func"):
+                compiled_below(one, found)
     return found
 
 
@@ -123,8 +125,10 @@ def test_no_two_functions_made_in_functions_share_a_name():
     """The linker would take them for one, where kernels come from the cache that were compiled in different processes:
     ReLU networks then ran as others, silently."""
     found = {}
-    for choice in (cpu.activate, cpu.times_slope, cpu.loss_and_delta):
-        compiled_below(choice, found)
+    for activation in ACTIVATIONS:
+        for loss in LOSSES:
+            for kernel in cpu.kernels_of(activation, loss):
+                compiled_below(kernel, found)
     names = {}
     for function in found.values():
         names.setdefault((function.__module__, function.__qualname__), set()).add(function.__code__)

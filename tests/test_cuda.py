@@ -61,7 +61,6 @@ def on_cuda(layers, batch_size, blocks=None, learning_rate=0.5, activation="tanh
 
 def on_cpu(layers, batch_size, learning_rate=0.5, activation="tanh"):
     sizes = (layers[0].W.shape[1], *(len(layer.b) for layer in layers))
-    kernels.prepare("cpu")
     made = kernels.create("cpu", sizes, activation, "cross_entropy", batch_size, learning_rate, 1)
     made.parameters = layers
     return made

@@ -36,7 +36,6 @@ TOLERANCE = 1e-5
 def network(request):
     """network(layers, activation, loss, batch_size, learning_rate, threads) -> this backend's kernels, set to these
     layers."""
-    kernels.prepare(request.param)
 
     def make(layers, activation="tanh", loss="cross_entropy", batch_size=1, learning_rate=0.1, threads=1):
         sizes = (layers[0].W.shape[1], *(len(layer.b) for layer in layers))

@@ -43,10 +43,10 @@ from glorot.models.losses import LOSSES
 from glorot.models.network import initial_parameters
 
 threads, sizes, shapeset, digests = int(sys.argv[1]), (1024, 77, 100, 33, 9), Shapeset(), {}
-kernels.prepare("cpu")
 examples, looked_at = shapeset.train(0, 0, 11 * 40), shapeset.test.first(203)
 for activation in ACTIVATIONS:
     for loss in LOSSES:
+        kernels.prepare("cpu", activation, loss)
         network = kernels.create("cpu", sizes, activation, loss, 11, 0.05, threads)
         network.parameters = initial_parameters(sizes, "normalized", 3)
         digest = hashlib.sha256(network.train(examples).tobytes())

@@ -74,7 +74,7 @@ def make_examples(setting: Setting, n: int) -> Examples:
 
 def our_kernels(setting: Setting) -> "Kernels":
     """A network of this setting, at the paper's normalized initialization."""
-    kernels.prepare(setting.device)
+    kernels.prepare(setting.device, setting.activation, "cross_entropy")
     network = kernels.create(
         setting.device, setting.sizes, setting.activation, "cross_entropy", setting.batch_size, 0.01, setting.threads
     )

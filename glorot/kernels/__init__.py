@@ -45,13 +45,13 @@ def hardware(device: str) -> str | None:
     return str(devices.find_gpus()[0]) if device == "cuda" else None
 
 
-def prepare(device: str) -> None:
-    """Compile the device's kernels, or load them from the cache."""
+def prepare(device: str, activation: str, loss: str) -> None:
+    """Compile the device's kernels of such networks, or load them from the cache."""
     if device == "cuda":  # they are compiled for the network
         return
     from glorot.kernels import cpu
 
-    cpu.prepare()
+    cpu.prepare(activation, loss)
 
 
 def create(

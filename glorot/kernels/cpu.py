@@ -36,12 +36,15 @@ Neither sharing nor tiling changes the order of any sum: forward, lane i of 16 a
 delta adds up j = 0, 1, 2, ... and the gradient e = 0, 1, 2, .... So the bits depend on the shapes alone.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
-from glorot.compiled.cache import compiling, has_avx512, jit
+from glorot.compiled.cache import bound, compiling, has_avx512, jit, symbol
 from glorot.compiled.elementary import ONE, ZERO
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
@@ -72,86 +75,42 @@ update_first = update_tile(UPDATE_ROWS, with_delta=False, ahead=UPDATE_ROWS)
 update_row, update_first_row = update_tile(1, with_delta=True), update_tile(1, with_delta=False)
 
 
-# One function an activation and a loss, and the choice among them by number. ----------------------------
+# What depends on the activation and the loss. `kernels_of` compiles the functions below that call these names, each
+# time with one network's own.
 
 
-# Numba's cache keeps each kernel as an object file of its own, with what it calls in it, and the linker takes functions
-# of equal names for the same one. So a function made in a function needs a name of its own: `named` gives it one.
+def _own(*arguments):
+    raise NotImplementedError("each network has its own")
 
 
-def named(name):
-    def compile_as(function):
-        function.__qualname__ = name
-        return numba.njit(error_model="numpy")(function)
-
-    return compile_as
+value = slope = loss_normalizer = loss_value = loss_delta = _own
 
 
-def _activate(name, value):
-    @named(f"activate_{name}")
-    def activate(z, start, stop):
-        """a = f(z) in place, columns start..stop-1. z: (examples, units)."""
-        for e in range(len(z)):
-            row = z[e, start:stop]
-            for i in range(len(row)):
-                row[i] = value(row[i])
-
-    return activate
+def activate(z, start, stop):
+    """a = f(z) in place, columns start..stop-1. z: (examples, units)."""
+    for e in range(len(z)):
+        row = z[e, start:stop]
+        for i in range(len(row)):
+            row[i] = value(row[i])
 
 
-def _times_slope(name, slope):
-    @named(f"times_slope_{name}")
-    def times_slope(delta, a, start, stop):
-        """delta *= f'(z), which slope gives from a = f(z), columns start..stop-1. delta, a: (examples, units)."""
-        for e in range(len(a)):
-            row, a_row = delta[e, start:stop], a[e, start:stop]
-            for i in range(len(row)):
-                row[i] *= slope(a_row[i])
-
-    return times_slope
+def times_slope(delta, a, start, stop):
+    """delta *= f'(z), which slope gives from a = f(z), columns start..stop-1. delta, a: (examples, units)."""
+    for e in range(len(a)):
+        row, a_row = delta[e, start:stop], a[e, start:stop]
+        for i in range(len(row)):
+            row[i] *= slope(a_row[i])
 
 
-def _loss_and_delta(name, loss):
-    normalizer, value, output_delta = (numba.njit(f) for f in (loss.normalizer, loss.value, loss.delta))
-
-    @named(f"loss_and_delta_{name}")
-    def loss_and_delta(logits, label, delta):
-        """Loss of one example; writes dC/dlogits to delta. logits, delta: (n_classes,)."""
-        shared = normalizer(logits)
-        total = ZERO
-        for k in range(len(logits)):
-            target = ONE if k == label else ZERO
-            total += value(logits[k], shared, target)
-            delta[k] = output_delta(logits[k], shared, target)
-        return total
-
-    return loss_and_delta
-
-
-def _choice(name, functions):
-    """One compiled function choose(number, *arguments) that calls functions[number](*arguments)."""
-    first = functions[0]
-    if len(functions) == 1:
-
-        @named(f"{name}_last")
-        def last(number, *arguments):
-            return first(*arguments)
-
-        return last
-    others = _choice(name, functions[1:])
-
-    @named(f"{name}_last_but_{len(functions) - 1}")
-    def choose(number, *arguments):
-        if number == 0:
-            return first(*arguments)
-        return others(number - 1, *arguments)
-
-    return choose
-
-
-activate = _choice("activate", [_activate(name, numba.njit(f.value)) for name, f in ACTIVATIONS.items()])
-times_slope = _choice("times_slope", [_times_slope(name, numba.njit(f.slope)) for name, f in ACTIVATIONS.items()])
-loss_and_delta = _choice("loss_and_delta", [_loss_and_delta(name, loss) for name, loss in LOSSES.items()])
+def loss_and_delta(logits, label, delta):
+    """Loss of one example; writes dC/dlogits to delta. logits, delta: (n_classes,)."""
+    shared = loss_normalizer(logits)
+    total = ZERO
+    for k in range(len(logits)):
+        target = ONE if k == label else ZERO
+        total += loss_value(logits[k], shared, target)
+        delta[k] = loss_delta(logits[k], shared, target)
+    return total
 
 
 # Views of the flat arrays. ----------------------------------------------------------------------------------
@@ -228,15 +187,14 @@ def dots(W, a, z, start, stop):
             row_dots(W, j, a, z)
 
 
-@numba.njit(error_model="numpy")
-def forward(layers, l, parameters, a, examples, activation, thread, threads):
+def forward(layers, l, parameters, a, examples, thread, threads):
     """This thread's units of layer l: z = W a, then the activation (the last layer stays linear)."""
     layer = layers[l]
     start, stop = share(layer[FAN_OUT], LANES, thread, threads)
     z = above_of(layer, a, examples)
     dots(weights_of(layer, parameters), below_of(layer, a, examples), z, start, stop)
     if l + 1 < len(layers):
-        activate(activation, z, start, stop)
+        activate(z, start, stop)
 
 
 @numba.njit(error_model="numpy")
@@ -260,8 +218,7 @@ def update_first_columns(W, k, n, a, delta, step):
         update_first_row(W, j, k, n, a, delta, a, step)
 
 
-@numba.njit(error_model="numpy")
-def backward(layers, l, parameters, a, delta, examples, activation, step, thread, threads):
+def backward(layers, l, parameters, a, delta, examples, step, thread, threads):
     """This thread's columns of layer l: delta of the units below them, and their weights' update."""
     layer = layers[l]
     W_ = weights_of(layer, parameters)
@@ -275,24 +232,21 @@ def backward(layers, l, parameters, a, delta, examples, activation, step, thread
             update_first_columns(W_, k, n, a_below, delta_above, step)
         else:
             update_columns(W_, k, n, a_below, delta_above, delta_below, step)
-            times_slope(activation, delta_below, a_below, k, k + n)
+            times_slope(delta_below, a_below, k, k + n)
 
 
-@numba.njit(error_model="numpy")
-def output_delta(layers, a, delta, labels, loss):
+def output_delta(layers, a, delta, labels):
     """Delta of the logits for a minibatch; its mean loss (float64, summed in the order of the examples)."""
     last = layers[-1]
     logits, deltas = above_of(last, a, len(labels)), above_of(last, delta, len(labels))
     total = 0.0
     for e in range(len(labels)):
-        total += loss_and_delta(loss, logits[e, : last[FAN_OUT]], labels[e], deltas[e, : last[FAN_OUT]])
+        total += loss_and_delta(logits[e, : last[FAN_OUT]], labels[e], deltas[e, : last[FAN_OUT]])
     return total / len(labels)
 
 
-@jit
 def run_updates(
-    layers, parameters, a, delta, levels, pixels, labels, batch_size, step, activation, loss, losses, barrier, thread,
-    threads,
+    layers, parameters, a, delta, levels, pixels, labels, batch_size, step, losses, barrier, thread, threads
 ):  # fmt: skip
     """Run len(losses) updates on consecutive minibatches, as thread number `thread` of `threads`.
 
@@ -308,23 +262,20 @@ def run_updates(
         read_pixels(pixels[batch], levels, inputs, start, stop)
         wait_for_all(barrier, threads)
         for l in range(n_layers):
-            forward(layers, l, parameters, a, batch_size, activation, thread, threads)
+            forward(layers, l, parameters, a, batch_size, thread, threads)
             wait_for_all(barrier, threads)
         if thread == 0:
-            losses[u] = output_delta(layers, a, delta, labels[batch], loss)
+            losses[u] = output_delta(layers, a, delta, labels[batch])
         wait_for_all(barrier, threads)
         if not np.isfinite(losses[u]):
             return u
         for l in range(n_layers - 1, -1, -1):
-            backward(layers, l, parameters, a, delta, batch_size, activation, step, thread, threads)
+            backward(layers, l, parameters, a, delta, batch_size, step, thread, threads)
             wait_for_all(barrier, threads)
     return len(losses)
 
 
-@jit
-def evaluate_examples(
-    layers, parameters, a, delta, levels, pixels, labels, start, stop, activation, loss, losses, predictions
-):
+def evaluate_examples(layers, parameters, a, delta, levels, pixels, labels, start, stop, losses, predictions):
     """Loss and predicted class (the largest logit, the first of equals) of examples start..stop-1.
 
     a: room for EVALUATION_CHUNK examples. delta: (>= n_classes,). losses: (n,) float32. predictions: (n,) uint8.
@@ -335,10 +286,10 @@ def evaluate_examples(
         inputs = below_of(layers[0], a, examples)
         read_pixels(pixels[first : first + examples], levels, inputs, 0, layers[0][FAN_IN])
         for l in range(n_layers):
-            forward(layers, l, parameters, a, examples, activation, 0, 1)
+            forward(layers, l, parameters, a, examples, 0, 1)
         logits = above_of(layers[-1], a, examples)
         for e in range(examples):
-            losses[first + e] = loss_and_delta(loss, logits[e, :n_classes], labels[first + e], delta[:n_classes])
+            losses[first + e] = loss_and_delta(logits[e, :n_classes], labels[first + e], delta[:n_classes])
             best = 0
             for k in range(1, n_classes):
                 if logits[e, k] > logits[e, best]:
@@ -346,8 +297,7 @@ def evaluate_examples(
             predictions[first + e] = best
 
 
-@jit
-def probe_examples(layers, parameters, a, delta, levels, pixels, labels, activation, loss):
+def probe_examples(layers, parameters, a, delta, levels, pixels, labels):
     """Forward and backward for some examples at once, for their activations (in a) and deltas (in delta).
 
     parameters: a copy, since the backward pass makes an update; of step 0, so it stays equal where all is finite.
@@ -355,10 +305,37 @@ def probe_examples(layers, parameters, a, delta, levels, pixels, labels, activat
     examples, n_layers = len(labels), len(layers)
     read_pixels(pixels, levels, below_of(layers[0], a, examples), 0, layers[0][FAN_IN])
     for l in range(n_layers):
-        forward(layers, l, parameters, a, examples, activation, 0, 1)
-    output_delta(layers, a, delta, labels, loss)
+        forward(layers, l, parameters, a, examples, 0, 1)
+    output_delta(layers, a, delta, labels)
     for l in range(n_layers - 1, 0, -1):
-        backward(layers, l, parameters, a, delta, examples, activation, ZERO, 0, 1)
+        backward(layers, l, parameters, a, delta, examples, ZERO, 0, 1)
+
+
+# One network's kernels. -----------------------------------------------------------------------------------------
+
+
+class Compiled(NamedTuple):
+    """The three kernels, with one activation and one loss in them."""
+
+    run_updates: Callable
+    evaluate_examples: Callable
+    probe_examples: Callable
+
+
+@cache
+def kernels_of(activation: str, loss: str) -> Compiled:
+    """Compiled on their first call, or loaded from the cache. activation, loss: keys of the registries."""
+    f, cost = ACTIVATIONS[activation], LOSSES[loss]
+    own = {"value": f.value, "slope": f.slope}
+    own |= {"loss_normalizer": cost.normalizer, "loss_value": cost.value, "loss_delta": cost.delta}
+    own = {name: numba.njit(formula) for name, formula in own.items()}
+    name = symbol(f"{activation} {loss}")
+    for step in (activate, times_slope, loss_and_delta, forward, backward, output_delta):
+        own[step.__name__] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
+    return Compiled(*(jit(bound(one, f"{one.__name__}_{name}", own)) for one in KERNELS))
+
+
+KERNELS = (run_updates, evaluate_examples, probe_examples)
 
 
 # What the rest of the package sees. -----------------------------------------------------------------------------
@@ -439,7 +416,7 @@ class CpuKernels:
         self._evaluation = Layout(sizes, EVALUATION_CHUNK)
         self._evaluation_a = [self._evaluation.workspace() for _ in range(threads)]
         self._evaluation_delta = [_aligned(_padded(sizes[-1])) for _ in range(threads)]
-        self._activation, self._loss = list(ACTIVATIONS).index(activation), list(LOSSES).index(loss)
+        self._kernels = kernels_of(activation, loss)
         self._step = np.float32(learning_rate / batch_size)
         self._pool = ThreadPoolExecutor(threads)
 
@@ -468,10 +445,9 @@ class CpuKernels:
         losses = np.empty(len(examples) // self.batch_size)
         barrier = np.zeros(2 * LANES, np.int64)
         done = self._on_each_thread(
-            lambda thread: run_updates(
+            lambda thread: self._kernels.run_updates(
                 self._layout.layers, self._parameters, self._a, self._delta, self.levels, examples.pixels,
-                examples.labels, self.batch_size, self._step, self._activation, self._loss, losses, barrier,
-                thread, self.threads,
+                examples.labels, self.batch_size, self._step, losses, barrier, thread, self.threads,
             )
         )[0]  # fmt: skip
         return losses[: done + 1]
@@ -480,10 +456,10 @@ class CpuKernels:
         """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""
         losses, predictions = np.empty(len(examples), np.float32), np.empty(len(examples), np.uint8)
         self._on_each_thread(
-            lambda thread: evaluate_examples(
+            lambda thread: self._kernels.evaluate_examples(
                 self._evaluation.layers, self._parameters, self._evaluation_a[thread], self._evaluation_delta[thread],
                 self.levels, examples.pixels, examples.labels, *share.py_func(len(examples), 16, thread, self.threads),
-                self._activation, self._loss, losses, predictions,
+                losses, predictions,
             )
         )  # fmt: skip
         return losses, predictions
@@ -497,9 +473,7 @@ class CpuKernels:
         for first in range(0, len(examples), layout.examples):
             chunk = slice(first, first + layout.examples)
             pixels, labels = examples.pixels[chunk], examples.labels[chunk]
-            probe_examples(
-                layout.layers, parameters, a, delta, self.levels, pixels, labels, self._activation, self._loss
-            )
+            self._kernels.probe_examples(layout.layers, parameters, a, delta, self.levels, pixels, labels)
             seen = [layout.above(values, l, len(labels)).copy() for values in (a, delta) for l in layers]
             chunks.append(seen)
         whole = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
@@ -512,10 +486,10 @@ class CpuKernels:
         return list(self._pool.map(work, range(self.threads)))
 
 
-def prepare() -> None:
-    """Compile the kernels, or load them from the cache, before any thread waits for another."""
-    with compiling(run_updates):
-        kernels = CpuKernels((2, 2, 2), "tanh", "cross_entropy", 1, 0.1)
+def prepare(activation: str, loss: str) -> None:
+    """Compile the kernels of such networks, or load them from the cache, before any thread waits for another."""
+    with compiling(kernels_of(activation, loss).run_updates):
+        network = CpuKernels((2, 2, 2), activation, loss, 1, 0.1)
         examples = Examples(np.zeros((1, 2), np.uint8), np.zeros(1, np.uint8))
-        kernels.train(examples)
-        kernels.evaluate(examples)
+        network.train(examples)
+        network.evaluate(examples)

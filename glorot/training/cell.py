@@ -67,7 +67,7 @@ def run_cell(
     assert settings.inputs
     started = now()
     dataset = _dataset(settings.dataset, settings.train_examples, data_folder)
-    kernels.prepare(device)
+    kernels.prepare(device, settings.activation, settings.loss)
     sizes = layer_sizes(dataset.n_inputs, settings.hidden, dataset.n_classes)
     network = kernels.create(
         device,
