@@ -1,6 +1,6 @@
 """Shapeset-3x2: grey images of one or two shapes, made on the fly, as many as are asked for.
 
-The rules are those of Glorot & Bengio (2010); "rule n" below counts them as the list in README.md does.
+The rules are those of Glorot & Bengio (2010); "rule n" below counts them as the list in docs/datasets.md does.
 Image i is a pure function of (split, seed, i), the same bits on every device: every draw has an address
 of its own, and all geometry is fixed point in int64. Floating point appears in two divisions and one
 square root, which IEEE 754 rounds one way only, and never where fusing a multiplication with an addition

@@ -1,0 +1,148 @@
+"""The documents tell the truth: what commands and code say of themselves stands in them, word for word; links lead
+somewhere; nothing in them is of one machine.
+
+After a change that is meant, write what is generated anew with
+
+    GLOROT_GOLDEN=write pytest tests/test_docs.py
+"""
+
+import os
+import re
+import textwrap
+from pathlib import Path
+
+import click
+import pytest
+
+from glorot.cli.main import cli
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand
+from glorot.sweeps.settings import ABOUT, DEFAULTS, FIELDS
+from glorot.training import inspection
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+OURS = [*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "results" / "README.md"]
+LINK = re.compile(r"(?<!\\)\[[^][]*\]\(([^()\s]+)\)")
+
+
+def between(text: str, name: str) -> str:
+    """What stands between the markers of this name."""
+    return re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)[1]
+
+
+def check_written(file: Path, name: str, wanted: str) -> None:
+    """The part of a document that has this name is what the code says. Written anew where that is asked for."""
+    if os.environ.get("GLOROT_GOLDEN") == "write":
+        before, start, rest = file.read_text("utf-8").partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- /{name} -->")
+        file.write_text(before + start + wanted + end + after, "utf-8")
+    assert between(file.read_text("utf-8"), name) == wanted
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |\n" for line in lines)
+
+
+# Generated parts. -----------------------------------------------------------------------------------
+
+
+def fields_table() -> str:
+    """Every field of a run, from its line in Settings."""
+
+    def default(name: str) -> str:
+        if name not in DEFAULTS:
+            return "must be set"
+        return "" if DEFAULTS[name] is None else f"`{ABOUT[name].text(DEFAULTS[name])}`"
+
+    rows = [(f"`{name}`", about.title, about.help, default(name)) for name, about in ABOUT.items()]
+    return table(("field", "in tables", "meaning", "default"), rows)
+
+
+def test_the_table_of_fields():
+    check_written(DOCS / "sweeps.md", "fields", fields_table())
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_field_stands_in_the_docs(field):
+    assert f"`{field}`" in (DOCS / "sweeps.md").read_text()
+
+
+def commands(group: click.Group, prefix: str) -> dict[str, click.Command]:
+    """Every command by its full name, a group before its own."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        found[f"{prefix} {name}"] = command
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{prefix} {name}")
+    return found
+
+
+def values_of(option: click.Parameter) -> str:
+    """What an option takes: its own word for it, the choices, or the kind."""
+    if getattr(option, "is_flag", False):
+        return ""
+    if option.metavar or isinstance(option.type, click.Choice):
+        return " " + (option.metavar or "|".join(option.type.choices) or "NAME")
+    kinds = {click.Path: "PATH", click.IntRange: "N", click.types.IntParamType: "N", click.types.FloatParamType: "X"}
+    return " " + next((word for kind, word in kinds.items() if isinstance(option.type, kind)), "TEXT")
+
+
+def command_text(name: str, command: click.Command) -> str:
+    """A command's help as markdown."""
+    arguments = [one.metavar or one.name.upper() for one in command.params if isinstance(one, click.Argument)]
+    usage = " ".join([name, "[OPTIONS]" if len(command.params) > len(arguments) else "", *arguments]).strip()
+    paragraphs = [textwrap.fill(" ".join(part.split()), 120) for part in (command.help or "").split("\n\n")]
+    example = "\n".join("    " + line.strip() for line in (command.epilog or "").splitlines()[2:])
+    options = [
+        (
+            "`" + ", ".join([*one.opts, *one.secondary_opts]) + values_of(one) + "`",
+            (one.help or "") + (f"  [default: {one.default}]" if one.show_default else ""),
+        )
+        for one in command.params
+        if isinstance(one, click.Option)
+    ]
+    parts = [f"## {name}", f"    {usage}", *paragraphs, table(("option", "meaning"), options).rstrip() * bool(options)]
+    return "\n\n".join([part for part in parts if part] + ([f"Example:\n\n{example}"] if example else [])) + "\n"
+
+
+def test_the_page_of_commands():
+    """docs/commands.md: every command as its help has it."""
+    parts = [command_text(name, one) for name, one in commands(cli, "glorot").items()]
+    check_written(DOCS / "commands.md", "commands", "\n".join(parts))
+
+
+def test_what_inspect_says():
+    seen = inspection.inspect("shapeset", "tanh", "standard", (1000,) * 5, "cross_entropy", 300, 0, Path("."), None)
+    closing = seen.text().rstrip().rpartition("\n\n")[2]
+    check_written(DOCS / "looking-inside.md", "inspect", "".join(f"    {line}\n" for line in closing.splitlines()))
+
+
+# Examples, links, lines. ----------------------------------------------------------------------------
+
+
+def test_the_sweep_explained_is_a_sweep():
+    text = re.search(r"```yaml\n(name: depth-study.*?)```", (DOCS / "sweeps.md").read_text(), re.DOTALL)[1]
+    assert len(expand(config.parse(text, "sweeps.md"))) == 2 * 3 * 3 * 3
+
+
+@pytest.mark.parametrize("file", OURS, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(file):
+    text = file.read_text("utf-8")
+    links = [link.partition("#")[0] for link in LINK.findall(text) if not link.startswith("https://")]
+    named = re.findall(r"`((?:glorot|tests|experiments|docs)/[\w./-]*)`", text)
+    assert [link for link in links if not (file.parent / link).exists()] == []
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_page_is_linked_from_the_readme():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert [page.name for page in DOCS.glob("*.md") if f"](docs/{page.name})" not in text] == []
+
+
+@pytest.mark.parametrize("file", OURS, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_lines_are_short_and_of_no_machine(file):
+    lines = file.read_text("utf-8").splitlines()
+    assert [line for line in lines if len(line) > 150 and not line.startswith("|")] == []
+    assert [line for line in lines if re.search(r"/(?:root|home|work|tmp|Users)/|\w@\w", line)] == []
