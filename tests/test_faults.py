@@ -111,6 +111,7 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(tiny, glorot, whole
     os.symlink("/proc/nowhere", tiny / "under" / "gone")
     ended = glorot("run", "tiny.yaml", "--checkpoints", "under/gone")
     assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("note: no state of a run can be saved in under/gone: ") == 1
     assert stored(tiny / "results" / "tiny") == wanted
     refused = glorot("run", "tiny.yaml", "--checkpoints", "file")
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)

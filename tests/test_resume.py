@@ -37,9 +37,11 @@ def start(folder: Path, *options: str) -> subprocess.Popen:
     )
 
 
-def finish(folder: Path, *options: str) -> None:
+def finish(folder: Path, *options: str) -> str:
+    """What it said."""
     done = subprocess.run(command(folder, *options), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def stored(folder: Path) -> dict[str, bytes]:
@@ -106,6 +108,29 @@ def test_signals_save_the_state(folder, undisturbed, signum, code, group):
     until(lambda: not any(map(alive, workers)))
     assert states(folder)
     finish(folder)
+    assert stored(folder) == undisturbed
+
+
+def strange_compression(path: Path) -> None:
+    """NotImplementedError of zipfile."""
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 10] = 99
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", ["strange compression", "another run's"])
+def test_a_damaged_state_is_told_and_the_run_starts_again(folder, undisturbed, damage):
+    process = start(folder, "-j2")
+    until(lambda: len(states(folder)) >= 2)
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+    first, second, *_ = states(folder)
+    if damage == "strange compression":
+        strange_compression(first)
+    else:
+        shutil.copy(second, first)
+    said = finish(folder)
+    assert f"note: the saved state {first} is passed over: " in said
     assert stored(folder) == undisturbed
 
 

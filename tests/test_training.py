@@ -317,16 +317,39 @@ def test_the_time_before_an_interruption_counts(dataset, tmp_path, monkeypatch):
     assert again.seconds == 20
 
 
-@pytest.mark.parametrize("damage", [b"", b"not a zip", None, b"PK\x03\x04 torn"])
-def test_a_state_that_cannot_be_read_is_passed_over(dataset, tmp_path, damage):
+def test_a_state_that_cannot_be_read_is_passed_over_and_told(dataset, tmp_path):
+    """Torn, foreign, of another run, or with any one bit changed: no error, and never another state."""
     chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
-    checkpoints = Checkpoints(tmp_path, chosen, "cpu")
-    one, *_ = resumed(dataset, [], updates=60)
-    checkpoints.save(one.state())
-    assert checkpoints.load((6, 9, 8, 3)).update == 60
-    whole = checkpoints.path.read_bytes()
-    checkpoints.path.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    Checkpoints(tmp_path, chosen, "cpu").save(resumed(dataset, [], updates=60)[0].state())
+    path = Checkpoints(tmp_path, chosen, "cpu").path
+    whole, good = path.read_bytes(), repr(Checkpoints(tmp_path, chosen, "cpu").load((6, 9, 8, 3)))
+    assert "State(update=60" in good
+    random = np.random.default_rng(0)
+    flipped = [bytearray(whole) for _ in range(400)]
+    for data, bit in zip(flipped, random.choice(8 * len(whole), len(flipped), replace=False), strict=True):
+        data[bit // 8] ^= 1 << (bit % 8)
+    for data in [b"", b"not a zip", b"PK\x03\x04 torn", whole[: len(whole) // 2], *map(bytes, flipped)]:
+        path.write_bytes(data)
+        checkpoints = Checkpoints(tmp_path, chosen, "cpu")
+        state = checkpoints.load((6, 9, 8, 3))
+        assert (repr(state) == good) if state else str(path) in checkpoints.problems[0]
+
+
+def test_a_state_knows_which_run_it_is_of(dataset, tmp_path):
+    chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3)
+    one, other = (Checkpoints(tmp_path, chosen.model_copy(update={"seed": seed}), "cpu") for seed in (0, 1))
+    one.save(resumed(dataset, [], updates=60)[0].state())
+    one.path.rename(other.path)
+    assert other.load((6, 9, 8, 3)) is None
+    assert "is of another run" in other.problems[0]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_what_is_no_file_is_no_state(tmp_path, kind):
+    checkpoints = Checkpoints(tmp_path, settings(), "cpu")
+    os.mkfifo(checkpoints.path) if kind == "fifo" else checkpoints.path.mkdir()
     assert checkpoints.load((6, 9, 8, 3)) is None
+    assert "it is no file" in checkpoints.problems[0]
 
 
 def test_a_state_of_other_sources_or_shapes_is_passed_over(dataset, tmp_path, monkeypatch):

@@ -67,6 +67,7 @@ class Display:
         self._first: dict[str, tuple[float, int]] = {}  # clock and updates at the first report
         self._evaluated: dict[str, int] = {}  # update of the last evaluation said
         self._updates: dict[str, int] = {}  # done, of every run
+        self._told: set[str] = set()
         updates = sum(run.settings.updates for run in runs)
         self._whole = self.progress.add_task("", total=updates, amount="", state="", visible=self.total > 1)
         self._show_whole()
@@ -109,6 +110,10 @@ class Display:
         self.progress.remove_task(self._tasks.pop(run.run_id))
         self._updates[run.run_id] = run.settings.updates
         self._show_whole()
+        for problem in outcome.problems:
+            if problem not in self._told:  # one full disk is one line, however many runs meet it
+                self._told.add(problem)
+                self._print(f"note: {problem}")
         if not self.quiet or outcome.status == "failed":
             self._print(f"[{self.ended}/{self.total}] {title(run)}: {outcome_text(outcome)}")
         if self.verbose and outcome.traceback:

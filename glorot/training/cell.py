@@ -1,6 +1,5 @@
 """One cell of a sweep: a function from a run's settings to what came out. Any engine may execute it."""
 
-import contextlib
 import os
 import platform
 import time
@@ -31,6 +30,7 @@ class Outcome:
 
     correct: whether each test example was classified correctly, (n,) bool; None unless it is done.
     traceback: text; empty unless the cell failed by an error that is not the user's.
+    problems: what went wrong but changed nothing: saved states that could not be read or written.
     """
 
     result: dict[str, Any]
@@ -39,6 +39,7 @@ class Outcome:
     traceback: str = ""
     probes: list[dict[str, Any]] = field(default_factory=list)
     correct: "np.ndarray | None" = None
+    problems: list[str] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -86,13 +87,14 @@ def run_cell(
     training = Training(settings, dataset, network, state)
     trained = training.run(_saving(checkpoints, on_progress))
     if trained.status == "done":
-        _save(checkpoints, training)  # a sweep that asks for more updates later goes on from here
+        checkpoints.save(training.state())  # a sweep that asks for more updates later goes on from here
     return Outcome(
         _result(trained),
         [asdict(row) for row in trained.history],
         provenance(started, training.seconds, threads, device),
         probes=[asdict(row) for row in trained.probes],
         correct=trained.correct,
+        problems=checkpoints.problems,
     )
 
 
@@ -105,19 +107,13 @@ def _saving(checkpoints: Checkpoints, on_progress: Callable[[int, HistoryRow], N
         try:
             on_progress(training.update, training.history[-1])
         except BaseException:
-            _save(checkpoints, training)
+            checkpoints.save(training.state())
             raise
         if time.monotonic() - saved >= interval:
-            _save(checkpoints, training)
+            checkpoints.save(training.state())
             saved = time.monotonic()
 
     return report
-
-
-def _save(checkpoints: Checkpoints, training: Training) -> None:
-    """A cache that is full or read-only is no reason to lose the run."""
-    with contextlib.suppress(OSError):
-        checkpoints.save(training.state())
 
 
 def _result(trained: Trained) -> dict[str, Any]:

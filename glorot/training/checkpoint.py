@@ -4,15 +4,14 @@ A state is saved under what decides the run's *trajectory*: everything in its ru
 sweep that asks for more updates continues as well, also from the end of a shorter run. A run that finished never
 comes from here again: its state under way is removed once its result is stored, and its last one is of use to longer
 runs only. So to run a sweep again in another folder is to compute it again. Nothing here is a result; it may be
-removed at any time. A state that was saved by other sources than these, where they decide results, is passed over.
+removed at any time. A state that was saved by other sources than these, where they decide results, is passed over. So
+is one that cannot be read, or is of another run than its name says; that is a problem, which is told.
 """
 
 import contextlib
 import json
 import os
-import re
-import zipfile
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -49,11 +48,12 @@ def checkpoint_folder(chosen: Path | None = None) -> Path:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The saved states of one run."""
+    """The saved states of one run. problems: what went wrong with them; none of it is a reason for the run to fail."""
 
     folder: Path
     settings: Settings
     device: str
+    problems: list[str] = field(default_factory=list)
 
     @property
     def _trajectory(self) -> str:
@@ -70,13 +70,19 @@ class Checkpoints:
         return self.path.with_suffix(".last.npz")
 
     def save(self, state: State) -> None:
-        """Save a state, as a whole or not at all. Raises OSError."""
+        """Save a state, as a whole or not at all."""
         path = self.last_path if state.update == self.settings.updates else self.path
+        try:
+            self._write(path, state)
+        except OSError as error:  # a cache that is full or read-only is no reason to lose the run
+            self.problems.append(f"no state of a run can be saved in {self.folder}: {error.strerror or error}")
+
+    def _write(self, path: Path, state: State) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             with open(temporary, "wb") as file:
-                np.savez(file, **_arrays(state))  # type: ignore[arg-type]
+                np.savez(file, run=np.array(self._trajectory), **_arrays(state))  # type: ignore[arg-type]
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -88,12 +94,32 @@ class Checkpoints:
     def load(self, sizes: tuple[int, ...]) -> State | None:
         """The furthest saved state of this trajectory that is short of this run's end; None if there is none.
 
-        sizes: of the network's layers. What cannot be read (torn, of other shapes or sources) is passed over.
+        sizes: of the network's layers. What cannot be used is passed over.
         """
-        states = [_read(path) for path in self.folder.glob(f"{self._trajectory}-*.npz")]
-        fitting = [state for state in states if state is not None and _fits(state, sizes)]
-        usable = [state for state in fitting if state.update < self.settings.updates]
+        try:
+            paths = sorted(self.folder.glob(f"{self._trajectory}-*.npz"))
+        except OSError as error:
+            self.problems.append(f"cannot look for saved states in {self.folder}: {error.strerror or error}")
+            return None
+        states = [self._read(path, sizes) for path in paths]
+        usable = [state for state in states if state is not None and state.update < self.settings.updates]
         return max(usable, key=lambda state: state.update, default=None)
+
+    def _read(self, path: Path, sizes: tuple[int, ...]) -> State | None:
+        """None of a state of other sources, and of a file that is no state of this run, which is a problem."""
+        try:
+            if not path.is_file():  # reading a pipe would never end
+                raise ValueError("it is no file")
+            with np.load(path, allow_pickle=False) as arrays:
+                if str(arrays["code"]) != code():
+                    return None
+                if str(arrays["run"]) != self._trajectory:
+                    raise ValueError("it is of another run")
+                return _state(arrays, sizes)
+        except Exception as error:  # damage can raise anything: a size that no memory has, a header that is no Python
+            reason = " ".join(str(error).split()) or type(error).__name__
+            self.problems.append(f"the saved state {path} is passed over: {reason}")
+            return None
 
     def discard(self) -> None:
         """Remove the state under way: the run's result is stored."""
@@ -111,19 +137,20 @@ def _arrays(state: State) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read(path: Path) -> State | None:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if str(arrays["code"]) != code():
-                return None
-            n_layers = sum(bool(re.fullmatch(r"W\d+", name)) for name in arrays.files)
-            rows = [HistoryRow(int(row[0]), int(row[1]), *map(float, row[2:])) for row in arrays["history"]]
-            layers = [Layer(arrays[f"W{l}"], arrays[f"b{l}"]) for l in range(n_layers)]
-            probes = [_probe_row(fields) for fields in json.loads(str(arrays["probes"]))]
-            seconds = float(arrays["seconds"])
-            return State(int(arrays["update"]), layers, rows, arrays["losses"], probes, seconds)
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
-        return None
+def _state(arrays: "np.lib.npyio.NpzFile", sizes: tuple[int, ...]) -> State:
+    """What `_arrays` made. Raises all kinds of errors where it did not make these, or of other layers."""
+    shapes = [((fan_out, fan_in), (fan_out,)) for fan_in, fan_out in pairwise(sizes)]
+    layers = [Layer(arrays[f"W{l}"], arrays[f"b{l}"]) for l in range(len(shapes))]
+    rows = [HistoryRow(int(row[0]), int(row[1]), *map(float, row[2:])) for row in arrays["history"]]
+    probes = [_probe_row(fields) for fields in json.loads(str(arrays["probes"]))]
+    update, losses = int(arrays["update"]), arrays["losses"]
+    if [(layer.W.shape, layer.b.shape) for layer in layers] != shapes or f"W{len(shapes)}" in arrays:
+        raise ValueError("its layers are of other sizes")
+    if {array.dtype for layer in layers for array in layer} != {np.dtype(np.float32)} or losses.dtype != np.float64:
+        raise ValueError("its numbers are of another type")
+    if losses.shape != (update - (rows[-1].update if rows else 0),):  # one of each update since the last evaluation
+        raise ValueError("its losses and its number of updates do not belong together")
+    return State(update, layers, rows, losses, probes, float(arrays["seconds"]))
 
 
 def _probe_row(fields: dict[str, Any]) -> "ProbeRow":
@@ -131,12 +158,6 @@ def _probe_row(fields: dict[str, Any]) -> "ProbeRow":
 
     counts = fields["counts"]
     return ProbeRow(**fields | {"counts": None if counts is None else tuple(counts)})
-
-
-def _fits(state: State, sizes: tuple[int, ...]) -> bool:
-    shapes = [((fan_out, fan_in), (fan_out,)) for fan_in, fan_out in pairwise(sizes)]
-    kinds = {array.dtype for layer in state.parameters for array in layer}
-    return [(layer.W.shape, layer.b.shape) for layer in state.parameters] == shapes and kinds == {np.dtype(np.float32)}
 
 
 def _make_room(folder: Path, keep: Path) -> None:
