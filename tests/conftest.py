@@ -40,14 +40,14 @@ def environment(tmp_path, tmp_path_factory):
 def glorot(tmp_path, environment):
     """glorot("run", "tiny.yaml", "-n", cwd=tmp_path, GLOROT_DATA="x") -> subprocess.CompletedProcess, with text."""
 
-    def call(*arguments, cwd: Path = tmp_path, **variables: str):
+    def call(*arguments, cwd: Path = tmp_path, timeout: float = 300, **variables: str):
         return subprocess.run(
             [sys.executable, "-m", "glorot", *map(str, arguments)],
             cwd=cwd,
             env=environment | variables,
             capture_output=True,
             encoding="utf-8",
-            timeout=300,
+            timeout=timeout,
         )
 
     return call

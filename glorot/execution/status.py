@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glorot.errors import ResultsError
+from glorot.results.rows import read_file
 from glorot.results.store import Store, write_text
 from glorot.sweeps.runs import Run
 
@@ -107,10 +108,11 @@ def read_status(folder: Path, runs: Sequence[Run]) -> Status:
 
 def _read_progress(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        cells = json.loads(path.read_text())
+        cells = json.loads(read_file(path))
         keys = {"since", "first", "update", "valid_error", "now"}
-        return {run_id: cell for run_id, cell in cells.items() if keys <= cell.keys()}
-    except (OSError, ValueError, AttributeError, TypeError):
+        numbers = {run_id: {key: float(cell[key]) for key in keys} for run_id, cell in cells.items()}
+        return {run_id: cell | {"update": int(cell["update"])} for run_id, cell in numbers.items()}
+    except Exception:  # not ours, or in the middle of being written
         return {}
 
 

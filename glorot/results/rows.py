@@ -1,9 +1,12 @@
 """The CSV files of results: their columns, and rows of text that read back as the very same values."""
 
 import csv
+import errno
 import io
 import operator
+import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,10 +95,17 @@ def csv_text(rows: Sequence[Mapping[str, str]], header: Sequence[str]) -> str:
     return buffer.getvalue()
 
 
+def read_file(path: Path) -> bytes:
+    """The content of a file. Raises OSError, also of a pipe or a device, where reading might never end."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "expected a file, found a folder, a pipe or a device")
+    return path.read_bytes()
+
+
 def read_rows(path: Path, columns: Mapping[str, type]) -> Rows:
     """The rows of one of our files, checked but still text; none if there is no such file."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # spreadsheets put a mark of the byte order in front
+        text = read_file(path).decode("utf-8-sig")  # spreadsheets put a mark of the byte order in front
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
         if not text.endswith("\n"):  # a number cut short would still look like a number
             raise ValueError(f"expected a line end at the end, found {'none: it is torn' if text else 'nothing'}")
@@ -113,7 +123,7 @@ def read_rows(path: Path, columns: Mapping[str, type]) -> Rows:
 def header_of(path: Path) -> list[str]:
     """The first line of a CSV file; nothing where there is none, which `read_rows` will tell."""
     try:
-        text, _, _ = path.read_bytes().decode("utf-8-sig").partition("\n")
+        text, _, _ = read_file(path).decode("utf-8-sig").partition("\n")
         return next(csv.reader([text]), [])
     except (OSError, ValueError, csv.Error):
         return []

@@ -37,6 +37,7 @@ from glorot.results.rows import (
     cells_of,
     csv_text,
     frame_of,
+    read_file,
     read_rows,
 )
 from glorot.sweeps.about import label_of
@@ -108,7 +109,9 @@ class Store:
 
         path = self.correct_path(run_id)
         try:
-            found = np.load(path, allow_pickle=False)
+            found = np.lib.format.read_array(io.BytesIO(read_file(path)), allow_pickle=False)
+            if found.ndim != 1 or found.dtype != np.uint8 or found.max(initial=0) > 1:
+                raise ValueError(f"expected a list of 0 and 1 of type uint8, found {found.dtype} {found.shape}")
         except FileNotFoundError:
             return None
         except Exception as error:  # damage can raise anything: its header is parsed as Python
@@ -116,8 +119,6 @@ class Store:
             raise ResultsError(
                 f"cannot read {path}: {reason}; remove it and run the sweep again with --rerun"
             ) from error
-        if found.ndim != 1 or found.dtype != np.uint8 or found.max(initial=0) > 1:
-            raise ResultsError(f"{path}: expected a list of 0 and 1 of type uint8, found {found.dtype} {found.shape}")
         return found.astype(bool)
 
     def write_sweep(self, text: str, runs: Iterable[Mapping[str, Any]] = ()) -> None:
