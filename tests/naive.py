@@ -27,6 +27,11 @@ ACTIVATIONS = {
     "tanh": (np.tanh, tanh_derivative),
     "softsign": (lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2),
     "relu": (lambda z: np.maximum(z, 0), lambda z: np.where(z > 0, 1.0, 0.0)),
+    "leaky_relu": (lambda z: np.where(z > 0, z, 0.01 * z), lambda z: np.where(z > 0, 1.0, 0.01)),
+    "elu": (
+        lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+        lambda z: np.where(z > 0, 1.0, np.exp(np.minimum(z, 0))),
+    ),
     "softplus": (lambda z: np.logaddexp(0, z), sigmoid),
     "linear": (lambda z: z, lambda z: np.ones_like(z)),
 }

@@ -201,8 +201,7 @@ CASES = {
     ),
     "activation": (
         BASE.replace("tanh", "Tanhh"),
-        "s.yaml:1: base.activation: expected one of sigmoid, tanh, softsign, relu, softplus, "
-        'linear; found "Tanhh"; did you mean tanh?',
+        f's.yaml:1: base.activation: expected one of {", ".join(ACTIVATIONS)}; found "Tanhh"; did you mean tanh?',
     ),
     "data set": (
         BASE.replace("shapeset", "[mnist]"),
@@ -231,7 +230,7 @@ CASES = {
         "base:\n  seed: -1\n  loss: 3",
         "s.yaml:2: base.seed: expected a whole number from 0 to 9223372036854775807, found "
         "-1\ns.yaml:3: base.loss: expected one of cross_entropy, sigmoid_cross_entropy, "
-        "quadratic; found 3",
+        "quadratic, or {NAME: {parameter: value}}; found 3",
     ),
     "depth beside hidden": ("base:\n  hidden: [10]\n  depth: 3", f"s.yaml:3: base: {BESIDE}"),
     "depth beside hidden in a label": (

@@ -86,7 +86,7 @@ def build(name: str, trees: tuple[Path, ...], by_hand: tuple[str, ...], allow_sk
 def _class_folder(option: str) -> tuple[str, Path]:
     """ "flowers=photos" -> ("flowers", Path("photos"))."""
     from glorot.datasets.wordnet import CLASS_NAMES
-    from glorot.sweeps.settings import nearest
+    from glorot.errors import nearest
 
     name, equals, folder = option.partition("=")
     if name not in CLASS_NAMES or not folder:

@@ -39,10 +39,11 @@ class Names(click.Choice):
         return super().get_metavar(*args, **kwargs)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from glorot.sweeps.settings import nearest
+        from glorot.errors import nearest
 
-        self.choices = tuple(self.load())
-        if value not in self.choices:
+        names = self.load()
+        self.choices = tuple(names)
+        if value not in names:  # of a registry: also a choice with its parameters, "leaky_relu(slope=0.2)"
             allowed = ", ".join(self.choices)
             self.fail(f"expected one of {allowed}; found {value!r}{nearest(value, self.choices)}", param, ctx)
         return value
@@ -92,9 +93,9 @@ data_option = click.option(
 
 def places_of(name: str, output: Path) -> list[tuple[Path, Path | None]]:
     """Folders of the results a user names, each with the sweep file where that was named."""
+    from glorot.errors import nearest
     from glorot.results.store import find_folders
     from glorot.sweeps import config
-    from glorot.sweeps.settings import nearest
     from glorot.sweeps.shipped import resolve
 
     path = Path(name)

@@ -10,10 +10,9 @@ import contextlib
 import hashlib
 import inspect
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -105,26 +104,6 @@ def jit(function: Callable):
         return numba.njit(nogil=True, error_model="numpy")(function)
     with _numba_caches_in(folder):
         return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
-
-
-def bound(function: Callable, name: str, names: Mapping[str, Any]) -> FunctionType:
-    """The function under a name of its own, with these in place of its module's names.
-
-    Not a function made in a function: Numba's cache would take each process's copy for another. And never two of one
-    name: the cache keeps each kernel as an object file, with what it calls in it, and the linker takes functions of
-    equal names for the same one.
-    """
-    assert isinstance(function, FunctionType)
-    used = {key: value for key, value in names.items() if key in function.__code__.co_names}
-    copy = FunctionType(function.__code__, {**function.__globals__, **used}, name, function.__defaults__)
-    copy.__qualname__, copy.__module__, copy.__doc__ = name, function.__module__, function.__doc__
-    return copy
-
-
-def symbol(text: str) -> str:
-    """A text as part of a function's name: as it is, but for signs that a name cannot have; never that of another."""
-    clean = re.sub(r"\W", "_", text)
-    return clean if clean == text.replace(" ", "_") else f"{clean}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 @contextlib.contextmanager

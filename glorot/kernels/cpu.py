@@ -44,8 +44,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from glorot.compiled.cache import bound, compiling, has_avx512, jit, symbol
+from glorot.compiled.cache import compiling, has_avx512, jit
 from glorot.compiled.elementary import ONE, ZERO
+from glorot.compiled.names import bound, symbol
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
 from glorot.kernels.simd import LANES, dot_tile, update_tile, wait_for_all

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from glorot.compiled.elementary import ONE, ZERO, exp, log1p
 from glorot.compiled.elementary import tanh as _tanh
+from glorot.compiled.names import fixed
+from glorot.registry import Family, Number, Registry
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,22 @@ def softplus_slope(a):
     return ONE - exp(-a)
 
 
+def leaky_relu(z, slope):
+    return slope * z if z < ZERO else z
+
+
+def leaky_relu_slope(a, slope):
+    return ONE if a > ZERO else slope
+
+
+def elu(z, alpha):
+    return alpha * (exp(z) - ONE) if z < ZERO else z
+
+
+def elu_slope(a, alpha):
+    return ONE if a > ZERO else a + alpha
+
+
 def linear(z):
     return z
 
@@ -74,11 +92,26 @@ def linear_slope(a):
     return ONE
 
 
-ACTIVATIONS = {
-    "sigmoid": Activation("Sigmoid", "1 / (1 + exp(-z))", sigmoid, sigmoid_slope),
-    "tanh": Activation("Tanh", "tanh(z)", tanh, tanh_slope),
-    "softsign": Activation("Softsign", "z / (1 + |z|)", softsign, softsign_slope),
-    "relu": Activation("ReLU", "max(0, z)", relu, relu_slope),
-    "softplus": Activation("Softplus", "log(1 + exp(z))", softplus, softplus_slope),
-    "linear": Activation("Linear", "z", linear, linear_slope),
-}
+def _leaky_relu(slope: float) -> Activation:
+    value, derivative = (fixed(function, slope=slope) for function in (leaky_relu, leaky_relu_slope))
+    return Activation(f"Leaky ReLU {slope:g}", "z for z > 0, else slope * z", value, derivative)
+
+
+def _elu(alpha: float) -> Activation:
+    value, derivative = (fixed(function, alpha=alpha) for function in (elu, elu_slope))
+    return Activation(f"ELU {alpha:g}", "z for z > 0, else alpha * (exp(z) - 1)", value, derivative)
+
+
+ACTIVATIONS: Registry[Activation] = Registry(
+    "activation",
+    {
+        "sigmoid": Activation("Sigmoid", "1 / (1 + exp(-z))", sigmoid, sigmoid_slope),
+        "tanh": Activation("Tanh", "tanh(z)", tanh, tanh_slope),
+        "softsign": Activation("Softsign", "z / (1 + |z|)", softsign, softsign_slope),
+        "relu": Activation("ReLU", "max(0, z)", relu, relu_slope),
+        "softplus": Activation("Softplus", "log(1 + exp(z))", softplus, softplus_slope),
+        "leaky_relu": Family(_leaky_relu, {"slope": Number(0.01, 0, 1, low_open=True)}),
+        "elu": Family(_elu, {"alpha": Number(1, 0, 100, low_open=True)}),
+        "linear": Activation("Linear", "z", linear, linear_slope),
+    },
+)

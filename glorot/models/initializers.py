@@ -13,6 +13,8 @@ from typing import Literal
 
 import numpy as np
 
+from glorot.registry import Registry
+
 
 @dataclass(frozen=True)
 class Initializer:
@@ -56,23 +58,32 @@ def _orthogonal(fan_in: int, fan_out: int, generator: np.random.Generator) -> np
     return np.ascontiguousarray(q if fan_out >= fan_in else q.T, np.float32)
 
 
-INITIALIZERS = {
-    "standard": Initializer(
-        "", "U(-1/sqrt(fan_in), 1/sqrt(fan_in))", "eq. 1, Glorot & Bengio 2010", 1 / 3, "in", "uniform"
-    ),
-    "normalized": Initializer(
-        "N", "U(-sqrt(6/(fan_in + fan_out)), ...)", "eq. 16, Glorot & Bengio 2010", 1, "average", "uniform"
-    ),
-    "standard_normal": Initializer("(normal, 1)", "N(0, 1)", "lecture", 1, "one", "normal"),
-    "scaled_normal": Initializer("(normal, 1/sqrt(fan_in))", "N(0, sd 1/sqrt(fan_in))", "lecture", 1, "in", "normal"),
-    "normalized_normal": Initializer(
-        "N (normal)", "N(0, sd sqrt(2/(fan_in + fan_out)))", "lecture", 1, "average", "normal"
-    ),
-    "lecun_uniform": Initializer("(LeCun uniform)", "U(-sqrt(3/fan_in), ...)", "LeCun et al. 1998", 1, "in", "uniform"),
-    "lecun_normal": Initializer("(LeCun normal)", "N(0, sd 1/sqrt(fan_in))", "LeCun et al. 1998", 1, "in", "normal"),
-    "he_uniform": Initializer("(He uniform)", "U(-sqrt(6/fan_in), ...)", "He et al. 2015", 2, "in", "uniform"),
-    "he_normal": Initializer("(He normal)", "N(0, sd sqrt(2/fan_in))", "He et al. 2015", 2, "in", "normal"),
-    "orthogonal": Initializer(
-        "(orthogonal)", "random orthonormal rows or columns", "Saxe et al. 2013", 1, "larger", "orthogonal"
-    ),
-}
+INITIALIZERS: Registry[Initializer] = Registry(
+    "initializer",
+    {
+        "standard": Initializer(
+            "", "U(-1/sqrt(fan_in), 1/sqrt(fan_in))", "eq. 1, Glorot & Bengio 2010", 1 / 3, "in", "uniform"
+        ),
+        "normalized": Initializer(
+            "N", "U(-sqrt(6/(fan_in + fan_out)), ...)", "eq. 16, Glorot & Bengio 2010", 1, "average", "uniform"
+        ),
+        "standard_normal": Initializer("(normal, 1)", "N(0, 1)", "lecture", 1, "one", "normal"),
+        "scaled_normal": Initializer(
+            "(normal, 1/sqrt(fan_in))", "N(0, sd 1/sqrt(fan_in))", "lecture", 1, "in", "normal"
+        ),
+        "normalized_normal": Initializer(
+            "N (normal)", "N(0, sd sqrt(2/(fan_in + fan_out)))", "lecture", 1, "average", "normal"
+        ),
+        "lecun_uniform": Initializer(
+            "(LeCun uniform)", "U(-sqrt(3/fan_in), ...)", "LeCun et al. 1998", 1, "in", "uniform"
+        ),
+        "lecun_normal": Initializer(
+            "(LeCun normal)", "N(0, sd 1/sqrt(fan_in))", "LeCun et al. 1998", 1, "in", "normal"
+        ),
+        "he_uniform": Initializer("(He uniform)", "U(-sqrt(6/fan_in), ...)", "He et al. 2015", 2, "in", "uniform"),
+        "he_normal": Initializer("(He normal)", "N(0, sd sqrt(2/fan_in))", "He et al. 2015", 2, "in", "normal"),
+        "orthogonal": Initializer(
+            "(orthogonal)", "random orthonormal rows or columns", "Saxe et al. 2013", 1, "larger", "orthogonal"
+        ),
+    },
+)

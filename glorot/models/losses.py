@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from glorot.compiled.elementary import HALF, ONE, ZERO, exp, log, log1p
 from glorot.models.activations import sigmoid
+from glorot.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def quadratic_delta(logit, normalizer, target):
     return (p - target) * p * (ONE - p)
 
 
-LOSSES = {
+LOSSES: Registry[Loss] = Registry("loss", {
     "cross_entropy": Loss(
         "", "softmax, then -log P(y|x)", log_sum_exp, cross_entropy, cross_entropy_delta
     ),
@@ -86,4 +87,4 @@ LOSSES = {
     "quadratic": Loss(
         "quadratic", "sum_k (p - t)^2 / 2, p = sigmoid(logit)", no_normalizer, quadratic, quadratic_delta
     ),
-}  # fmt: skip
+})  # fmt: skip

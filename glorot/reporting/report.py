@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glorot.datasets import DATASETS, LocalData
-from glorot.errors import GlorotError, ResultsError
+from glorot.errors import GlorotError, ResultsError, nearest
 from glorot.models.activations import ACTIVATIONS
 from glorot.reporting.bold import bold_notes
 from glorot.reporting.summary import NOT_RUN, Cell, Correct, History, Source, cell_of, grouped, marked
@@ -22,7 +22,7 @@ from glorot.results.store import Store, write_text
 from glorot.sweeps import search
 from glorot.sweeps.about import About, Role, count, label_of
 from glorot.sweeps.runs import expand, stored_sweep
-from glorot.sweeps.settings import ABOUT, LAYERS, dataset_text, nearest
+from glorot.sweeps.settings import ABOUT, LAYERS, dataset_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from glorot.registry import Registry
+
 
 class Role(Enum):
     """What a field does to a run.
@@ -43,7 +45,8 @@ class About:
         paper's protocol, only smaller or larger, and says so.
     older: what runs were that are older than the field: they have no column of it, and with this value a run's run_id
         and row of runs.csv are as they were then. A field as old as glorot has none (``is_old``).
-    example: a value, and a list of values for an axis, as YAML; of a field without a default.
+    choices: the registry of its named choices. example: a value, and a list of values for an axis, as YAML; of a field
+        without a default.
     """
 
     title: str
@@ -54,6 +57,7 @@ class About:
     paper: Any = Paper.VARIES
     scaled: bool = False
     older: Any = ...
+    choices: Registry | None = None
     example: tuple[str, str] | None = None
 
     @property

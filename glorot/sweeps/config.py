@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from glorot.datasets import DATASETS, LocalData
-from glorot.errors import SweepError
+from glorot.errors import SweepError, nearest
+from glorot.registry import fields_of
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.about import label_of
 from glorot.sweeps.settings import (
@@ -28,7 +29,6 @@ from glorot.sweeps.settings import (
     LAYERS,
     Probes,
     check_field,
-    nearest,
 )
 from glorot.sweeps.settings import Settings as Settings  # config.Settings: what others need of a run
 from glorot.sweeps.yaml_nodes import Block, Node, shown
@@ -526,7 +526,9 @@ def _dumped_axis(axis: str, choices: tuple[Choice, ...], folder: Path | None) ->
 
 
 def _dumped_fields(fields: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
-    dumped = dict(fields)
+    dumped = {
+        name: fields_of(value) if name in ABOUT and ABOUT[name].choices else value for name, value in fields.items()
+    }
     if isinstance(fields.get("probes"), Probes):
         dumped["probes"] = fields["probes"].fields()
     if isinstance(fields.get("dataset"), LocalData):

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from glorot.datasets import DATASETS, AnyData, LocalData, info, unpinned
-from glorot.errors import SweepError
+from glorot.errors import SweepError, nearest
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.about import Role, label_of
 from glorot.sweeps.config import Choice, Sweep, load, versions_of
-from glorot.sweeps.settings import ABOUT, FIELDS, Settings, check_field, combined, nearest
+from glorot.sweeps.settings import ABOUT, FIELDS, Settings, check_field, combined
 from glorot.sweeps.yaml_nodes import shown
 
 # Rises when the kernels' or the protocol's meaning changes, so that the same settings give another result.

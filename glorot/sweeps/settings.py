@@ -3,7 +3,6 @@
 A new field is a line in ``Settings``; sweep files, --set and --only take it from there.
 """
 
-import difflib
 import functools
 import re
 from collections.abc import Iterable, Mapping
@@ -14,21 +13,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, Valida
 
 from glorot.datasets import DATASETS, AnyData, LocalData, exact, info
 from glorot.datasets.inputs import INPUTS
+from glorot.errors import nearest
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
 from glorot.printable import is_printable
+from glorot.registry import Registry
 from glorot.sweeps.about import About, Paper, Role, count, sizes_text
 from glorot.sweeps.yaml_nodes import shown
-
-
-def nearest(name: Any, names: Iterable[str]) -> str:
-    """ "; did you mean NAME?" where one of the names is close, else nothing."""
-    if not isinstance(name, str) or len(name) > 100:
-        return ""
-    by_lower = {candidate.lower(): candidate for candidate in names}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[found[0]]}?" if found else ""
 
 
 def _one_of(names: Iterable[str]) -> BeforeValidator:
@@ -45,6 +37,10 @@ def _one_of(names: Iterable[str]) -> BeforeValidator:
 def _one_of_or_none(names: Iterable[str]) -> BeforeValidator:
     check = _one_of(names).func
     return BeforeValidator(lambda value: None if value is None else check(value))  # type: ignore[call-arg]
+
+
+def _chosen(choices: Registry) -> BeforeValidator:
+    return BeforeValidator(choices.canonical)
 
 
 def _whole(low: int, high: int) -> BeforeValidator:
@@ -244,15 +240,18 @@ class Settings(BaseModel):
     ]
     activation: Annotated[
         str,
-        _one_of(ACTIVATIONS),
+        _chosen(ACTIVATIONS),
         About(
             "Activation",
             "of the hidden units; names: `glorot list`",
+            choices=ACTIVATIONS,
             example=("tanh", "[tanh, sigmoid]"),
         ),
     ]
     initializer: Annotated[
-        str, _one_of(INITIALIZERS), About("Initializer", "how the weights are drawn; names: `glorot list`")
+        str,
+        _chosen(INITIALIZERS),
+        About("Initializer", "how the weights are drawn; names: `glorot list`", choices=INITIALIZERS),
     ] = "standard"
     hidden: Annotated[
         tuple[int, ...],
@@ -266,7 +265,9 @@ class Settings(BaseModel):
         ),
     ] = (DEFAULT_WIDTH,) * DEFAULT_DEPTH
     loss: Annotated[
-        str, _one_of(LOSSES), About("Loss", "the cost that is minimized; names: `glorot list`", paper="cross_entropy")
+        str,
+        _chosen(LOSSES),
+        About("Loss", "the cost that is minimized; names: `glorot list`", paper="cross_entropy", choices=LOSSES),
     ] = "cross_entropy"
     batch_size: Annotated[
         int, _whole(1, 10**6), About("Minibatch", "examples in each update", int, count, paper=10, scaled=True)

@@ -3,9 +3,8 @@
 from importlib import resources
 from pathlib import Path
 
-from glorot.errors import SweepError
+from glorot.errors import SweepError, nearest
 from glorot.sweeps import config
-from glorot.sweeps.settings import nearest
 
 
 def folder() -> Path:

@@ -6,7 +6,6 @@ documents, NaN and infinities. Scalars follow YAML 1.2, not 1.1: ``no``, ``on``,
 text, ``1e-3`` is a number; ``5_000_000`` and ``1_000.5`` are numbers too.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from glorot import errors
 from glorot.errors import SweepError
 
 MAX_BYTES = 2**20
@@ -51,22 +51,16 @@ class Node(NamedTuple):
 
 
 def shown(value: Any) -> str:
-    """A value, or the value of a node, as messages show it: one line, not too long."""
+    """A value, or the value of a node, as messages show it."""
+    return errors.shown(_without_places(value))
+
+
+def _without_places(value: Any) -> Any:
     if isinstance(value, Node):
-        return shown(value.value)
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "a mapping"
+        return value.plain()
     if isinstance(value, list | tuple):
-        text = "[" + ", ".join(shown(item) for item in value[:10]) + (", ...]" if len(value) > 10 else "]")
-        return text if len(text) <= 80 else "a list"
-    if isinstance(value, str):
-        text = json.dumps(value[:60], ensure_ascii=not value.isprintable())
-        return text if len(value) <= 60 else text + "..."
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(value) if isinstance(value, float) or abs(value) < 10**30 else f"{float(value):g}"
+        return [_without_places(item) for item in value]
+    return value
 
 
 def read_text(path: Path) -> str:

@@ -104,7 +104,8 @@ def sample(layer: int, size: int) -> np.ndarray:
 @cache
 def slope(activation: str) -> np.ufunc:
     """f' as a function of a = f(z), for arrays."""
-    return numba.vectorize(["float32(float32)"])(ACTIVATIONS[activation].slope)
+    chosen = numba.njit(ACTIVATIONS[activation].slope)
+    return numba.vectorize(["float32(float32)"])(lambda a: chosen(a))
 
 
 @cache
