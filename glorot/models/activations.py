@@ -12,7 +12,7 @@ and are compiled for each device: use float32 constants (a bare 1.0 would be a f
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from glorot.compiled.elementary import ONE, ZERO, exp, log1p
+from glorot.compiled.elementary import HALF, ONE, ZERO, exp, log1p
 from glorot.compiled.elementary import tanh as _tanh
 from glorot.compiled.names import fixed
 from glorot.registry import Family, Number, Registry
@@ -77,7 +77,7 @@ def leaky_relu_slope(a, slope):
 
 
 def elu(z, alpha):
-    return alpha * (exp(z) - ONE) if z < ZERO else z
+    return alpha * (_tanh(HALF * z) * (exp(z) + ONE)) if z < ZERO else z  # exp(z) - 1, exact near 0
 
 
 def elu_slope(a, alpha):
