@@ -833,7 +833,7 @@ def test_command(tmp_path, glorot):
     every = glorot("report", "--scorecard")
     assert every.stdout == one.stdout
     assert (tmp_path / "results" / "scorecard.md").read_text() == one.stdout
-    wrong = glorot("report", "made-up", "--scorecard", "--format", "csv")
+    wrong = glorot("report", "made-up", "--scorecard", "--paper")
     assert wrong.returncode == 2
     assert "give it without other options" in wrong.stderr
     missing = glorot("report", "maid-up", "--scorecard")

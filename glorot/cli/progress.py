@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
@@ -50,11 +49,11 @@ class Display:
     def __init__(self, runs: Sequence[Run], quiet: bool = False, verbose: bool = False):
         self.total, self.quiet, self.verbose = len(runs), quiet, verbose
         self.ended = 0
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, emoji=False)
         # isatty: the environment (FORCE_COLOR and the like) can make rich take a file for a terminal
         on_terminal = self.console.file.isatty() and not self.console.is_dumb_terminal
         self.progress = Progress(
-            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             BarColumn(),
             TextColumn("{task.fields[amount]}", justify="right", table_column=Column(no_wrap=True)),
             TimeRemainingColumn(table_column=Column(no_wrap=True)),
@@ -89,7 +88,7 @@ class Display:
 
     def started(self, run: Run) -> None:
         self._tasks[run.run_id] = self.progress.add_task(
-            escape(title(run)), total=run.settings.updates, amount="", state="preparing"
+            title(run), total=run.settings.updates, amount="", state="preparing"
         )
 
     def progressed(self, run: Run, update: int, row: dict[str, Any]) -> None:
@@ -132,7 +131,7 @@ class ImageBar:
     """A bar of images read, on a terminal and once there is something to read. Use as a context manager."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, emoji=False)
         self.quiet = quiet
         self.progress: Progress | None = None
 

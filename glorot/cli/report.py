@@ -5,7 +5,19 @@ from pathlib import Path
 
 import click
 
-from glorot.cli.shared import OK, WRONG_USAGE, Names, data_option, epilog, output_option, places_of, say, show
+from glorot.cli.shared import (
+    OK,
+    WRONG_USAGE,
+    Names,
+    data_option,
+    epilog,
+    format_option,
+    output_option,
+    places_of,
+    printed,
+    say,
+    show,
+)
 from glorot.errors import GlorotError
 
 
@@ -21,32 +33,32 @@ def values() -> Iterable[str]:
                            "glorot report figures --figures"))  # fmt: skip
 @click.argument("sweeps", nargs=-1, metavar="[NAME|DIR|SWEEP.yaml]...")
 @output_option
-@click.option("--format", "form", type=click.Choice(("markdown", "csv")), default="markdown",
-              show_default=True, help="What to print.")  # fmt: skip
+@format_option
 @click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
 @click.option("--paper", is_flag=True, help="One table of all these sweeps, beside the paper's Table 1.")
 @click.option("--scorecard", is_flag=True, help="Judge the paper's claims by these runs instead.")
 @click.option("--figures", is_flag=True, help="Draw the paper's figures as well, of all these sweeps together.")
 @data_option
 def report(
-    sweeps: tuple[str, ...], output: Path, form: str, value: str | None, paper: bool, scorecard: bool, figures: bool,
-    data: Path | None,
+    sweeps: tuple[str, ...], output: Path, form: str | None, value: str | None, paper: bool, scorecard: bool,
+    figures: bool, data: Path | None,
 ) -> int:  # fmt: skip
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
-    table.md and table.csv beside the results it reads. What is made of all of them together goes there if
+    table.md and table.csv beside the results it reads, and prints the table in any --format: latex is a table of the
+    package booktabs. What is made of all of them together goes there if
     one is named, else to OUTPUT: with --paper, paper.md and paper.csv; with --figures, PNG, SVG and a contact sheet in
     figures/; with --scorecard, scorecard.md: claims of the paper, each with its number, ours, and a verdict by a rule.
     """
     from glorot.results.store import find_folders
 
-    if scorecard and (value or form != "markdown" or paper or figures):
-        raise click.UsageError("--scorecard is a report of its own; give it without other options")
+    if scorecard and (value or paper or figures):
+        raise click.UsageError("--scorecard is a report of its own; give it without other options but --format")
     if paper and value not in (None, "test_error"):
         raise click.UsageError("--paper shows test errors; leave --value out")
     if scorecard:
-        return _scorecard(sweeps, output)
+        return _scorecard(sweeps, output, form)
     if figures and not sweeps and not find_folders(output):
         _draw([], output, data)  # some need no run
         return OK
@@ -58,7 +70,7 @@ def report(
     return code
 
 
-def _tables(places: list[tuple[Path, Path | None]], form: str, value: str | None, paper: Path | None) -> int:
+def _tables(places: list[tuple[Path, Path | None]], form: str | None, value: str | None, paper: Path | None) -> int:
     """Print and write the table of each sweep. paper: write there, beside the paper's, one of all instead."""
     from glorot.paper.table1 import paper_table
     from glorot.reporting.report import stored_table
@@ -76,16 +88,15 @@ def _tables(places: list[tuple[Path, Path | None]], form: str, value: str | None
         tables.append(table)
         if not paper:
             table.write(folder)
-            text = table.markdown() if form == "markdown" else table.csv()
-            show(("\n" if number and form == "markdown" else "") + text)
+            show(("\n" if number and form in (None, "markdown") else "") + printed(table.document(), form))
     if paper:
         together = paper_table(tables)
         together.write(paper)
-        show(together.markdown() if form == "markdown" else together.csv())
+        show(printed(together.document(), form))
     return code
 
 
-def _scorecard(sweeps: tuple[str, ...], output: Path) -> int:
+def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None) -> int:
     """Print the scorecard of these sweeps' runs, and write it. With no results at all: of what needs no run."""
     from glorot.paper import scorecard
     from glorot.results.store import find_folders
@@ -93,10 +104,10 @@ def _scorecard(sweeps: tuple[str, ...], output: Path) -> int:
     folders = [folder for name in sweeps for folder, _ in places_of(name, output)] or find_folders(output)
     evidence = scorecard.evidence(folders)
     say(f"{len(evidence.runs)} stored runs; and two networks before training, which takes seconds")
-    text = scorecard.markdown(scorecard.judge(evidence))
-    show(text)
+    document = scorecard.document(scorecard.judge(evidence))
+    show(printed(document, form))
     place = folders[0] if sweeps and len(folders) == 1 else output
-    scorecard.write(place, text)
+    scorecard.write(place, printed(document, "markdown"))
     say(f"written: {place / scorecard.FILE}")
     return OK
 

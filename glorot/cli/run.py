@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from glorot.cli.shared import FAILED, OK, data_option, epilog, folder_type, output_option, places_of, say, show
+from glorot.cli.shared import (
+    FAILED,
+    OK,
+    data_option,
+    epilog,
+    folder_type,
+    output_option,
+    places_of,
+    printed,
+    say,
+    show,
+)
 from glorot.kernels import DEVICES
 
 if TYPE_CHECKING:
@@ -85,7 +96,7 @@ def run(
     table.write(plan.store.folder)
     tally = runner.tally(plan)
     if not quiet:
-        show(table.markdown())
+        show(printed(table.document(), None))
         _close(plan, tally)
     return FAILED if tally["failed"] else OK
 

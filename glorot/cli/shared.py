@@ -1,12 +1,16 @@
 """What commands share: how they print, their exit codes, common options, and the results a user names."""
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from glorot.errors import ResultsError
+
+if TYPE_CHECKING:
+    from glorot.reporting.document import Document
 
 OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 SWEEP_SUFFIXES = (".yaml", ".yml")
@@ -89,6 +93,19 @@ data_option = click.option(
     "--data", type=folder_type, envvar="GLOROT_DATA", show_envvar=True,
     help="Folder of the data sets.  [default: the user's cache]",
 )  # fmt: skip
+
+
+format_option = click.option(
+    "--format", "form", type=click.Choice(("terminal", "markdown", "csv", "json", "latex", "html")),
+    help="What to print.  [default: terminal on one, else markdown]",
+)  # fmt: skip
+
+
+def printed(document: "Document", form: str | None) -> str:
+    """A document as `--format` asks."""
+    from glorot.reporting.writers import FORMS
+
+    return FORMS[form or ("terminal" if sys.stdout.isatty() else "markdown")](document)
 
 
 def places_of(name: str, output: Path) -> list[tuple[Path, Path | None]]:

@@ -10,12 +10,14 @@ from glorot.paper.claim_list import SECTIONS, Section
 from glorot.paper.claims import FIRST, HELD, NOT_HELD, NOT_MEASURED, REVISED, Claim, Evidence, Verdict
 from glorot.paper.claims_of_errors import CLEARLY
 from glorot.paper.differences import LAST
-from glorot.reporting.report import escaped
+from glorot.reporting import writers
+from glorot.reporting.document import Block, Bold, Document, Grid, Heading, Paragraph, Records, Text, notes
 from glorot.results.selected import gather_selected
 from glorot.results.store import write_text
 
 FILE = "scorecard.md"
 NOTHING = "\N{EN DASH}"
+RECORDS = ("section", "claim", "where", "paper", "ours", "verdict", "why", "rule", "runs")
 COLUMNS = ["Claim", "Paper", "Its number", "Ours", "Verdict", "Rule", "Runs"]
 
 Judged = list[tuple[Section, list[tuple[Claim, Verdict]]]]
@@ -40,42 +42,49 @@ def tally(verdicts: Sequence[Verdict]) -> str:
     return ", ".join(f"{counts[kind]} {kind}" for kind in (HELD, NOT_HELD, NOT_MEASURED))
 
 
-def markdown(judged: Judged) -> str:
-    """A table per section with a row per claim; the rules and the runs it refers to; notes. Ends with a line end."""
+def document(judged: Judged) -> Document:
+    """A table per section with a row per claim; the rules and the runs it refers to; notes."""
     every = [pair for _, pairs in judged for pair in pairs]
     rules = list(dict.fromkeys(claim.rule for claim, _ in every))
     runs = list(dict.fromkeys(verdict.runs for _, verdict in every if verdict.runs))
-    parts = ["## Scorecard of Glorot & Bengio (2010)"]
+    blocks: list[Block] = []
     for section, pairs in judged:
-        title = f"### {section.title}: {tally([verdict for _, verdict in pairs])}"
+        blocks.append(Heading(f"{section.title}: {tally([verdict for _, verdict in pairs])}"))
+        if section.about:
+            blocks.append(Paragraph(section.about))
         rows = [_row(claim, verdict, rules.index(claim.rule) + 1, runs) for claim, verdict in pairs]
-        parts += [title, section.about, _table(rows)]
-    parts += [
-        _listed("### Rules: held if", {f"R{n} ({rule.written})": rule.text for n, rule in enumerate(rules, 1)}),
-        CLEARLY,
-        _listed("### Runs", {str(number): run for number, run in enumerate(runs, 1)}),
-        "### Notes",
-        "".join(f"- {note}\n" for note in NOTES),
+        blocks.append(Grid(COLUMNS, rows, right=False))
+    written = {f"R{n} ({rule.written})": rule.text for n, rule in enumerate(rules, 1)}
+    blocks += [
+        *_listed("Rules: held if", written),
+        Paragraph(CLEARLY),
+        *_listed("Runs", {str(number): run for number, run in enumerate(runs, 1)}),
+        Heading("Notes"),
+        notes(NOTES),
     ]
-    return "\n\n".join(part for part in parts if part)
+    records = [
+        {"section": section.title, "claim": claim.text, "where": claim.where, "paper": claim.paper,
+         "ours": verdict.ours, "verdict": verdict.kind, "why": verdict.why, "rule": claim.rule.text,
+         "runs": verdict.runs}
+        for section, pairs in judged for claim, verdict in pairs
+    ]  # fmt: skip
+    return Document("Scorecard of Glorot & Bengio (2010)", blocks, Records(RECORDS, records))
 
 
-def _row(claim: Claim, verdict: Verdict, rule: int, runs: Sequence[str]) -> list[str]:
+def markdown(judged: Judged) -> str:
+    return writers.FORMS["markdown"](document(judged))
+
+
+def _row(claim: Claim, verdict: Verdict, rule: int, runs: Sequence[str]) -> list[Text]:
     return [
         claim.text,
         claim.where,
         claim.paper,
         verdict.ours or NOTHING,
-        f"**{verdict.kind}**" + (f": {verdict.why}" if verdict.why else ""),
+        (Bold(verdict.kind), *([f": {verdict.why}"] if verdict.why else [])),
         f"R{rule} ({claim.rule.written})",
         f"{runs.index(verdict.runs) + 1}" if verdict.runs else NOTHING,
     ]
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=COLUMNS).map(escaped).to_markdown(index=False, disable_numparse=True)
 
 
 def write(folder: Path, text: str) -> None:
@@ -83,8 +92,8 @@ def write(folder: Path, text: str) -> None:
     write_text(folder / FILE, text)
 
 
-def _listed(title: str, items: Mapping[str, str]) -> str:
-    return "\n".join([title, "", *(f"- {name}: {item}" for name, item in items.items())]) if items else ""
+def _listed(title: str, items: Mapping[str, str]) -> list[Block]:
+    return [Heading(title), notes([f"{name}: {item}" for name, item in items.items()])] if items else []
 
 
 NOTES = [

@@ -1,24 +1,22 @@
 """The paper's Table 1, and ours beside it: number, difference, and in what ours was made otherwise."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from glorot.datasets import DATASETS, LocalData
 from glorot.errors import ResultsError
 from glorot.paper.differences import LAST
 from glorot.paper.repeats import mean_curve
+from glorot.reporting import markdown, writers
 from glorot.reporting.bold import bold_notes
+from glorot.reporting.document import Bold, Document, Grid, Records, Value, notes
 from glorot.reporting.report import (
     Table,
     chosen_by,
     chosen_text,
     data_notes,
-    escaped,
     examples_text,
     kind_mark,
 )
@@ -72,42 +70,42 @@ class PaperTable:
     found: dict[Place, Ours]
     notes: list[str]
 
-    def markdown(self) -> str:
-        """Title, table and notes. Ends with a line end."""
-        import pandas as pd
+    def document(self) -> Document:
+        """Title, table and notes; the records have one row per cell of the paper's."""
+        header = ["Test error (%)", *map(self.column, self.datasets)]
+        lines = [[row, *(self.parts(row, name) for name in self.datasets)] for row in self.rows]
+        records = [self._record(row, name) for row in self.rows for name in self.datasets]
+        blocks = [Grid(header, lines), notes(self.notes)]
+        return Document("Table 1 of Glorot & Bengio (2010), and ours", blocks, Records(PAPER_COLUMNS, records))
 
-        columns = ["Test error (%)", *map(self.column, self.datasets)]
-        lines = [[escaped(row), *(self.text(row, name) for name in self.datasets)] for row in self.rows]
-        alignment = ("left", *["right"] * len(self.datasets))
-        frame = pd.DataFrame(lines, columns=columns)
-        body = frame.to_markdown(index=False, disable_numparse=True, colalign=alignment)
-        return f"## Table 1 of Glorot & Bengio (2010), and ours\n\n{body}\n\n" + "".join(f"- {n}\n" for n in self.notes)
+    def markdown(self) -> str:
+        return markdown.written(self.document())
+
+    def csv(self) -> str:
+        return writers.csv_text(self.document())
+
+    def _record(self, row: str, dataset: str) -> dict[str, Value]:
+        ours, paper = self.found.get((row, dataset)), TABLE_1[dataset][row]
+        place: dict[str, Value] = {"row": row, "column": DATASETS[dataset].label, "paper": paper}
+        return place | (_record(ours, paper) if ours else {"status": "missing"})
 
     def column(self, dataset: str) -> str:
         """ "MNIST", "Small-ImageNet (stand-in)"."""
         runs = [run for (_, name), ours in self.found.items() if name == dataset for run in ours.cell.shown]
         return DATASETS[dataset].label + kind_mark(runs)
 
-    def text(self, row: str, dataset: str) -> str:
-        """ "**15.91** ± 0.12 (paper 15.60, +0.31)"."""
+    def parts(self, row: str, dataset: str) -> tuple[str | Bold, ...]:
+        """ "15.91" in bold, " ± 0.12", " (paper 15.60, +0.31)"."""
         ours, paper = self.found.get((row, dataset)), TABLE_1[dataset][row]
         if ours is None:
-            return f"{NOT_RUN} (paper {paper:.2f})"
+            return (f"{NOT_RUN} (paper {paper:.2f})",)
         difference = f", {ours.cell.mean - paper:+.2f}" if ours.cell.mean is not None else ""
         counts = "".join(f", {count}" for count in ours.cell.counts())
-        return f"{ours.cell.number('test_error')} (paper {paper:.2f}{difference}{counts})"
+        return (*ours.cell.number("test_error"), f" (paper {paper:.2f}{difference}{counts})")
 
-    def csv(self) -> str:
-        """One line a cell of the paper's, numbers exact."""
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, PAPER_COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        for row in self.rows:
-            for name in self.datasets:
-                place = {"row": row, "column": DATASETS[name].label, "paper": repr(TABLE_1[name][row])}
-                ours = self.found.get((row, name))
-                writer.writerow(place | (_csv_cells(ours, TABLE_1[name][row]) if ours else {"status": "missing"}))
-        return buffer.getvalue()
+    def text(self, row: str, dataset: str) -> str:
+        """The same in one string, bold as "**15.91**"."""
+        return markdown.inline(self.parts(row, dataset))
 
     def write(self, folder: Path) -> None:
         """Write paper.md and paper.csv. Raises ResultsError."""
@@ -115,22 +113,18 @@ class PaperTable:
         write_text(folder / "paper.csv", self.csv())
 
 
-def _csv_cells(ours: Ours, paper: float) -> dict[str, Any]:
+def _record(ours: Ours, paper: float) -> dict[str, Value]:
     one, settings = ours.cell, ours.settings
-    numbers = {"mean": one.mean, "standard_error": one.standard_error, "p": one.mark.p}
-    numbers["difference"] = None if one.mean is None else round(one.mean - paper, 10)
-    counts = {"n": one.done, "seeds": one.runs, "diverged": one.diverged, "failed": one.failed, "status": one.status}
     return {
-        **{name: "" if number is None else repr(number) for name, number in numbers.items()},
-        **counts,
+        "mean": one.mean, "difference": None if one.mean is None else round(one.mean - paper, 10),
+        "standard_error": one.standard_error, "n": one.done, "seeds": one.runs, "diverged": one.diverged,
+        "failed": one.failed, "status": one.status,
         "chosen": ";".join(f"{axis}={label}" for axis, label in one.chosen.items()),
-        "best": str(one.mark.best).lower(),
-        "test": one.mark.test,
-        "updates": settings.updates,
+        "best": one.mark.best, "p": one.mark.p, "test": one.mark.test, "updates": settings.updates,
         "hidden": label_of(settings.hidden),
         "data": settings.dataset.about if isinstance(settings.dataset, LocalData) else "",
         "sweep": ours.table.source.sweep.name,
-    }
+    }  # fmt: skip
 
 
 def paper_table(tables: Sequence[Table]) -> PaperTable:
@@ -213,7 +207,7 @@ def _notes(
     runs = [run for one in cells for run in one.shown]
     facts = [_fact(title, text, papers, found) for title, text, papers in FACTS]
     choices = [f"{_title(place)}: {_choice(ours)}{_late(ours)}" for place, ours in found.items()]
-    notes = [
+    told = [
         "In parentheses: the paper's, and ours minus the paper's",
         *data_notes(runs, f"the paper's own, of {IMAGENET_IMAGES:,} training images, was never published"),
         *_field_facts(found),
@@ -224,17 +218,17 @@ def _notes(
         *bold_notes(_by_column(found, datasets), "test_error", _test(found), "paper.csv"),
     ]
     if any(one.diverged for one in cells):
-        notes.append("diverged: the loss became infinite or not a number; such runs are in no mean")
+        told.append("diverged: the loss became infinite or not a number; such runs are in no mean")
     if len(found) < len({row for row, _ in found}) * len(datasets) or any(one.status == "missing" for one in cells):
-        notes.append(f"{NOT_RUN}: not run")
+        told.append(f"{NOT_RUN}: not run")
     if several := list(several):
-        notes.append(
+        told.append(
             "In several places, of which the one as wide as the paper's, then with the most updates, is shown: "
             f"{', '.join(map(_title, several))}"
         )
     if left_out:
-        notes.append(f"Left out, as the paper has none: {', '.join(left_out)}")
-    return notes
+        told.append(f"Left out, as the paper has none: {', '.join(left_out)}")
+    return told
 
 
 def _by_column(found: dict[Place, Ours], datasets: Sequence[str]) -> dict[str, list[Cell]]:

@@ -5,8 +5,6 @@ axis that is neither row, column, seed nor selected over joins the row's label. 
 ``select``, each cell first chooses the best setting (by validation error, say) and only then shows its value.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +14,9 @@ from typing import TYPE_CHECKING
 from glorot.datasets import DATASETS, LocalData
 from glorot.errors import GlorotError, ResultsError, nearest
 from glorot.models.activations import ACTIVATIONS
+from glorot.reporting import markdown, writers
 from glorot.reporting.bold import bold_notes
+from glorot.reporting.document import Document, Grid, Records, Value, notes
 from glorot.reporting.summary import NOT_RUN, Cell, Correct, History, Source, cell_of, grouped, marked
 from glorot.results.store import Store, write_text
 from glorot.sweeps import search
@@ -48,40 +48,33 @@ class Table:
     notes: list[str]
     source: Source
 
-    def markdown(self) -> str:
-        """Title, table and notes. Ends with a line end."""
-        import pandas as pd
+    def document(self) -> Document:
+        """Title, table and notes; the records have one row per cell."""
+        header = [VALUES[self.value], *self.columns]
+        lines = [
+            [row, *(cell.parts(self.value) for cell in cells)] for row, cells in zip(self.rows, self.cells, strict=True)
+        ]
+        records = [
+            self._record(row, column, cell)
+            for row, cells in zip(self.rows, self.cells, strict=True)
+            for column, cell in zip(self.columns, cells, strict=True)
+        ]
+        return Document(self.title, [Grid(header, lines), notes(self.notes)], Records(CSV_COLUMNS, records))
 
-        frame = pd.DataFrame(
-            [
-                [escaped(row), *(cell.text(self.value) for cell in cells)]
-                for row, cells in zip(self.rows, self.cells, strict=True)
-            ],
-            columns=[VALUES[self.value], *map(escaped, self.columns)],
-        )
-        alignment = ("left", *["right"] * len(self.columns))
-        body = frame.to_markdown(index=False, disable_numparse=True, colalign=alignment)
-        return f"## {self.title}\n\n{body}\n\n" + "".join(f"- {note}\n" for note in self.notes)
+    def _record(self, row: str, column: str, cell: Cell) -> dict[str, Value]:
+        return {
+            "row": row, "column": column, "value": self.value, "mean": cell.mean,
+            "standard_error": cell.standard_error, "n": cell.done, "seeds": cell.runs, "diverged": cell.diverged,
+            "failed": cell.failed, "status": cell.status,
+            "chosen": ";".join(f"{axis}={label}" for axis, label in cell.chosen.items()),
+            "best": cell.mark.best, "p": cell.mark.p, "test": cell.mark.test,
+        }  # fmt: skip
+
+    def markdown(self) -> str:
+        return markdown.written(self.document())
 
     def csv(self) -> str:
-        """One line a cell, numbers exact.
-
-        Long rather than wide: a cell has a mean, an error, counts and a choice, which a wide table would have
-        to squeeze into text; and the header is the same for every sweep, so tables can be stacked.
-        """
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(CSV_COLUMNS)
-        for row, cells in zip(self.rows, self.cells, strict=True):
-            for column, cell in zip(self.columns, cells, strict=True):
-                numbers = ["" if x is None else repr(x) for x in (cell.mean, cell.standard_error)]
-                counts = [cell.done, cell.runs, cell.diverged, cell.failed]
-                chosen = ";".join(f"{axis}={label}" for axis, label in cell.chosen.items())
-                best, p = str(cell.mark.best).lower(), "" if cell.mark.p is None else repr(cell.mark.p)
-                writer.writerow(
-                    [row, column, self.value, *numbers, *counts, cell.status, chosen, best, p, cell.mark.test]
-                )
-        return buffer.getvalue()
+        return writers.csv_text(self.document())
 
     def write(self, folder: Path | str) -> None:
         """Write table.md and table.csv. Raises ResultsError."""
@@ -122,7 +115,7 @@ def table(
     if not any(map(kind_mark, by_column.values())):
         rows = [label + mark for label, mark in zip(rows, map(kind_mark, by_row.values()), strict=True)]
     every = {run.run_id for run in [*search.flat(source.short), *runs]}
-    notes = [
+    told = [
         *data_notes(runs),
         *_facts(source, [run for line in cells for one in line for run in one.shown], {*row_names, *column_names}),
         *_seeds(runs, [*row_names, *column_names, *over], cells),
@@ -130,7 +123,7 @@ def table(
         *bold_notes(dict(zip(columns, zip(*cells, strict=True), strict=True)), value, sweep.table.test, "table.csv"),
         *_legend(cells, len(found.keys() - every)),
     ]
-    return Table(" ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, notes, source)
+    return Table(" ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, told, source)
 
 
 # Rows and columns ----------------------------------------------------------------------------------
@@ -358,11 +351,6 @@ def _check_one_device(runs: "Sequence[Run]") -> None:
     if len({tuple(run.labels.items()) for run in runs}) < len(runs):
         devices = ", ".join(sorted({run.device for run in runs}))
         raise GlorotError(f"a table shows each run of a sweep once: expected one device, found {devices}")
-
-
-def escaped(text: str) -> str:
-    """Text in which a pipe ends no cell of a markdown table."""
-    return text.replace("|", r"\|")
 
 
 # Tables of what can be shown -----------------------------------------------------------------------

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from glorot.datasets import LocalData
+from glorot.reporting.document import Bold
 from glorot.reporting.significance import DEFAULT_TEST, MOST_EXAMPLES, Mark, Sample, marks, moves
 from glorot.sweeps import search
 
@@ -60,17 +61,22 @@ class Cell:
         """What the cell shows: done (a number), diverged, failed, or missing."""
         return next((name for name in ("done", "diverged", "failed") if getattr(self, name)), "missing")
 
-    def text(self, value: str) -> str:
-        """As in the table: "15.60 ± 0.12", "**15.60**", "15.60 (1 of 3 diverged)", "diverged", "–"."""
-        return " ".join([self.number(value), *([f"({', '.join(self.counts())})"] if self.counts() else [])])
+    def parts(self, value: str) -> tuple[str | Bold, ...]:
+        """As in the table: "15.60 ± 0.12", "15.60" in bold, "15.60 (1 of 3 diverged)", "diverged", "–"."""
+        return (*self.number(value), *([f" ({', '.join(self.counts())})"] if self.counts() else []))
 
-    def number(self, value: str) -> str:
+    def text(self, value: str) -> str:
+        """The same in one string, bold as "**15.60**"."""
+        return "".join(f"**{part.text}**" if isinstance(part, Bold) else part for part in self.parts(value))
+
+    def number(self, value: str) -> tuple[str | Bold, ...]:
         """The same without the counts."""
         if self.status != "done" or self.mean is None:
-            return NOT_RUN if self.status in ("done", "missing") else self.status
+            return (NOT_RUN if self.status in ("done", "missing") else self.status,)
         shape = decimals(value, self.mean)
-        mean = f"**{self.mean:{shape}}**" if self.mark.best else f"{self.mean:{shape}}"
-        return mean + ("" if self.standard_error is None else f" ± {self.standard_error:{shape}}")
+        mean = f"{self.mean:{shape}}"
+        spread = () if self.standard_error is None else (f" ± {self.standard_error:{shape}}",)
+        return (Bold(mean) if self.mark.best else mean, *spread)
 
     def counts(self) -> list[str]:
         """ "1 of 3 diverged", "2 of 3 seeds": how many runs are not in the number."""

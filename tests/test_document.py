@@ -1,0 +1,98 @@
+"""One document, several writers: what a user wrote is text in all of them.
+
+The files tests/golden/document.* are compared as whole text; GLOROT_GOLDEN=write makes them anew, as in test_report.py.
+"""
+
+import csv
+import html
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from glorot.reporting import markdown, terminal, writers
+from glorot.reporting.document import Bold, Document, Grid, Heading, Paragraph, Picture, Records, notes, plain
+
+GOLDEN = Path(__file__).parent / "golden"
+SUFFIXES = {"terminal": "txt", "markdown": "md", "csv": "csv", "json": "json", "latex": "tex", "html": "html"}
+HOSTILE = [
+    "<script>alert(1)</script>", "a*b* `c` _d_ snake_case", "tanh:x:2", "=1+2", "|z| & 100 % of $x$", 'he said "no"',
+    r"C:\new\_x", "[link](http://example.org)", "&lt; &amp;", "-1.5", "@SUM(A1)", "Zürich ± 2", "~~gone~~ {x}^2 #1",
+]  # fmt: skip
+
+DOCUMENT = Document(
+    "A study <of> 2 methods",
+    [
+        Paragraph("What was asked, & why."),
+        Heading("Errors"),
+        Grid(
+            ["Test error (%)", "MNIST"],
+            [[text, (Bold("1.50"), " ± 0.25")] for text in HOSTILE] + [["none", "\N{EN DASH}"]],
+        ),
+        notes(["Device: cpu", "Chosen by validation error:\n  - Tanh: learning_rate 0.1\n  - <b>: _x_"]),
+        Picture("Curves", "<svg></svg>", "Error over updates", "figures/curves.svg"),
+    ],
+    Records(
+        ("row", "mean", "n", "best", "p"),
+        [
+            {"row": text, "mean": 1.5 if text != "=1+2" else float("nan"), "n": 3, "best": True, "p": None}
+            for text in HOSTILE
+        ],
+    ),
+)
+
+
+@pytest.mark.parametrize("form", writers.FORMS)
+def test_golden(form):
+    text = terminal.written(DOCUMENT, 80, True) if form == "terminal" else writers.FORMS[form](DOCUMENT)
+    path = GOLDEN / f"document.{SUFFIXES[form]}"
+    if os.environ.get("GLOROT_GOLDEN") == "write":
+        path.write_bytes(text.encode())
+    assert text == path.read_bytes().decode(), f"{path} differs; see the head of this file"
+
+
+def test_markdown_shows_what_was_written():
+    """As a reader of markdown sees it: markdown-it is rich's own."""
+    parser = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    page = parser.render(markdown.written(DOCUMENT)).replace("<!-- -->", "")
+    cells = [html.unescape(cell) for cell in re.findall("<td[^>]*>(.*?)</td>", page)]
+    assert cells[::2] == [*HOSTILE, "none"]
+    assert ":x:" not in markdown.written(DOCUMENT)
+
+
+def test_csv_and_json_read_back_and_run_nothing():
+    rows = list(csv.DictReader(io.StringIO(writers.csv_text(DOCUMENT))))
+    assert [row["row"].removeprefix("'") for row in rows] == HOSTILE
+    assert not [row["row"] for row in rows if row["row"][0] in "=@+" or row["row"][:2] == "-a"]
+    whole = json.loads(writers.json_text(DOCUMENT))
+    assert [row["row"] for row in whole["rows"]] == HOSTILE
+    assert [row["mean"] for row in whole["rows"]].count(None) == 1
+    assert whole["notes"][1]["items"] == ["Tanh: learning_rate 0.1", "<b>: _x_"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_terminal_lines_fit(width):
+    lines = terminal.written(DOCUMENT, width, False).splitlines()
+    assert max(map(len, lines)) <= width
+    assert "\x1b" not in "".join(lines)
+    assert "\x1b[1m1.50" in terminal.written(DOCUMENT, width, True)
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")
+@pytest.mark.slow
+def test_latex_compiles(tmp_path):
+    preamble = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{textcomp}\usepackage{booktabs}"
+    body = rf"{preamble}\begin{{document}}{writers.FORMS['latex'](DOCUMENT)}\end{{document}}"
+    (tmp_path / "x.tex").write_text(body)
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "x.tex"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_plain_text():
+    assert plain(("a ", Bold("b"))) == "a b"
