@@ -11,7 +11,7 @@ from glorot.paper.differences import LAST
 from glorot.paper.repeats import mean_curve
 from glorot.reporting import markdown, writers
 from glorot.reporting.bold import bold_notes
-from glorot.reporting.document import Bold, Document, Grid, Records, Value, notes
+from glorot.reporting.document import Block, Bold, Document, Grid, Records, Text, Value, notes
 from glorot.reporting.report import (
     Table,
     chosen_by,
@@ -73,9 +73,9 @@ class PaperTable:
     def document(self) -> Document:
         """Title, table and notes; the records have one row per cell of the paper's."""
         header = ["Test error (%)", *map(self.column, self.datasets)]
-        lines = [[row, *(self.parts(row, name) for name in self.datasets)] for row in self.rows]
+        lines: list[list[Text]] = [[row, *(self.parts(row, name) for name in self.datasets)] for row in self.rows]
         records = [self._record(row, name) for row in self.rows for name in self.datasets]
-        blocks = [Grid(header, lines), notes(self.notes)]
+        blocks: list[Block] = [Grid(header, lines), notes(self.notes)]
         return Document("Table 1 of Glorot & Bengio (2010), and ours", blocks, Records(PAPER_COLUMNS, records))
 
     def markdown(self) -> str:

@@ -16,7 +16,7 @@ from glorot.errors import GlorotError, ResultsError, nearest
 from glorot.models.activations import ACTIVATIONS
 from glorot.reporting import markdown, writers
 from glorot.reporting.bold import bold_notes
-from glorot.reporting.document import Document, Grid, Records, Value, notes
+from glorot.reporting.document import Document, Grid, Records, Text, Value, notes
 from glorot.reporting.summary import NOT_RUN, Cell, Correct, History, Source, cell_of, grouped, marked
 from glorot.results.store import Store, write_text
 from glorot.sweeps import search
@@ -51,7 +51,7 @@ class Table:
     def document(self) -> Document:
         """Title, table and notes; the records have one row per cell."""
         header = [VALUES[self.value], *self.columns]
-        lines = [
+        lines: list[list[Text]] = [
             [row, *(cell.parts(self.value) for cell in cells)] for row, cells in zip(self.rows, self.cells, strict=True)
         ]
         records = [
