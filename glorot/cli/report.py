@@ -99,33 +99,36 @@ def _tables(places: list[tuple[Path, Path | None]], form: str | None, value: str
 def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None) -> int:
     """Print the scorecard of these sweeps' runs, and write it. With no results at all: of what needs no run."""
     from glorot.paper import scorecard
+    from glorot.results.selected import gather_readable
     from glorot.results.store import find_folders
 
     folders = [folder for name in sweeps for folder, _ in places_of(name, output)] or find_folders(output)
-    evidence = scorecard.evidence(folders)
+    runs, problems = gather_readable(folders)
+    for problem in problems:
+        say(f"glorot: not on the scorecard: {problem}")
+    if problems and len(problems) == len(folders):
+        return WRONG_USAGE
+    evidence = scorecard.evidence_of(runs)
     say(f"{len(evidence.runs)} stored runs; and two networks before training, which takes seconds")
     document = scorecard.document(scorecard.judge(evidence))
     show(printed(document, form))
     place = folders[0] if sweeps and len(folders) == 1 else output
     scorecard.write(place, printed(document, "markdown"))
     say(f"written: {place / scorecard.FILE}")
-    return OK
+    return WRONG_USAGE if problems else OK
 
 
 def _draw(folders: list[Path], place: Path, data: Path | None) -> None:
     """Figures 1-12 of the runs in these folders, in figures/ there, and what there are no runs for."""
     from glorot.datasets import data_folder
     from glorot.paper.figures import draw_all
-    from glorot.results.selected import gather_selected
+    from glorot.results.selected import gather_readable
 
-    runs = []
-    for folder in folders:
-        try:
-            runs += gather_selected([folder])
-        except GlorotError as error:
-            say(f"glorot: not in the figures: {error}")
+    runs, problems = gather_readable(folders)
+    for problem in problems:
+        say(f"glorot: not in the figures: {problem}")
     target = place / "figures"
-    files, notes = draw_all(list({run.run_id: run for run in runs}.values()), target, data_folder(data))
+    files, notes = draw_all(runs, target, data_folder(data))
     for note in notes:
         say(note)
     count = sum(file.suffix == ".svg" for file in files)

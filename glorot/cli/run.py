@@ -8,6 +8,7 @@ import click
 from glorot.cli.shared import (
     FAILED,
     OK,
+    WRONG_USAGE,
     data_option,
     epilog,
     folder_type,
@@ -17,6 +18,7 @@ from glorot.cli.shared import (
     say,
     show,
 )
+from glorot.errors import GlorotError
 from glorot.kernels import DEVICES
 
 if TYPE_CHECKING:
@@ -147,34 +149,44 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
 @click.command(epilog=epilog("glorot status table1"))
 @click.argument("sweep", metavar="NAME|DIR|SWEEP.yaml")
 @output_option
-def status(sweep: str, output: Path) -> None:
+def status(sweep: str, output: Path) -> int:
     """Say how far a sweep is, also while it runs.
 
     Counts its runs that are done, running, failed and missing, with the progress of the running ones and the
     reasons of failures.
     """
+    code, places = OK, places_of(sweep, output, begun=True)
+    for folder, file in places:
+        try:
+            _show_status(folder, file)
+        except GlorotError as error:  # the others are shown
+            if len(places) == 1:
+                raise
+            say(f"glorot: skipped: {error}")
+            code = WRONG_USAGE
+    return code
+
+
+def _show_status(folder: Path, file: Path | None) -> None:
     from glorot.cli.progress import duration, title
     from glorot.execution.runner import make_plan, troubles
     from glorot.execution.status import read_status
     from glorot.sweeps.runs import stored_sweep
 
-    begun = output / sweep  # perhaps with no result yet
-    places = [(begun, None)] if (begun / "sweep.yaml").is_file() else places_of(sweep, output)
-    for folder, file in places:
-        plan = make_plan(stored_sweep(folder, file), folder.parent, "cpu")
-        now = read_status(folder, plan.selected)
-        counts = ", ".join(f"{len(runs)} {name}" for name, runs in now.by_status.items() if runs)
-        if plan.later:
-            counts += f", {len(plan.later)} to be chosen"
-        total = f"{len(plan.selected) + len(plan.later)} runs"
-        if plan.short:
-            total += f", {len(plan.short)} of them short"
-        show(f"{folder.name}: {total}: {counts}{'' if now.active else '; no process runs it now'}\n")
-        for one in now.running:
-            left = "" if one.seconds_left is None else f", {duration(one.seconds_left)} left"
-            show(
-                f"  running: {title(one.run)}: {one.update:,} of {one.run.settings.updates:,} updates, "
-                f"valid error {one.valid_error:.2f} %{left}\n"
-            )
-        for run, what in troubles(plan):
-            show(f"  {title(run)}: {what}\n")
+    plan = make_plan(stored_sweep(folder, file), folder.parent, "cpu")
+    now = read_status(folder, plan.selected)
+    counts = ", ".join(f"{len(runs)} {name}" for name, runs in now.by_status.items() if runs)
+    if plan.later:
+        counts += f", {len(plan.later)} to be chosen"
+    total = f"{len(plan.selected) + len(plan.later)} runs"
+    if plan.short:
+        total += f", {len(plan.short)} of them short"
+    show(f"{folder.name}: {total}: {counts}{'' if now.active else '; no process runs it now'}\n")
+    for one in now.running:
+        left = "" if one.seconds_left is None else f", {duration(one.seconds_left)} left"
+        show(
+            f"  running: {title(one.run)}: {one.update:,} of {one.run.settings.updates:,} updates, "
+            f"valid error {one.valid_error:.2f} %{left}\n"
+        )
+    for run, what in troubles(plan):
+        show(f"  {title(run)}: {what}\n")

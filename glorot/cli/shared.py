@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from glorot.reporting.document import Document
 
 OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
-SWEEP_SUFFIXES = (".yaml", ".yml")
 
 
 def say(text: str) -> None:
@@ -108,21 +107,29 @@ def printed(document: "Document", form: str | None) -> str:
     return FORMS[form or ("terminal" if sys.stdout.isatty() else "markdown")](document)
 
 
-def places_of(name: str, output: Path) -> list[tuple[Path, Path | None]]:
-    """Folders of the results a user names, each with the sweep file where that was named."""
+def places_of(name: str, output: Path, begun: bool = False) -> list[tuple[Path, Path | None]]:
+    """Folders of the results a user names, each with the sweep file where that was named.
+
+    A file is a sweep, whatever its name, as it is for `glorot run`; else there are results of this name, or it is a
+    folder of them. begun: also a sweep that has no result yet. Raises ResultsError and SweepError.
+    """
     from glorot.errors import nearest
     from glorot.results.store import find_folders
     from glorot.sweeps import config
     from glorot.sweeps.shipped import resolve
 
     path = Path(name)
-    if path.suffix in SWEEP_SUFFIXES:
-        path = resolve(path)
+    if path.is_file():
         return [(output / config.load(path).name, path)]
+    if begun and (output / name / "sweep.yaml").is_file():
+        return [(output / name, None)]
     for folder in (output / name, path):
         found = find_folders(folder)
         if found:
             return [(one, None) for one in found]
+    if path.suffix.lower() in config.SUFFIXES:
+        path = resolve(path)  # one that ships; or there is none
+        return [(output / config.load(path).name, path)]
     stored = [folder.name for folder in find_folders(output)]
     where = path if path == output else f"{output / name} or {path}"
     remedy = nearest(name, stored) or "; run a sweep first: glorot run SWEEP"

@@ -14,6 +14,7 @@ from glorot.reporting import writers
 from glorot.reporting.document import Block, Bold, Document, Grid, Heading, Paragraph, Records, Text, notes
 from glorot.results.selected import gather_selected
 from glorot.results.store import write_text
+from glorot.results.stored import StoredRun
 
 FILE = "scorecard.md"
 NOTHING = "\N{EN DASH}"
@@ -24,11 +25,13 @@ Judged = list[tuple[Section, list[tuple[Claim, Verdict]]]]
 
 
 def evidence(folders: Iterable[Path]) -> Evidence:
-    """Of the runs stored there that count, and of the network before training, made when a claim asks for it.
+    """Of the runs stored there that count. Raises ResultsError, and SweepError where a sweep.yaml cannot be read."""
+    return evidence_of(gather_selected(folders))
 
-    Raises ResultsError, and SweepError where a folder's sweep.yaml cannot be read.
-    """
-    return Evidence(gather_selected(folders), cache(at_start.start))
+
+def evidence_of(runs: list[StoredRun]) -> Evidence:
+    """Of these runs, and of the network before training, made when a claim asks for it."""
+    return Evidence(runs, cache(at_start.start))
 
 
 def judge(found: Evidence, sections: Sequence[Section] = SECTIONS) -> Judged:

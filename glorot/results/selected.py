@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from glorot.errors import GlorotError
 from glorot.results.store import Store
 from glorot.results.stored import StoredRun, gather
 from glorot.sweeps import search
@@ -24,6 +25,21 @@ def gather_selected(folders: Iterable[Path]) -> list[StoredRun]:
             if run.run_id in kept:
                 runs.setdefault(run.run_id, replace(run, rates=kept[run.run_id]))
     return list(runs.values())
+
+
+def gather_readable(folders: Iterable[Path]) -> tuple[list[StoredRun], list[str]]:
+    """As `gather_selected`, and a message for each folder that cannot be read; the others count."""
+    runs: dict[str, StoredRun] = {}
+    problems = []
+    for folder in folders:
+        try:
+            gathered = gather_selected([folder])
+        except GlorotError as error:
+            problems.append(str(error))
+            continue
+        for run in gathered:
+            runs.setdefault(run.run_id, run)
+    return list(runs.values()), problems
 
 
 def selected(folder: Path, rows: Sequence[Row]) -> dict[str, tuple[float, ...]]:

@@ -33,6 +33,7 @@ from glorot.sweeps.settings import (
 from glorot.sweeps.settings import Settings as Settings  # config.Settings: what others need of a run
 from glorot.sweeps.yaml_nodes import Block, Node, shown
 
+SUFFIXES = (".yaml", ".yml")
 MAX_RUNS = 100_000
 MAX_PROBLEMS = 20  # shown at once
 MAX_SEARCH_SEEDS = 100
@@ -122,7 +123,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:
 def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
     """Read the text of a sweep; as ``load``.
 
-    source: its file name, for messages; its stem is the sweep's name where the text gives none.
+    source: its file name, for messages; `name_of_file` is the sweep's name where the text gives none.
     """
     problems = _Problems()
     top = _rooted(yaml_nodes.parse(text, source), Path(source).parent)
@@ -149,7 +150,7 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
     _check_clashes(base_node, grid_node, grid, problems)
     _check_required(base_node, grid_node, grid, problems)
     sweep = Sweep(
-        name=_name(keys.get("name", Node(Path(source).stem, top.where)), problems),
+        name=_name(keys.get("name", Node(name_of_file(Path(source)), top.where)), problems),
         description=problems.text(keys.get("description", Node("", "")), "description"),
         base=_filled(base, grid),
         grid=grid,
@@ -213,6 +214,11 @@ class _Problems:
 
 
 # Its parts. ----------------------------------------------------------------------------------------
+
+
+def name_of_file(path: Path) -> str:
+    """What a sweep is called that has no name of its own: the file's name, without its .yaml ("lr.1" is all name)."""
+    return path.stem if path.suffix.lower() in SUFFIXES else path.name
 
 
 def _name(node: Node, problems: _Problems) -> str:
