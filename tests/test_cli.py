@@ -160,7 +160,7 @@ def test_help_imports_nothing_heavy(environment):
 def test_the_parent_of_a_run_imports_no_numba(results, glorot):
     ended = glorot("run", "tiny.yaml", PYTHONPROFILEIMPORTTIME="1")
     assert ended.returncode == 0
-    assert "glorot.execution.runner" in ended.stderr
+    assert "glorot.execution.execute" in ended.stderr
     assert not re.search(r" numba(\.|$)", ended.stderr, re.MULTILINE)
 
 

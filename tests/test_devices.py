@@ -6,7 +6,7 @@ import pytest
 
 from glorot import kernels
 from glorot.errors import DeviceError
-from glorot.execution import runner, workers
+from glorot.execution import engine, processes
 from glorot.kernels import devices
 from glorot.training.cell import now, provenance
 
@@ -136,12 +136,12 @@ def test_a_worker_sees_one_gpu(monkeypatch, visible, index, expected):
 
 
 def test_one_run_a_gpu(monkeypatch):
-    monkeypatch.setattr(runner, "cores", lambda: 16)
-    assert runner.share_cores(10, None, gpus=2) == (2, 8)
-    assert runner.share_cores(10, 1, gpus=2) == (1, 16)
-    assert runner.share_cores(10, 8, gpus=4) == (4, 4)
-    assert runner.share_cores(1, None, gpus=4) == (1, 16)
-    assert runner.share_cores(10, None) == (10, 1)
+    monkeypatch.setattr(processes, "cores", lambda: 16)
+    assert processes.share_cores(10, None, gpus=2) == (2, 8)
+    assert processes.share_cores(10, 1, gpus=2) == (1, 16)
+    assert processes.share_cores(10, 8, gpus=4) == (4, 4)
+    assert processes.share_cores(1, None, gpus=4) == (1, 16)
+    assert processes.share_cores(10, None) == (10, 1)
 
 
 def test_a_device_that_fails_ends_the_sweep(monkeypatch):
@@ -152,11 +152,11 @@ def test_a_device_that_fails_ends_the_sweep(monkeypatch):
 
     class Told:
         def recv(self):
-            return workers._outcome(type("Run", (), {"settings": None, "device": "cuda"}), task, None)
+            return processes._outcome(type("Run", (), {"settings": None, "device": "cuda"}), task, None)
 
-    monkeypatch.setattr(workers, "run_cell", lost)
-    task = workers.Tasks(None, None, False, 1)
-    worker = workers.Worker.__new__(workers.Worker)
+    monkeypatch.setattr(engine, "run_cell", lost)
+    task = engine.Tasks(None, None, False)
+    worker = processes.Worker.__new__(processes.Worker)
     worker.run, worker.training, worker.connection = object(), False, Told()
     with pytest.raises(DeviceError, match="fell off the bus"):
         worker.receive()

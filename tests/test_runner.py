@@ -13,7 +13,10 @@ from glorot import datasets
 from glorot.cli import progress
 from glorot.datasets import DataFile
 from glorot.errors import DataError, ResultsError, SweepError
-from glorot.execution import runner, workers
+from glorot.execution import engine, execute, processes
+from glorot.execution import plan as plans
+from glorot.execution.engine import Progress, Tasks
+from glorot.execution.processes import Processes
 from glorot.results.store import Store, settings_of
 from glorot.sweeps import config
 from glorot.training.cell import Outcome, failure, provenance
@@ -28,7 +31,7 @@ STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 
 
 def a_plan(tmp_path, text=TEXT, **options):
-    return runner.make_plan(config.parse(text, "a.yaml"), tmp_path, "cpu", **options)
+    return plans.make_plan(plans.Request(config.parse(text, "a.yaml"), **options), tmp_path)
 
 
 def an_outcome(status="done"):
@@ -37,8 +40,8 @@ def an_outcome(status="done"):
     return Outcome(result, [{"update": 10, "examples": 100, **values}], provenance(STARTED, 1.0, 1))
 
 
-def tasks(folder, threads=1):
-    return workers.Tasks(folder, folder, False, threads)
+def tasks(folder):
+    return Tasks(folder, folder, False)
 
 
 def store(plan, run, outcome):
@@ -78,7 +81,7 @@ def test_plan_leaves_out_what_was_run(tmp_path):
     assert [run.settings.seed for run in some.selected] == [0, 3]
     assert [run.settings.seed for run in some.to_do] == []
     assert some.runs == first.runs
-    assert runner.tally(some) == {"done": 1, "diverged": 0, "failed": 1}
+    assert plans.tally(some) == {"done": 1, "diverged": 0, "failed": 1}
     with pytest.raises(SweepError, match="expected seed to be one of 0"):
         a_plan(tmp_path, only=["seed=9"])
 
@@ -88,15 +91,15 @@ def test_troubles_name_reason_and_traceback(tmp_path):
     store(plan, plan.runs[0], an_outcome())
     store(plan, plan.runs[1], an_outcome("diverged"))
     store(plan, plan.runs[2], failure("no luck", STARTED))
-    runner._write(plan.store, plan.runs[3], failure("a bug", STARTED, "Traceback ...\n"), tasks(tmp_path, 1))
-    details = runner.traceback_file(plan.store, plan.runs[3])
-    assert [(run.settings.seed, what) for run, what in runner.troubles(plan)] == [
+    execute._write(plan.store, plan.runs[3], failure("a bug", STARTED, "Traceback ...\n"), tmp_path)
+    details = plans.traceback_file(plan.store, plan.runs[3])
+    assert [(run.settings.seed, what) for run, what in plans.troubles(plan)] == [
         (1, "diverged: the loss was not finite any more after 10 updates"),
         (2, "failed: no luck"),
         (3, f"failed: a bug (traceback in {details})"),
     ]
     assert details.read_text() == "Traceback ...\n"
-    runner._write(plan.store, plan.runs[3], an_outcome(), tasks(tmp_path, 1))
+    execute._write(plan.store, plan.runs[3], an_outcome(), tmp_path)
     assert not details.parent.exists()
 
 
@@ -106,12 +109,12 @@ def test_troubles_name_reason_and_traceback(tmp_path):
 )
 def test_cores_are_shared(runs, jobs, expected, monkeypatch):
     """Four cores: as many runs side by side as there are, threads where cores are left."""
-    monkeypatch.setattr(runner, "cores", lambda: 4)
-    assert runner.share_cores(runs, jobs) == expected
+    monkeypatch.setattr(processes, "cores", lambda: 4)
+    assert processes.share_cores(runs, jobs) == expected
 
 
 def test_cores_are_those_this_process_may_use():
-    assert 1 <= runner.cores() <= os.cpu_count()
+    assert 1 <= processes.cores() <= os.cpu_count()
 
 
 # Data. ---------------------------------------------------------------------------------------------
@@ -119,22 +122,22 @@ def test_cores_are_those_this_process_may_use():
 
 def test_missing_data_is_named_with_what_runs_without_it(tmp_path):
     plan = a_plan(tmp_path, THREE)
-    assert list(runner.missing_data(plan, tmp_path)) == ["mnist", "cifar10"]
+    assert list(plans.missing_data(plan, tmp_path)) == ["mnist", "cifar10"]
     with pytest.raises(DataError) as error:
-        runner.check_data(plan, tmp_path / "nowhere")
+        plans.check_data(plan, tmp_path / "nowhere")
     lines = str(error.value).splitlines()
     assert lines[0].startswith(f"data set mnist is not there: expected {tmp_path}/nowhere/mnist/train-images")
     assert lines[1].startswith("data set cifar10 is not there")
     assert lines[2].startswith(f"the folder of the data sets, {tmp_path}/nowhere, does not exist")
     assert lines[3:] == ["to run what needs none of these: --only dataset=shapeset"]
-    runner.check_data(a_plan(tmp_path, THREE, only=["dataset=shapeset"]), tmp_path / "nowhere")
+    plans.check_data(a_plan(tmp_path, THREE, only=["dataset=shapeset"]), tmp_path / "nowhere")
 
 
 def test_only_data_of_runs_to_do_is_needed(tmp_path):
     plan = a_plan(tmp_path, THREE)
     for run in plan.runs[1:]:
         store(plan, run, an_outcome())
-    runner.check_data(a_plan(tmp_path, THREE), tmp_path / "nowhere")
+    plans.check_data(a_plan(tmp_path, THREE), tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("status", ["wrong checksum: found 12", "unreadable: Permission denied"])
@@ -143,7 +146,7 @@ def test_wrong_data_is_refused(status, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "missing_files", lambda name, folder: [])
     monkeypatch.setattr(datasets, "verify", lambda name, folder: [(file, status)] if name == "mnist" else [])
     with pytest.raises(DataError) as error:
-        runner.check_data(a_plan(tmp_path, THREE), tmp_path)
+        plans.check_data(a_plan(tmp_path, THREE), tmp_path)
     assert str(error.value) == (
         f"data set mnist: there/a.gz: {status}, expected SHA-256 34; get it again with `glorot data fetch mnist`"
     )
@@ -164,19 +167,19 @@ def fake_work(connection, gpu):
         if run.settings.seed == 2:
             os.kill(os.getpid(), signal.SIGSEGV)
         if run.settings.seed == 3:
-            connection.send(
-                (5, {"threads": tasks.threads, "valid_error": 50.0, "blas": int(os.environ["OMP_NUM_THREADS"])})
-            )
+            row = {"threads": tasks.threads, "valid_error": 50.0, "blas": int(os.environ["OMP_NUM_THREADS"])}
+            connection.send(Progress(5, row))
         connection.send(an_outcome())
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_dead_workers_take_only_their_run_with_them(jobs, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_work", fake_work)
+    monkeypatch.setattr(processes, "_work", fake_work)
+    monkeypatch.setattr(processes, "cores", lambda: 2 * jobs)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     plan = a_plan(tmp_path)
     record = Record()
-    runner.execute(plan.to_do, plan.store, tasks(tmp_path, 2), jobs, record, fail_fast=False)
+    execute.execute(plan.to_do, plan.store, Processes(tasks(tmp_path), jobs), tmp_path, record)
     ended = {one[1]: one[2:] for one in record.said if one[0] == "finished"}
     assert ended == {
         0: ("done", None),
@@ -195,7 +198,7 @@ def test_dead_workers_take_only_their_run_with_them(jobs, tmp_path, monkeypatch)
 
 
 def test_results_that_cannot_be_stored_end_the_sweep(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_work", fake_work)
+    monkeypatch.setattr(processes, "_work", fake_work)
     plan = a_plan(tmp_path)
 
     def full_disk(*arguments):
@@ -203,14 +206,14 @@ def test_results_that_cannot_be_stored_end_the_sweep(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Store, "write_run", full_disk)
     with pytest.raises(ResultsError, match="no space"):
-        runner.execute(plan.to_do, plan.store, tasks(tmp_path, 1), 2, Record(), fail_fast=False)
+        execute.execute(plan.to_do, plan.store, Processes(tasks(tmp_path), 2), tmp_path, Record())
     assert multiprocessing.active_children() == []
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_work", fake_work)
+    monkeypatch.setattr(processes, "_work", fake_work)
     plan, record = a_plan(tmp_path), Record()
-    runner.execute(plan.to_do, plan.store, tasks(tmp_path, 1), 1, record, fail_fast=True)
+    execute.execute(plan.to_do, plan.store, Processes(tasks(tmp_path), 1), tmp_path, record, fail_fast=True)
     assert [one[:3] for one in record.said if one[0] == "finished"] == [
         ("finished", 0, "done"),
         ("finished", 1, "failed"),
@@ -232,28 +235,28 @@ def test_error_in_a_cell_is_its_outcome(error, reason, traced, tmp_path, monkeyp
     def raises(*arguments):
         raise error
 
-    monkeypatch.setattr(workers, "run_cell", raises)
+    monkeypatch.setattr(engine, "run_cell", raises)
     run = a_plan(tmp_path).runs[0]
-    outcome = workers._outcome(run, tasks(tmp_path, 1), None)
+    outcome = processes._outcome(run, tasks(tmp_path), None)
     assert (outcome.status, outcome.provenance["reason"]) == ("failed", reason)
     assert outcome.traceback.startswith("Traceback") == traced
     store(a_plan(tmp_path), run, outcome)
 
 
 def test_one_writer_at_a_time(tmp_path):
-    with runner._alone_in(tmp_path / "new" / "folder"):
+    with execute._alone_in(tmp_path / "new" / "folder"):
         with (
             pytest.raises(ResultsError, match="another glorot is writing to"),
-            runner._alone_in(tmp_path / "new/folder"),
+            execute._alone_in(tmp_path / "new/folder"),
         ):
             pass
-        with runner._alone_in(tmp_path / "other"):
+        with execute._alone_in(tmp_path / "other"):
             pass
     assert list((tmp_path / "new" / "folder").iterdir()) == []
-    with runner._alone_in(tmp_path / "new" / "folder"):
+    with execute._alone_in(tmp_path / "new" / "folder"):
         pass
     (tmp_path / "file").touch()
-    with pytest.raises(ResultsError, match="--output"), runner._alone_in(tmp_path / "file" / "folder"):
+    with pytest.raises(ResultsError, match="--output"), execute._alone_in(tmp_path / "file" / "folder"):
         pass
 
 

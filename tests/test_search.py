@@ -12,7 +12,8 @@ import threading
 import pytest
 from test_report import check_golden, store_runs, texts
 
-from glorot.execution import runner
+from glorot.execution import execute as executing
+from glorot.execution import plan as plans
 from glorot.reporting import report
 from glorot.results.store import Store, settings_of
 from glorot.sweeps import config, search
@@ -35,8 +36,8 @@ def parsed(text=TEXT):
     return sweep, expand(sweep)
 
 
-def plan_of(folder, text=TEXT, **options):
-    return runner.make_plan(config.parse(text, "two.yaml"), folder, "cpu", **options)
+def plan_of(folder, text=TEXT, ended=(), **options):
+    return plans.make_plan(plans.Request(config.parse(text, "two.yaml"), **options), folder, ended)
 
 
 def finish(plan, runs, error, status="done"):
@@ -99,20 +100,20 @@ def test_a_sweep_reads_back_with_its_search():
 
 def test_plan_first_the_short_runs_then_the_chosen_ones(tmp_path):
     first = plan_of(tmp_path)
-    assert len(first.to_do) == len(first.short) == 12
+    assert len(first.to_do) == len(first.search.short) == 12
     assert {run.settings.updates for run in first.to_do} == {10}
-    assert (len(first.later), first.held_up) == (6, 0)
+    assert (len(first.search.later), first.search.held_up) == (6, 0)
     finish(first, first.to_do[:6], by_rate(_1=3.0, _03=2.0, _01=4.0))
     between = plan_of(tmp_path)
     assert labels(between.to_do)[-3:] == [("standard", "0.03", seed, 100) for seed in "012"]
-    assert (len(between.to_do), len(between.later)) == (9, 3)
+    assert (len(between.to_do), len(between.search.later)) == (9, 3)
     finish(first, first.to_do[6:], by_rate(_1=1.0, _03=2.0, _01=4.0))
     second = plan_of(tmp_path)
     assert labels(second.to_do) == [
         *[("standard", "0.03", seed, 100) for seed in "012"],
         *[("normalized", "0.1", seed, 100) for seed in "012"],
     ]
-    assert (len(second.selected), second.later) == (18, [])
+    assert (len(second.selected), second.search.later) == (18, [])
     finish(second, second.to_do, lambda run: 1.0)
     assert plan_of(tmp_path).to_do == []
 
@@ -126,20 +127,20 @@ def test_diverged_and_failed_short_runs_are_never_chosen_if_another_finished(tmp
     finish(plan, normalized, None, "diverged")
     then = plan_of(tmp_path, TEXT.replace("seeds: 2", "seeds: 1"))
     assert labels(then.to_do) == [("standard", "0.01", seed, 100) for seed in "012"]
-    assert then.later == []  # all of the other cell diverged: nothing can be chosen
+    assert then.search.later == []  # all of the other cell diverged: nothing can be chosen
     again = plan_of(tmp_path, TEXT.replace("seeds: 2", "seeds: 1"), retry_failed=True)
     assert labels(again.to_do) == [("standard", "0.03", "0", 10)]
-    assert len(again.later) == 3
+    assert len(again.search.later) == 3
 
 
 def test_only(tmp_path):
     """It holds for both stages; seeds are searched by the first ones all the same."""
     cell = plan_of(tmp_path, only=["initializer=standard", "seed=2"])
     assert labels(cell.to_do) == [("standard", rate, seed, 10) for rate in ["0.1", "0.03", "0.01"] for seed in "01"]
-    assert len(cell.later) == 1
+    assert len(cell.search.later) == 1
     rate = plan_of(tmp_path, only=["learning_rate=0.1"])
     assert len(rate.to_do) == 4
-    assert (rate.later, rate.held_up) == ([], 6)
+    assert (rate.search.later, rate.search.held_up) == ([], 6)
     finish(cell, cell.to_do, by_rate(_1=3.0, _03=2.0, _01=4.0))
     assert labels(plan_of(tmp_path, only=["seed=2", "initializer=standard"]).to_do) == [("standard", "0.03", "2", 100)]
     # Chosen is 0.03, whatever is selected here.
@@ -151,9 +152,9 @@ def test_rerun_does_both_stages_again_once(tmp_path):
     finish(plan, plan.to_do, by_rate(_1=3.0, _03=2.0, _01=4.0))
     finish(plan, plan_of(tmp_path).to_do, lambda run: 1.0)
     again = plan_of(tmp_path, rerun=True)
-    assert (len(again.to_do), len(again.later)) == (12, 6)
+    assert (len(again.to_do), len(again.search.later)) == (12, 6)
     then = plan_of(tmp_path, rerun=True, ended=[run.run_id for run in again.to_do])
-    assert (len(then.to_do), len(then.later)) == (6, 0)
+    assert (len(then.to_do), len(then.search.later)) == (6, 0)
 
 
 class Observer:
@@ -173,15 +174,15 @@ def test_fail_fast_ends_before_the_second_stage(fail_fast, planned, tmp_path, mo
     finish(plan, plan.to_do[:1], None, "failed")
     plan = plan_of(tmp_path, only=["initializer=standard"])
 
-    def execute(runs, store, tasks, jobs, observer, fail_fast, noted):
+    def execute(runs, store, engine, states, observer, fail_fast, noted):
         finish(plan, [run for run in runs if run.run_id != plan.to_do[0].run_id], lambda run: 5.0)
         finish(plan, [run for run in runs if run.run_id == plan.to_do[0].run_id], None, "failed")
 
-    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(executing, "execute", execute)
     observer = Observer()
-    last = runner.run_plan(plan, tmp_path, tmp_path, 1, observer, fail_fast)
+    last = executing.run_plan(plan, None, tmp_path, observer, fail_fast)
     assert observer.planned_runs == planned
-    assert runner.tally(last)["failed"] == 2
+    assert plans.tally(last)["failed"] == 2
 
 
 def test_no_core_waits_for_long_runs_before_the_others_are_chosen(tmp_path, monkeypatch):
@@ -190,14 +191,14 @@ def test_no_core_waits_for_long_runs_before_the_others_are_chosen(tmp_path, monk
     finish(first, first.to_do[:6], by_rate(_1=3.0, _03=2.0, _01=4.0))
     stages = []
 
-    def execute(runs, store, tasks, jobs, observer, fail_fast, noted):
+    def execute(runs, store, engine, states, observer, fail_fast, noted):
         stages.append([run.settings.updates for run in runs])
         finish(first, runs, lambda run: 5.0)
 
-    monkeypatch.setattr(runner, "execute", execute)
-    last = runner.run_plan(plan_of(tmp_path), tmp_path, tmp_path, 1, Observer())
+    monkeypatch.setattr(executing, "execute", execute)
+    last = executing.run_plan(plan_of(tmp_path), None, tmp_path, Observer())
     assert stages == [[10] * 6, [100] * 6]
-    assert runner.tally(last)["done"] == 18
+    assert plans.tally(last)["done"] == 18
 
 
 # Tables. -------------------------------------------------------------------------------------------
@@ -218,7 +219,7 @@ def test_the_table_shows_long_runs_only(tmp_path):
     then = plan_of(tmp_path).to_do
     finish(plan, then[:2], lambda run: 60.0 + run.settings.seed)
     finish(plan, then[3:5], lambda run: 50.0 + 2 * run.settings.seed)
-    others = [run for run in expand(plan.sweep) if run.labels["learning_rate"] == "0.01"]  # from a plain sweep
+    others = [run for run in expand(plan.request.sweep) if run.labels["learning_rate"] == "0.01"]  # from a plain sweep
     finish(plan, others, lambda run: 1.0)
     table = table_of(tmp_path, plan)
     assert [cell.chosen for line in table.cells for cell in line] == [

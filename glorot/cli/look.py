@@ -130,7 +130,7 @@ def bench(
 
     from glorot.bench import contest as measure
     from glorot.bench.setting import Setting
-    from glorot.execution import runner
+    from glorot.execution.processes import share_cores
     from glorot.kernels import choose_device
     from glorot.sweeps import config
     from glorot.sweeps.runs import expand
@@ -144,7 +144,7 @@ def bench(
         loaded = config.load(resolve(sweep))
         grid = expand(loaded)
         runs = workload(loaded, grid)
-        jobs, threads_each = runner.share_cores(len(runs), jobs)
+        jobs, threads_each = share_cores(len(runs), jobs)
         estimate = measure.sweep_estimate(runs, jobs, threads_each)
         if as_json:
             show(json.dumps(estimate) + "\n")

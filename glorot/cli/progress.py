@@ -40,7 +40,7 @@ def outcome_text(outcome: Outcome) -> str:
 
 
 class Display:
-    """An Observer (``runner.py``) that prints. Use as a context manager.
+    """An Observer (``execute.py``) that prints. Use as a context manager.
 
     runs: those to do, and stand-ins for those that are chosen later. quiet: only failures. verbose: a line an
         evaluation too, and tracebacks.
@@ -117,6 +117,12 @@ class Display:
             self._print(f"[{self.ended}/{self.total}] {title(run)}: {outcome_text(outcome)}")
         if self.verbose and outcome.traceback:
             self._print(outcome.traceback.rstrip())
+
+    def given_back(self, run: Run, reason: str) -> None:
+        self.progress.remove_task(self._tasks.pop(run.run_id))
+        self._first.pop(run.run_id, None)
+        if not self.quiet:
+            self._print(f"{title(run)}: {reason}")
 
     def _show_whole(self) -> None:
         """The first line: all runs together."""

@@ -22,7 +22,7 @@ from glorot.errors import GlorotError
 from glorot.kernels import DEVICES
 
 if TYPE_CHECKING:
-    from glorot.execution.runner import Plan
+    from glorot.execution.plan import Plan
 
 
 @click.command(epilog=epilog("glorot run experiments/quickstart.yaml\n"
@@ -58,9 +58,11 @@ def run(
     """
     from glorot.cli.progress import Display, ImageBar
     from glorot.datasets import data_folder, pinned
-    from glorot.execution import runner
-    from glorot.execution.workers import Stopped
-    from glorot.kernels import choose_device
+    from glorot.execution import plan as plans
+    from glorot.execution.engine import Tasks
+    from glorot.execution.execute import Stopped, run_plan
+    from glorot.execution.processes import Processes
+    from glorot.kernels import choose_device, gpus
     from glorot.reporting.report import stored_table
     from glorot.sweeps import config
     from glorot.sweeps.runs import expand, with_data
@@ -75,20 +77,22 @@ def run(
             lambda one: pinned(one, folder, not dry_run, bar.progressed, bar.tell, allow_skipped),
         )
     chosen = choose_device(device)
-    plan = runner.make_plan(loaded, output, chosen.kind, only, rerun, retry_failed)
+    plan = plans.make_plan(plans.Request(loaded, chosen.kind, only, rerun, retry_failed), output)
     if not quiet:
-        what = describe_stages(plan.sweep, plan.short, expand(plan.sweep, plan.device, only))
+        what = describe_stages(loaded, plan.search.short, expand(loaded, chosen.kind, only))
         say(f"{what}; {_opening(plan)}, on {chosen.label}")
         if chosen.note:
             say(chosen.note)
     if dry_run:
         _list_runs(plan, folder)
         return OK
-    runner.check_data(plan, folder)
-    display = Display([*plan.to_do, *plan.later], quiet, verbose)
+    plans.check_data(plan, folder)
+    states = checkpoint_folder(checkpoints)
+    engine = Processes(Tasks(folder, states, rerun), jobs, gpus(chosen.kind))
+    display = Display([*plan.to_do, *plan.search.later], quiet, verbose)
     try:
         with display:
-            plan = runner.run_plan(plan, folder, checkpoint_folder(checkpoints), jobs, display, fail_fast)
+            plan = run_plan(plan, engine, states, display, fail_fast)
     except Stopped as stopped:
         ended = f"{display.ended} of {display.total} runs finished (kept in {plan.store.folder})"
         again = "" if rerun else "; the same command goes on from there"
@@ -96,7 +100,7 @@ def run(
         return 128 + stopped.signum
     table = stored_table(plan.store.folder)
     table.write(plan.store.folder)
-    tally = runner.tally(plan)
+    tally = plans.tally(plan)
     if not quiet:
         show(printed(table.document(), None))
         _close(plan, tally)
@@ -108,9 +112,9 @@ def _opening(plan: "Plan") -> str:
     to_do = {run.run_id for run in plan.to_do}
     skipped = [plan.statuses[run.run_id] for run in plan.selected if run.run_id not in to_do]
     failed = skipped.count("failed")
-    parts = [f"{len(skipped) - failed} done", f"{len(to_do) + len(plan.later)} to do"]
-    if plan.held_up:
-        parts.append(f"{plan.held_up} waiting for short runs that --only leaves out")
+    parts = [f"{len(skipped) - failed} done", f"{len(to_do) + len(plan.search.later)} to do"]
+    if plan.search.held_up:
+        parts.append(f"{plan.search.held_up} waiting for short runs that --only leaves out")
     if failed:
         parts.insert(1, f"{failed} failed (--retry-failed tries again)")
     return ", ".join(parts)
@@ -119,15 +123,15 @@ def _opening(plan: "Plan") -> str:
 def _list_runs(plan: "Plan", folder: Path) -> None:
     """The runs of a dry run on stdout, and what data they lack on stderr."""
     from glorot.cli.progress import title
-    from glorot.execution.runner import missing_data
+    from glorot.execution.plan import missing_data
 
     to_do = {run.run_id for run in plan.to_do}
     for one in plan.selected:
         state = "to do" if one.run_id in to_do else plan.statuses[one.run_id]
-        short = f", {one.settings.updates:,} updates to choose" if one in plan.short else ""
+        short = f", {one.settings.updates:,} updates to choose" if one in plan.search.short else ""
         show(f"{one.run_id}  {state:8}  {title(one)}{short}\n")
-    if plan.later:
-        runs = "1 run follows" if len(plan.later) == 1 else f"{len(plan.later)} runs follow"
+    if plan.search.later:
+        runs = "1 run follows" if len(plan.search.later) == 1 else f"{len(plan.search.later)} runs follow"
         say(f"note: {runs}, of the settings that these choose")
     for message in missing_data(plan, folder).values():
         say(f"note: {message}")
@@ -136,7 +140,7 @@ def _list_runs(plan: "Plan", folder: Path) -> None:
 def _close(plan: "Plan", tally: dict[str, int]) -> None:
     """The closing lines: each run that went wrong, and the outcome of the whole."""
     from glorot.cli.progress import title
-    from glorot.execution.runner import troubles
+    from glorot.execution.plan import troubles
 
     if tally["diverged"] or tally["failed"]:
         for one, what in troubles(plan):
@@ -169,18 +173,18 @@ def status(sweep: str, output: Path) -> int:
 
 def _show_status(folder: Path, file: Path | None) -> None:
     from glorot.cli.progress import duration, title
-    from glorot.execution.runner import make_plan, troubles
+    from glorot.execution.plan import Request, make_plan, troubles
     from glorot.execution.status import read_status
     from glorot.sweeps.runs import stored_sweep
 
-    plan = make_plan(stored_sweep(folder, file), folder.parent, "cpu")
+    plan = make_plan(Request(stored_sweep(folder, file)), folder.parent)
     now = read_status(folder, plan.selected)
     counts = ", ".join(f"{len(runs)} {name}" for name, runs in now.by_status.items() if runs)
-    if plan.later:
-        counts += f", {len(plan.later)} to be chosen"
-    total = f"{len(plan.selected) + len(plan.later)} runs"
-    if plan.short:
-        total += f", {len(plan.short)} of them short"
+    if plan.search.later:
+        counts += f", {len(plan.search.later)} to be chosen"
+    total = f"{len(plan.selected) + len(plan.search.later)} runs"
+    if plan.search.short:
+        total += f", {len(plan.search.short)} of them short"
     show(f"{folder.name}: {total}: {counts}{'' if now.active else '; no process runs it now'}\n")
     for one in now.running:
         left = "" if one.seconds_left is None else f", {duration(one.seconds_left)} left"

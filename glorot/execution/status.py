@@ -1,6 +1,6 @@
 """What is done, running, failed and missing of a sweep, also while another process runs it.
 
-The runner keeps two hidden files in the results' folder while it works: ``.lock``, held by the process that writes,
+A running sweep keeps two hidden files in its folder of results: ``.lock``, held by the process that writes,
 and ``.progress.json``, where each running cell is. A lock ends with its process, however that ends.
 """
 

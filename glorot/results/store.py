@@ -11,7 +11,7 @@ A sweep's folder DIR/NAME/ holds
     table.md, table.csv   made from the above by report.py
 
 Equal runs give equal bytes in all but provenance.csv, so results can be committed and a rerun leaves git
-clean. One process writes (the runner's parent); any number may read meanwhile.
+clean. One process writes (``execution/execute.py``); any number may read meanwhile.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Worker processes: each runs one cell at a time and reports to the parent.
+"""Worker processes, an engine: each runs one cell at a time and reports to the parent.
 
 Workers are spawned, stay for many cells, and end when the parent does, however it ends. One that dies takes only
 its cell with it. Asked to stop, a worker saves the state of its cell first.
@@ -10,67 +10,23 @@ import os
 import signal
 import threading
 import time
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
-from glorot.errors import DeviceError, GlorotError
+from glorot.errors import DeviceError
+from glorot.execution.engine import Message, Progress, Tasks, carry_out
 from glorot.kernels import devices
 from glorot.sweeps.runs import Run
-from glorot.training.cell import Outcome, failure, now, run_cell
+from glorot.training.cell import Outcome, failure, now
 from glorot.training.loop import HistoryRow
 
 STOP_SECONDS = 60.0  # how long a worker may take to save its state: a segment of training, or an evaluation
-Message = Outcome | tuple[int, dict[str, float]]  # the end, or updates done and the newest row of the history
-
-
-class Stopped(KeyboardInterrupt):
-    """A signal asked the runner to stop, and it did so in good order. signum: SIGINT or SIGTERM."""
-
-    def __init__(self, signum: int):
-        super().__init__(f"stopped by {signal.Signals(signum).name}")
-        self.signum = signum
 
 
 class _StopRequested(BaseException):
     """In a worker: the parent wants it to save its state and end."""
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """What all cells of a sweep need beside their settings.
-
-    afresh: whether to start over where there is a saved state. threads: of each cell.
-    """
-
-    data_folder: Path
-    checkpoint_folder: Path
-    afresh: bool
-    threads: int
-
-
-@contextlib.contextmanager
-def signals_noted() -> Iterator[list[int]]:
-    """SIGINT and SIGTERM are noted in a list for the caller to act on; a second one ends the program at once."""
-    noted: list[int] = []
-
-    def note(signum: int, frame: object) -> None:
-        if noted:
-            raise Stopped(signum)
-        noted.append(signum)
-
-    if threading.current_thread() is not threading.main_thread():  # signals go to the main thread only
-        yield noted
-        return
-    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield noted
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
 
 
 class Worker:
@@ -117,7 +73,55 @@ class Worker:
         self.connection.close()
 
 
-def messages(workers: Iterable[Worker], timeout: float) -> Iterator[tuple[Run, Message]]:
+class Processes:
+    """An Engine of worker processes on this machine.
+
+    jobs: how many at a time; None: as many as there are processors. gpus: indices of those that cells share, one each;
+    none where they need none.
+    """
+
+    def __init__(self, tasks: Tasks, jobs: int | None = None, gpus: Sequence[int] = ()) -> None:
+        self.tasks, self.jobs, self.gpus = tasks, jobs, gpus
+        self.workers: list[Worker] = []
+
+    def capacity(self, cells: int) -> int:
+        at_once, threads = share_cores(cells, self.jobs, len(self.gpus))
+        self.tasks = replace(self.tasks, threads=threads)
+        return at_once
+
+    def start(self, run: Run) -> None:
+        self.workers = [worker for worker in self.workers if worker.run or worker.process.is_alive()]
+        worker = next((worker for worker in self.workers if not worker.run), None)
+        if worker is None:
+            taken = {one.gpu for one in self.workers}
+            worker = Worker(next((gpu for gpu in self.gpus if gpu not in taken), None))
+            self.workers.append(worker)
+        worker.start(run, self.tasks)
+
+    def messages(self, timeout: float) -> Iterator[tuple[Run, Message]]:
+        """Raises the DeviceError that a worker met."""
+        return _messages(self.workers, timeout)
+
+    def stop(self) -> list[tuple[Run, Outcome]]:
+        """Those that are training save their state first; then all processes are ended."""
+        workers, self.workers = self.workers, []
+        ended: list[tuple[Run, Outcome]] = []
+        try:
+            saving = [worker for worker in workers if worker.run and worker.training]
+            for worker in saving:
+                worker.ask_to_stop()
+            deadline = time.monotonic() + STOP_SECONDS
+            while any(worker.run for worker in saving) and time.monotonic() < deadline:
+                for run, message in _messages(saving, timeout=0.2):
+                    if isinstance(message, Outcome) and message.status != "failed":
+                        ended.append((run, message))
+        finally:
+            for worker in workers:
+                worker.kill()
+        return ended
+
+
+def _messages(workers: Iterable[Worker], timeout: float) -> Iterator[tuple[Run, Message]]:
     """What busy workers have to say, after waiting for it so many seconds at most."""
     busy = [worker for worker in workers if worker.run]
     ready = wait([worker.connection for worker in busy], timeout)
@@ -126,22 +130,18 @@ def messages(workers: Iterable[Worker], timeout: float) -> Iterator[tuple[Run, M
             yield worker.run, worker.receive()
 
 
-def stop(workers: Sequence[Worker]) -> list[tuple[Run, Outcome]]:
-    """End all workers. Those that are training save their state first; returns what finished meanwhile."""
-    ended: list[tuple[Run, Outcome]] = []
-    try:
-        saving = [worker for worker in workers if worker.run and worker.training]
-        for worker in saving:
-            worker.ask_to_stop()
-        deadline = time.monotonic() + STOP_SECONDS
-        while any(worker.run for worker in saving) and time.monotonic() < deadline:
-            for run, message in messages(saving, timeout=0.2):
-                if isinstance(message, Outcome) and message.status != "failed":
-                    ended.append((run, message))
-    finally:
-        for worker in workers:
-            worker.kill()
-    return ended
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_cores(runs: int, jobs: int | None, gpus: int = 0) -> tuple[int, int]:
+    """(jobs, threads a job) for so many runs: single-threaded runs side by side, unless there are too few.
+
+    gpus: where the runs need one each, how many there are.
+    """
+    jobs = max(1, min(jobs or cores(), runs, gpus or runs))
+    return jobs, max(1, cores() // jobs)
 
 
 def _how_it_ended(exitcode: int | None) -> str:
@@ -196,31 +196,12 @@ def _work(connection: Connection, gpu: int | None) -> None:
 
 
 def _outcome(run: Run, tasks: Tasks, connection: Connection) -> Outcome | DeviceError:
-    started = now()
-
     def report(update: int, row: HistoryRow) -> None:
-        connection.send((update, asdict(row)))
+        connection.send(Progress(update, asdict(row)))
         if connection.poll():  # the only thing the parent sends a busy worker
             raise _StopRequested
 
-    try:
-        return run_cell(
-            run.settings,
-            run.device,
-            tasks.threads,
-            tasks.data_folder,
-            tasks.checkpoint_folder,
-            tasks.afresh,
-            report,
-        )
-    except DeviceError as error:  # no fault of this cell; the next one would fare no better
-        return error
-    except GlorotError as error:
-        return failure("; ".join(str(error).splitlines()), started)
-    except Exception as error:
-        first_line = str(error).strip().partition("\n")[0]
-        reason = ": ".join(part for part in (type(error).__name__, first_line) if part)
-        return failure(reason, started, traceback.format_exc())
+    return carry_out(run, tasks, report)
 
 
 def _end_with_parent() -> None:

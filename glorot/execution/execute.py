@@ -1,0 +1,181 @@
+"""Does what a plan says, a few cells at a time, and stores each outcome as it comes.
+
+This process only hands out cells and stores results; it imports neither Numba nor a data set (the engine's workers do).
+"""
+
+import contextlib
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from glorot.errors import ResultsError
+from glorot.execution.engine import Engine, GivenBack
+from glorot.execution.plan import FINISHED, Plan, plan_after, traceback_file
+from glorot.execution.status import ProgressFile, lock_of
+from glorot.results.store import Store, settings_of, write_text
+from glorot.sweeps.config import dump
+from glorot.sweeps.runs import Run
+from glorot.training.cell import Outcome
+from glorot.training.checkpoint import Checkpoints
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the runner to stop, and it did so in good order. signum: SIGINT or SIGTERM."""
+
+    def __init__(self, signum: int):
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+class Observer(Protocol):
+    """Whom `run_plan` tells what happens (``progress.py``)."""
+
+    def started(self, run: Run) -> None: ...
+
+    def progressed(self, run: Run, update: int, row: dict[str, float]) -> None: ...
+
+    def finished(self, run: Run, outcome: Outcome) -> None: ...
+
+    def planned(self, runs: Sequence[Run]) -> None:
+        """These are to follow, now that the search has chosen them."""
+
+    def given_back(self, run: Run, reason: str) -> None:
+        """It is to be started again, elsewhere perhaps."""
+
+
+def run_plan(plan: Plan, engine: Engine, checkpoint_folder: Path, observer: Observer, fail_fast: bool = False) -> Plan:
+    """Do what is to be done and store it. Returns the plan, with the runs a search has chosen meanwhile.
+
+    checkpoint_folder: where the states of cells under way are. fail_fast: stop at the first run that fails. Raises
+    ResultsError where it cannot be stored, Stopped after a signal, and what the engine raises.
+    """
+    sweep = plan.request.sweep
+    with _alone_in(plan.store.folder):
+        plan.store.write_sweep(dump(sweep, plan.store.folder), [settings_of(run) for run in plan.runs])
+        with signals_noted() as noted:  # over both stages of a search: none is lost between them
+            while plan.to_do:
+                # Long runs that are chosen already wait too: else those chosen next would wait for these to end.
+                short, later = plan.search.short, plan.search.later
+                stage = [run for run in plan.to_do if run in short] if later else plan.to_do
+                execute(stage, plan.store, engine, checkpoint_folder, observer, fail_fast, noted)
+                statuses = plan.store.statuses() if fail_fast else {}
+                if not later or any(statuses.get(run.run_id) == "failed" for run in stage):
+                    break
+                plan = plan_after(plan, stage)
+                observer.planned(plan.to_do)
+    return plan
+
+
+def execute(
+    runs: Sequence[Run],
+    store: Store,
+    engine: Engine,
+    checkpoint_folder: Path,
+    observer: Observer,
+    fail_fast: bool = False,
+    signals: list[int] | None = None,
+) -> None:
+    """Run all, as many at a time as the engine takes, and store each outcome.
+
+    signals: those that came, where the caller notes them. Ends early by Stopped (a signal), or a GlorotError where
+    results cannot be written or the engine cannot go on. What has finished is stored by then, the state of what was
+    under way is saved, and the engine has no cell left.
+    """
+    waiting, under_way = deque(runs), 0
+    progress = ProgressFile(store.folder)
+    with signals_noted() if signals is None else contextlib.nullcontext(signals) as noted:
+        try:
+            while not noted and (waiting or under_way):
+                while waiting and under_way < engine.capacity(len(runs)):
+                    run = waiting.popleft()
+                    under_way += 1
+                    engine.start(run)
+                    observer.started(run)
+                for run, message in engine.messages(timeout=0.2):
+                    if isinstance(message, Outcome):
+                        under_way -= 1
+                        _write(store, run, message, checkpoint_folder)
+                        progress.remove(run)
+                        observer.finished(run, message)
+                        if fail_fast and message.status == "failed":
+                            return
+                    elif isinstance(message, GivenBack):
+                        under_way -= 1
+                        waiting.appendleft(run)
+                        progress.remove(run)
+                        observer.given_back(run, message.reason)
+                    else:
+                        progress.add(run, *message)
+                        observer.progressed(run, *message)
+        finally:
+            for run, outcome in engine.stop():
+                _write(store, run, outcome, checkpoint_folder)
+                observer.finished(run, outcome)
+            progress.close()
+    if noted:
+        raise Stopped(noted[0])
+
+
+@contextlib.contextmanager
+def signals_noted() -> Iterator[list[int]]:
+    """SIGINT and SIGTERM are noted in a list for the caller to act on; a second one ends the program at once."""
+    noted: list[int] = []
+
+    def note(signum: int, frame: object) -> None:
+        if noted:
+            raise Stopped(signum)
+        noted.append(signum)
+
+    if threading.current_thread() is not threading.main_thread():  # signals go to the main thread only
+        yield noted
+        return
+    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _write(store: Store, run: Run, outcome: Outcome, checkpoint_folder: Path) -> None:
+    details = traceback_file(store, run)
+    if outcome.traceback:
+        write_text(details, outcome.traceback)
+    elif details.exists():  # of the time before
+        with contextlib.suppress(OSError):
+            details.unlink()
+            details.parent.rmdir()
+    record = {**settings_of(run), **outcome.result}
+    store.write_run(record, outcome.provenance, outcome.history, outcome.probes, outcome.correct)
+    if outcome.status in FINISHED:
+        Checkpoints(checkpoint_folder, run.settings, run.device).discard()
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Two that write the same results would lose each other's rows: the second one is refused."""
+    import filelock
+
+    lock = lock_of(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        raise ResultsError(
+            f"another glorot is writing to {folder}; wait until it has ended, or choose another folder with --output"
+        ) from None
+    except NotImplementedError:  # a file system without locks
+        yield
+        return
+    except OSError as error:
+        raise ResultsError(
+            f"cannot write {lock.lock_file}: {error.strerror}; choose another folder with --output"
+        ) from error
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()

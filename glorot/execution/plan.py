@@ -1,0 +1,169 @@
+"""What is to be done of a sweep: its runs, those that are selected, and of these the ones that have no result yet.
+
+Nothing here runs anything (``execute.py`` does), and it imports neither Numba nor a data set.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from glorot import datasets
+from glorot.datasets import AnyData
+from glorot.errors import DataError
+from glorot.results.store import Store
+from glorot.sweeps import search
+from glorot.sweeps.config import Sweep
+from glorot.sweeps.runs import STATUSES, Run, expand
+
+FINISHED = ("done", "diverged")  # a diverged run is a result; a failed one is none
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for: runs of a sweep on a kind of device.
+
+    only: KEY=VALUE, the runs to keep. rerun: do all of them, finished or not. retry_failed: those that failed, too.
+    """
+
+    sweep: Sweep
+    device: str = "cpu"
+    only: Sequence[str] = ()
+    rerun: bool = False
+    retry_failed: bool = False
+
+    @property
+    def settled(self) -> Sequence[str]:
+        """The statuses of runs that are not to be done again."""
+        return () if self.rerun else FINISHED if self.retry_failed else STATUSES
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a sweep's search adds to a plan; nothing where it has none.
+
+    short: the selected short runs. later: stand-ins for the long runs that can be chosen once the runs to do have
+    ended. held_up: how many wait for short runs that are not selected.
+    """
+
+    short: list[Run] = field(default_factory=list)
+    later: list[Run] = field(default_factory=list)
+    held_up: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep's runs: all of them, the selected ones, and of these the ones to do. All in grid order.
+
+    statuses: run_id -> status of what was stored before. Where the sweep has a search, runs has the short ones in
+    front; selected those that are selected (short) and the long ones chosen so far.
+    """
+
+    request: Request
+    store: Store
+    statuses: dict[str, str]
+    runs: list[Run]
+    selected: list[Run]
+    to_do: list[Run]
+    search: Search = Search()
+
+
+def make_plan(request: Request, output: Path, ended: Collection[str] = ()) -> Plan:
+    """What is to be done: the selected runs that were not run yet. Writes nothing.
+
+    output: the folder of all results. ended: run_ids that are not to be done again all the same. Raises SweepError and
+    ResultsError.
+    """
+    sweep, device = request.sweep, request.device
+    runs, selected = expand(sweep, device), expand(sweep, device, request.only)
+    short = search.short_runs(sweep, runs)
+    every = [*search.flat(short), *runs]
+    store = Store(output / sweep.name, [run.run_id for run in every])
+    statuses, settled = store.statuses(), request.settled
+
+    def to_do(runs: Iterable[Run]) -> list[Run]:
+        return [run for run in runs if run.run_id not in ended and statuses.get(run.run_id) not in settled]
+
+    if not sweep.search:
+        return Plan(request, store, statuses, every, selected, to_do(selected))
+    first = search.flat(search.of_settings(short, sweep, selected))
+    waiting = {run.run_id for run in to_do(first)}
+    found = store.rows() if statuses else {}
+    stages = search.stages(sweep, short, selected, found, waiting)
+    selected = [*first, *stages.chosen]
+    ahead = Search(first, stages.later, stages.held_up)
+    return Plan(request, store, statuses, every, selected, to_do(selected), ahead)
+
+
+def plan_after(plan: Plan, stage: Sequence[Run]) -> Plan:
+    """What is to be done when this stage, all the short runs there were to do, has ended."""
+    return make_plan(plan.request, plan.store.folder.parent, [run.run_id for run in stage])
+
+
+# Data. ---------------------------------------------------------------------------------------------
+
+
+def missing_data(plan: Plan, folder: Path) -> dict[AnyData, str]:
+    """The data sets that the runs to do need and that are not there, each with a message."""
+    messages = {}
+    for name in needed_data(plan):
+        missing = datasets.missing_files(name, folder)
+        if missing:
+            messages[name] = datasets.not_there(name, folder, missing)
+    return messages
+
+
+def check_data(plan: Plan, folder: Path) -> None:
+    """Raise a DataError, before anything is run or written, where a data set is not there or not as published."""
+    missing = missing_data(plan, folder)
+    problems = list(missing.values())
+    there = [name for name in needed_data(plan) if name not in missing]
+    if missing and not folder.is_dir():
+        problems.append(f"the folder of the data sets, {folder}, does not exist; --data or GLOROT_DATA names another")
+    if missing and there:
+        only = " ".join(f"--only dataset={name}" for name in there)
+        problems.append(f"to run what needs none of these: {only}")
+    for name in there:
+        for file, status in datasets.verify(name, folder):
+            if status.startswith(("wrong", "unreadable")):
+                problems.append(
+                    f"data set {name}: {file.path}: {status}, expected SHA-256 {file.sha256}; "
+                    f"{datasets.remedy(name, again=True)}"
+                )
+    if problems:
+        raise DataError("\n".join(problems))
+
+
+def needed_data(plan: Plan) -> list[AnyData]:
+    """The data sets of the runs to do."""
+    return list(dict.fromkeys(run.settings.dataset for run in plan.to_do))
+
+
+# What became of it. -------------------------------------------------------------------------------
+
+
+def tally(plan: Plan) -> dict[str, int]:
+    """How many of the selected runs have which status now; those without any are not counted."""
+    statuses = plan.store.statuses()
+    return {status: sum(statuses.get(run.run_id) == status for run in plan.selected) for status in STATUSES}
+
+
+def troubles(plan: Plan) -> list[tuple[Run, str]]:
+    """The selected runs that diverged or failed, each with what happened."""
+    runs = plan.store.read_runs().set_index("run_id")
+    reasons = plan.store.read_provenance().set_index("run_id")["reason"]
+    found = []
+    for run in plan.selected:
+        status = runs["status"].get(run.run_id)
+        if status == "diverged":
+            updates = runs["updates_done"][run.run_id]
+            found.append((run, f"diverged: the loss was not finite any more after {updates:,} updates"))
+        elif status == "failed":
+            details = traceback_file(plan.store, run)
+            where = f" (traceback in {details})" if details.exists() else ""
+            found.append((run, f"failed: {reasons.get(run.run_id, 'no reason is stored')}{where}"))
+    return found
+
+
+def traceback_file(store: Store, run: Run) -> Path:
+    """Where the traceback of a failed run is, if it left one."""
+    return store.folder / "failures" / f"{run.run_id}.txt"
