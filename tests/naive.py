@@ -113,6 +113,33 @@ def sgd_step(layers, examples, activation, loss, learning_rate):
     return [(W - learning_rate * dW, b - learning_rate * db) for (W, b), (dW, db) in zip(layers, steps, strict=True)]
 
 
+def momentum(g, kept, t, rate, momentum=0.9, nesterov=False):
+    """The change of a parameter, and what is kept of it for update t + 1. kept: None before update 1."""
+    v = momentum * (0 if kept is None else kept) + g
+    return -rate * (g + momentum * v if nesterov else v), v
+
+
+def adam(g, kept, t, rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    m, v = (0, 0) if kept is None else kept
+    m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+    return -rate * m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + epsilon), (m, v)
+
+
+OPTIMIZERS = {"momentum": momentum, "adam": adam}
+
+
+def trained(layers, minibatches, activation, loss, learning_rate, optimizer, **parameters):
+    """The layers after an update on each minibatch. optimizer: of OPTIMIZERS, with its parameters."""
+    layers = [[np.array(p, float) for p in layer] for layer in layers]
+    kept = {}
+    for t, examples in enumerate(minibatches, 1):
+        for l, gs in enumerate(gradients(layers, examples, activation, loss)):
+            for i, g in enumerate(gs):
+                change, kept[l, i] = OPTIMIZERS[optimizer](g, kept.get((l, i)), t, learning_rate, **parameters)
+                layers[l][i] += change
+    return layers
+
+
 def numerical_gradients(layers, examples, activation, loss, h=1e-6):
     """As gradients(), by central differences of the loss: no back-propagation in it at all."""
     layers = [(np.array(W, float), np.array(b, float)) for W, b in layers]

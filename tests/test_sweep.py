@@ -154,9 +154,9 @@ def test_all_experiments(path):
     found = config.load(path)
     assert (found.name, bool(found.description)) == (path.stem, True)
     runs = sweep.expand(found)
-    with_loss = len({run.settings.loss for run in runs}) > 1
+    also = [name for name in ("loss", "optimizer") if len({getattr(run.settings, name) for run in runs}) > 1]
     for run in runs:
-        derived = sweep.method_label(run.settings, with_loss)
+        derived = sweep.method_label(run.settings, also)
         assert run.method == derived or run.method.startswith(f"{derived}, ")  # "Sigmoid, 4 layers"
     assert config.parse(config.dump(found), "again.yaml") == found
 

@@ -22,7 +22,7 @@ from glorot.kernels import DEVICES
 
 @click.command("list", epilog=epilog("glorot list"))
 def list_() -> None:
-    """List activations, initializers, losses, data sets, experiments.
+    """List activations, initializers, losses, optimizers, data sets, experiments.
 
     These are the names a sweep file can use, each with its formula or what it is.
     """
@@ -31,12 +31,14 @@ def list_() -> None:
     from glorot.models.activations import ACTIVATIONS
     from glorot.models.initializers import INITIALIZERS
     from glorot.models.losses import LOSSES
+    from glorot.models.optimizers import OPTIMIZERS
     from glorot.sweeps.shipped import shipped
 
     sections = {
         "activations": {name: activation.formula for name, activation in ACTIVATIONS.items()},
         "initializers": {name: f"{one.formula}  [{one.source}]" for name, one in INITIALIZERS.items()},
         "losses": {name: loss.formula for name, loss in LOSSES.items()},
+        "optimizers": {name: f"{one.formula}  [{one.source}]" for name, one in OPTIMIZERS.items()},
         "inputs": {name: one.formula for name, one in INPUTS.items()},
         "datasets": {name: info.summary for name, info in DATASETS.items()},
         "experiments": shipped(),

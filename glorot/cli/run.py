@@ -78,6 +78,7 @@ def run(
         )
     chosen = choose_device(device)
     plan = plans.make_plan(plans.Request(loaded, chosen.kind, only, rerun, retry_failed), output)
+    plans.check_device(plan)
     if not quiet:
         what = describe_stages(loaded, plan.search.short, expand(loaded, chosen.kind, only))
         say(f"{what}; {_opening(plan)}, on {chosen.label}")

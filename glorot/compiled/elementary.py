@@ -38,6 +38,11 @@ def mantissa(x):
     return F(np.frexp(x)[0])
 
 
+def sqrt(x):
+    """Square root, correctly rounded; NaN below 0."""
+    return F(np.sqrt(x))
+
+
 # Functions. ----------------------------------------------------------------------------------------
 
 ROUND = F(12582912)  # 1.5 * 2**23: adding it leaves no room for a fraction, so it rounds to a whole number

@@ -32,9 +32,11 @@ def symbol(text: str) -> str:
 
 
 def fixed(function: Callable, **parameters: float) -> FunctionType:
-    """A formula of one number, from one that takes parameters behind it, which become float32 constants."""
+    """A formula from one that takes parameters behind its other arguments, which become float32 constants."""
     assert isinstance(function, FunctionType)
-    values = tuple(np.float32(parameters[name]) for name in function.__code__.co_varnames[1 : len(parameters) + 1])
+    code = function.__code__
+    names = code.co_varnames[code.co_argcount - len(parameters) : code.co_argcount]
+    values = tuple(np.float32(parameters[name]) for name in names)
     name = symbol(f"{function.__name__} {' '.join(map(repr, map(float, values)))}")
     copy = FunctionType(function.__code__, function.__globals__, name, values)
     copy.__qualname__, copy.__module__, copy.__doc__ = name, function.__module__, function.__doc__

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from glorot import datasets
+from glorot import datasets, kernels
 from glorot.datasets import AnyData
-from glorot.errors import DataError
+from glorot.errors import DataError, DeviceError
 from glorot.results.store import Store
 from glorot.sweeps import search
 from glorot.sweeps.config import Sweep
@@ -99,7 +99,15 @@ def plan_after(plan: Plan, stage: Sequence[Run]) -> Plan:
     return make_plan(plan.request, plan.store.folder.parent, [run.run_id for run in stage])
 
 
-# Data. ---------------------------------------------------------------------------------------------
+# What it needs. ------------------------------------------------------------------------------------
+
+
+def check_device(plan: Plan) -> None:
+    """Raise a DeviceError, before anything is run or written, where the device cannot do what some run asks for."""
+    runs = [*plan.to_do, *plan.search.later]
+    reasons = [kernels.not_there(plan.request.device, run.settings.optimizer) for run in runs]
+    if problems := dict.fromkeys(filter(None, reasons)):
+        raise DeviceError("\n".join(problems))
 
 
 def missing_data(plan: Plan, folder: Path) -> dict[AnyData, str]:

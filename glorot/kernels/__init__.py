@@ -45,13 +45,20 @@ def hardware(device: str) -> str | None:
     return str(devices.find_gpus()[0]) if device == "cuda" else None
 
 
-def prepare(device: str, activation: str, loss: str) -> None:
+def not_there(device: str, optimizer: str) -> str | None:
+    """Why a device has no kernels with this optimizer, and what to do; None where it has."""
+    if device == "cuda" and optimizer != "sgd":
+        return f"optimizer {optimizer}: not on a GPU yet, only sgd is; use --device cpu"
+    return None
+
+
+def prepare(device: str, activation: str, loss: str, optimizer: str = "sgd") -> None:
     """Compile the device's kernels of such networks, or load them from the cache."""
     if device == "cuda":  # they are compiled for the network
         return
     from glorot.kernels import cpu
 
-    cpu.prepare(activation, loss)
+    cpu.prepare(activation, loss, optimizer)
 
 
 def create(
@@ -63,6 +70,7 @@ def create(
     learning_rate: float,
     threads: int,
     levels: "np.ndarray | None" = None,
+    optimizer: str = "sgd",
 ) -> "Kernels":
     """One network on a device. Its parameters are zeros until they are set. Raises DeviceError.
 
@@ -71,6 +79,8 @@ def create(
     from glorot.datasets.inputs import UNIT
 
     levels = UNIT if levels is None else levels
+    if reason := not_there(device, optimizer):
+        raise DeviceError(reason)
     if device == "cuda":
         devices.find_gpus()
         from glorot.kernels.cuda import CudaKernels
@@ -78,4 +88,4 @@ def create(
         return CudaKernels(sizes, activation, loss, batch_size, learning_rate, threads, levels)
     from glorot.kernels.cpu import CpuKernels
 
-    return CpuKernels(sizes, activation, loss, batch_size, learning_rate, threads, levels)
+    return CpuKernels(sizes, activation, loss, batch_size, learning_rate, threads, levels, optimizer)

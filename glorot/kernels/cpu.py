@@ -34,6 +34,9 @@ W is prefetched into L2, a panel (forward) or a tile (backward) ahead, while the
 
 Neither sharing nor tiling changes the order of any sum: forward, lane i of 16 adds up k = i, i+16, ...; backward,
 delta adds up j = 0, 1, 2, ... and the gradient e = 0, 1, 2, .... So the bits depend on the shapes alone.
+
+Plain SGD subtracts a tile's gradient as it is computed. For other optimizers the gradient of a tile is left in L1, and
+a loop over its rows moves the weights and what the optimizer keeps of each of them, laid out as W is.
 """
 
 from collections.abc import Callable
@@ -49,10 +52,11 @@ from glorot.compiled.elementary import ONE, ZERO
 from glorot.compiled.names import bound, symbol
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
-from glorot.kernels.simd import LANES, dot_tile, update_tile, wait_for_all
+from glorot.kernels.simd import LANES, dot_tile, prefetch_part, update_tile, wait_for_all
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
 from glorot.models.network import Layer
+from glorot.models.optimizers import OPTIMIZERS
 
 # Columns of ``layers``: W is (FAN_OUT, STRIDE_IN) at W; a below, a (or z) above, delta below and above.
 FAN_IN, FAN_OUT, STRIDE_IN, STRIDE_OUT, W, BELOW, ABOVE = range(7)
@@ -74,17 +78,21 @@ row_dot, row_dot_one = dot_tile(1, EXAMPLES), dot_tile(1, 1)
 update = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=UPDATE_ROWS)
 update_first = update_tile(UPDATE_ROWS, with_delta=False, ahead=UPDATE_ROWS)
 update_row, update_first_row = update_tile(1, with_delta=True), update_tile(1, with_delta=False)
+gradient = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=UPDATE_ROWS, apart=True)
+gradient_first = update_tile(UPDATE_ROWS, with_delta=False, ahead=UPDATE_ROWS, apart=True)
+gradient_row = update_tile(1, with_delta=True, apart=True)
+gradient_first_row = update_tile(1, with_delta=False, apart=True)
 
 
-# What depends on the activation and the loss. `kernels_of` compiles the functions below that call these names, each
-# time with one network's own.
+# What depends on the activation, the loss and the optimizer. The functions below that call these names are compiled
+# each time with one network's own.
 
 
 def _own(*arguments):
     raise NotImplementedError("each network has its own")
 
 
-value = slope = loss_normalizer = loss_value = loss_delta = _own
+value = slope = loss_normalizer = loss_value = loss_delta = optimizer_step = _own
 
 
 def activate(z, start, stop):
@@ -112,6 +120,27 @@ def loss_and_delta(logits, label, delta):
         total += loss_value(logits[k], shared, target)
         delta[k] = loss_delta(logits[k], shared, target)
     return total
+
+
+def move_one(w, gradients, memory, place, rate, correction, scale):
+    """The weights of a row's part and what is kept of them: one number of each. gradients: sums over the minibatch.
+
+    memory: (kept, n_parameters). place: of w among the parameters. scale: 1 / batch_size.
+    """
+    kept = memory[0, place : place + len(w)]
+    for i in range(len(w)):
+        w[i], kept[i] = optimizer_step(w[i], scale * gradients[i], kept[i], rate, correction)
+
+
+def move_two(w, gradients, memory, place, rate, correction, scale):
+    """As move_one, where two numbers of each weight are kept."""
+    first, second = memory[0, place : place + len(w)], memory[1, place : place + len(w)]
+    for i in range(len(w)):
+        w[i], first[i], second[i] = optimizer_step(w[i], scale * gradients[i], first[i], second[i], rate, correction)
+
+
+move = _own
+MOVES = {1: move_one, 2: move_two}  # by the optimizer's number of numbers kept
 
 
 # Views of the flat arrays. ----------------------------------------------------------------------------------
@@ -236,6 +265,48 @@ def backward(layers, l, parameters, a, delta, examples, step, thread, threads):
             times_slope(delta_below, a_below, k, k + n)
 
 
+def learn_by_sgd(layers, l, parameters, memory, a, delta, examples, rates, thread, threads):
+    """backward with plain SGD. rates: (learning rate / examples, ...) float32."""
+    backward(layers, l, parameters, a, delta, examples, rates[0], thread, threads)
+
+
+def learn_by_moving(layers, l, parameters, memory, a, delta, examples, rates, thread, threads):
+    """backward with an optimizer that keeps something of each weight. rates: (rate, correction, 1 / examples)."""
+    layer = layers[l]
+    W_, width = weights_of(layer, parameters), layer[STRIDE_IN]
+    a_below, delta_below = below_of(layer, a, examples), below_of(layer, delta, examples)
+    delta_above = above_of(layer, delta, examples)
+    start, stop = share(width, LANES, thread, threads)
+    block = max(1, L1_BYTES // (2 * 4 * LANES * examples)) * LANES
+    gradients = np.empty((UPDATE_ROWS, min(block, width)), np.float32)
+    for k in range(start, stop, block):
+        n = min(block, stop - k)
+        if l > 0:
+            delta_below[:, k : k + n] = ZERO
+        j = 0
+        while j < len(W_):
+            rows = UPDATE_ROWS if j + UPDATE_ROWS <= len(W_) else 1
+            if l == 0 and rows > 1:
+                gradient_first(W_, j, k, n, a_below, delta_above, a_below, gradients)
+            elif l == 0:
+                gradient_first_row(W_, j, k, n, a_below, delta_above, a_below, gradients)
+            elif rows > 1:
+                gradient(W_, j, k, n, a_below, delta_above, delta_below, gradients)
+            else:
+                gradient_row(W_, j, k, n, a_below, delta_above, delta_below, gradients)
+            for r in range(rows):
+                place = layer[W] + (j + r) * width + k
+                for kept in range(len(memory)):
+                    prefetch_part(memory, kept, place + UPDATE_ROWS * width, n)
+                move(W_[j + r, k : k + n], gradients[r], memory, place, rates[0], rates[1], rates[2])
+            j += rows
+        if l > 0:
+            times_slope(delta_below, a_below, k, k + n)
+
+
+learn = _own
+
+
 def output_delta(layers, a, delta, labels):
     """Delta of the logits for a minibatch; its mean loss (float64, summed in the order of the examples)."""
     last = layers[-1]
@@ -247,14 +318,15 @@ def output_delta(layers, a, delta, labels):
 
 
 def run_updates(
-    layers, parameters, a, delta, levels, pixels, labels, batch_size, step, losses, barrier, thread, threads
+    layers, parameters, memory, a, delta, levels, pixels, labels, batch_size, rates, losses, barrier, thread, threads
 ):  # fmt: skip
     """Run len(losses) updates on consecutive minibatches, as thread number `thread` of `threads`.
 
-    layers: (n_layers, 7) int64. parameters, a, delta: flat float32. levels: (256,) float32, the network's inputs
-    by byte. pixels: (updates * batch_size, n_inputs) uint8. labels: (updates * batch_size,) uint8. step: learning
-    rate / batch_size. losses: (updates,) float64, gets each minibatch's mean loss before its update. Stops
-    before an update whose loss is not finite. Returns the number of updates done.
+    layers: (n_layers, 7) int64. parameters, a, delta: flat float32. memory: (kept, n_parameters) float32, the
+    optimizer's. levels: (256,) float32, the network's inputs by byte. pixels: (updates * batch_size, n_inputs) uint8.
+    labels: (updates * batch_size,) uint8. rates: (updates, 3) float32, what `learn` takes. losses: (updates,) float64,
+    gets each minibatch's mean loss before its update. Stops before an update whose loss is not finite. Returns the
+    number of updates done.
     """
     n_layers, inputs = len(layers), below_of(layers[0], a, batch_size)
     for u in range(len(losses)):
@@ -271,7 +343,7 @@ def run_updates(
         if not np.isfinite(losses[u]):
             return u
         for l in range(n_layers - 1, -1, -1):
-            backward(layers, l, parameters, a, delta, batch_size, step, thread, threads)
+            learn(layers, l, parameters, memory, a, delta, batch_size, rates[u], thread, threads)
             wait_for_all(barrier, threads)
     return len(losses)
 
@@ -316,16 +388,14 @@ def probe_examples(layers, parameters, a, delta, levels, pixels, labels):
 
 
 class Compiled(NamedTuple):
-    """The three kernels, with one activation and one loss in them."""
+    """The kernels that change nothing, with one activation and one loss in them."""
 
-    run_updates: Callable
     evaluate_examples: Callable
     probe_examples: Callable
 
 
-@cache
-def kernels_of(activation: str, loss: str) -> Compiled:
-    """Compiled on their first call, or loaded from the cache. activation, loss: keys of the registries."""
+def _steps(activation: str, loss: str) -> dict[str, Callable]:
+    """What the kernels of such networks call, by name."""
     f, cost = ACTIVATIONS[activation], LOSSES[loss]
     own = {"value": f.value, "slope": f.slope}
     own |= {"loss_normalizer": cost.normalizer, "loss_value": cost.value, "loss_delta": cost.delta}
@@ -333,10 +403,28 @@ def kernels_of(activation: str, loss: str) -> Compiled:
     name = symbol(f"{activation} {loss}")
     for step in (activate, times_slope, loss_and_delta, forward, backward, output_delta):
         own[step.__name__] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
-    return Compiled(*(jit(bound(one, f"{one.__name__}_{name}", own)) for one in KERNELS))
+    return own
 
 
-KERNELS = (run_updates, evaluate_examples, probe_examples)
+@cache
+def kernels_of(activation: str, loss: str) -> Compiled:
+    """Compiled on their first call, or loaded from the cache. activation, loss: keys of the registries."""
+    own, name = _steps(activation, loss), symbol(f"{activation} {loss}")
+    return Compiled(*(jit(bound(one, f"{one.__name__}_{name}", own)) for one in (evaluate_examples, probe_examples)))
+
+
+@cache
+def updates_of(activation: str, loss: str, optimizer: str) -> Callable:
+    """run_updates with these in it, compiled on its first call, or loaded from the cache."""
+    own, chosen = _steps(activation, loss), OPTIMIZERS[optimizer]
+    name = symbol(f"{activation} {loss} {optimizer}")
+    steps: tuple[tuple[str, Callable], ...] = (("learn", learn_by_sgd),)
+    if chosen.step:
+        own["optimizer_step"] = numba.njit(error_model="numpy")(chosen.step)
+        steps = (("move", MOVES[len(chosen.keeps)]), ("learn", learn_by_moving))
+    for key, step in steps:
+        own[key] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
+    return jit(bound(run_updates, f"run_updates_{name}", own))
 
 
 # What the rest of the package sees. -----------------------------------------------------------------------------
@@ -379,6 +467,21 @@ class Layout:
             rows.reshape(self.examples, layer[STRIDE_IN])[:, layer[FAN_IN]] = 1
         return a
 
+    def read(self, parameters: np.ndarray) -> list[Layer]:
+        """A copy of flat parameters, layer by layer."""
+        layers = []
+        for l, (fan_in, *_) in enumerate(self.layers):
+            weights = self.weights(parameters, l)
+            layers.append(Layer(weights[:, :fan_in].copy(), weights[:, fan_in].copy()))
+        return layers
+
+    def write(self, layers: list[Layer], parameters: np.ndarray) -> None:
+        """Set flat parameters; their padding to 0, where a diverged update may have left NaN."""
+        parameters[:] = 0
+        for l, (fan_in, *_) in enumerate(self.layers):
+            weights = self.weights(parameters, l)
+            weights[:, :fan_in], weights[:, fan_in] = layers[l]
+
     def weights(self, parameters: np.ndarray, l: int) -> np.ndarray:
         """Layer l's (fan_out, stride) part of the flat parameters, biases in column fan_in, as a view."""
         layer = self.layers[l]
@@ -405,52 +508,70 @@ class CpuKernels:
         learning_rate: float,
         threads: int = 1,
         levels: np.ndarray = UNIT,
+        optimizer: str = "sgd",
     ):
-        """sizes: from input to output. activation, loss: keys of the registries. threads: at least 1.
+        """sizes: from input to output. activation, loss, optimizer: keys of the registries. threads: at least 1.
 
         levels: (256,) float32, what the network sees of each byte (``datasets/inputs.py``).
         """
         self.batch_size, self.threads, self.levels = batch_size, threads, levels
+        self.learning_rate, self.updates_made = learning_rate, 0
+        self._optimizer = OPTIMIZERS[optimizer]
         self._layout = Layout(sizes, batch_size)
         self._parameters = _aligned(self._layout.n_parameters)
         self._a, self._delta = self._layout.workspace(), _aligned(self._layout.n_activations)
         self._evaluation = Layout(sizes, EVALUATION_CHUNK)
         self._evaluation_a = [self._evaluation.workspace() for _ in range(threads)]
         self._evaluation_delta = [_aligned(_padded(sizes[-1])) for _ in range(threads)]
-        self._kernels = kernels_of(activation, loss)
-        self._step = np.float32(learning_rate / batch_size)
+        kept = len(self._optimizer.keeps)
+        self._memory = _aligned(kept * self._layout.n_parameters).reshape(kept, self._layout.n_parameters)
+        self._kernels, self._run_updates = kernels_of(activation, loss), updates_of(activation, loss, optimizer)
         self._pool = ThreadPoolExecutor(threads)
 
     @property
     def parameters(self) -> list[Layer]:
         """A copy of the parameters."""
-        layers = []
-        for l, (fan_in, *_) in enumerate(self._layout.layers):
-            weights = self._layout.weights(self._parameters, l)
-            layers.append(Layer(weights[:, :fan_in].copy(), weights[:, fan_in].copy()))
-        return layers
+        return self._layout.read(self._parameters)
 
     @parameters.setter
     def parameters(self, layers: list[Layer]) -> None:
-        for l, (fan_in, *_) in enumerate(self._layout.layers):
-            weights = self._layout.weights(self._parameters, l)
-            weights[:] = 0  # the padding too: a diverged update may have left NaN there
-            weights[:, :fan_in], weights[:, fan_in] = layers[l]
+        self._layout.write(layers, self._parameters)
+
+    @property
+    def memory(self) -> dict[str, list[Layer]]:
+        """A copy of what the optimizer keeps of each parameter."""
+        return {name: self._layout.read(kept) for name, kept in zip(self._optimizer.keeps, self._memory, strict=True)}
+
+    @memory.setter
+    def memory(self, memory: dict[str, list[Layer]]) -> None:
+        for name, kept in zip(self._optimizer.keeps, self._memory, strict=True):
+            self._layout.write(memory[name], kept)
+
+    def _rates(self, updates: int) -> np.ndarray:
+        """What each of the next updates needs beside its gradient, (updates, 3) float32."""
+        n, rates = self.batch_size, np.empty((updates, 3), np.float32)
+        if self._optimizer.step is None:
+            rates[:] = self.learning_rate / n, 1, 1
+            return rates
+        for u in range(updates):
+            rates[u] = *self._optimizer.rates(self.learning_rate, self.updates_made + u + 1), 1 / n
+        return rates
 
     def train(self, examples: Examples) -> np.ndarray:
-        """SGD updates on consecutive minibatches: theta -= learning_rate * mean gradient.
+        """Updates on consecutive minibatches; with plain SGD theta -= learning_rate * mean gradient.
 
         examples: a multiple of batch_size of them. Returns the (updates,) float64 mean losses of the minibatches,
         each before its update; where one is not finite it is the last, and its update was not made.
         """
         losses = np.empty(len(examples) // self.batch_size)
-        barrier = np.zeros(2 * LANES, np.int64)
+        barrier, rates = np.zeros(2 * LANES, np.int64), self._rates(len(losses))
         done = self._on_each_thread(
-            lambda thread: self._kernels.run_updates(
-                self._layout.layers, self._parameters, self._a, self._delta, self.levels, examples.pixels,
-                examples.labels, self.batch_size, self._step, losses, barrier, thread, self.threads,
+            lambda thread: self._run_updates(
+                self._layout.layers, self._parameters, self._memory, self._a, self._delta, self.levels,
+                examples.pixels, examples.labels, self.batch_size, rates, losses, barrier, thread, self.threads,
             )
         )[0]  # fmt: skip
+        self.updates_made += done
         return losses[: done + 1]
 
     def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
@@ -487,10 +608,10 @@ class CpuKernels:
         return list(self._pool.map(work, range(self.threads)))
 
 
-def prepare(activation: str, loss: str) -> None:
+def prepare(activation: str, loss: str, optimizer: str = "sgd") -> None:
     """Compile the kernels of such networks, or load them from the cache, before any thread waits for another."""
-    with compiling(kernels_of(activation, loss).run_updates):
-        network = CpuKernels((2, 2, 2), activation, loss, 1, 0.1)
+    with compiling(updates_of(activation, loss, optimizer)):
+        network = CpuKernels((2, 2, 2), activation, loss, 1, 0.1, optimizer=optimizer)
         examples = Examples(np.zeros((1, 2), np.uint8), np.zeros(1, np.uint8))
         network.train(examples)
         network.evaluate(examples)

@@ -232,7 +232,9 @@ class CudaKernels:
         blocks: of grids that are launched step by step; else one launch makes many updates, where the device can.
         """
         with device_errors():
-            self.batch_size, self.threads, self._step = batch_size, threads, np.float32(learning_rate / batch_size)
+            self.batch_size, self.threads, self.learning_rate = batch_size, threads, learning_rate
+            self.memory: dict[str, list[Layer]] = {}  # of plain SGD
+            self.updates_made = 0
             self._queue, self._staging = Queue(), Queue()
             kernels = compiled(activation, loss, tile_of(batch_size))
             resident = 0 if blocks else resident_blocks(kernels.run_updates)
@@ -312,14 +314,15 @@ class CudaKernels:
         if not updates:
             return np.empty(0)
         staged = examples if isinstance(examples, Staged) else self.stage(examples)
+        step = np.float32(self.learning_rate / self.batch_size)
         with device_errors():
             losses = self._queue.put(np.full(updates, np.nan))
             if self._in_one_launch:
-                self._training.run_updates(staged, losses, self.batch_size, self._step)
+                self._training.run_updates(staged, losses, self.batch_size, step)
             else:
                 for u in range(updates):
                     self._training.forward(staged, losses, u, self.batch_size)
-                    self._training.backward(staged, losses, u, self.batch_size, self._step)
+                    self._training.backward(staged, losses, u, self.batch_size, step)
             made = self._queue.get(losses)
         diverged = np.flatnonzero(~np.isfinite(made))
         return made[: diverged[0] + 1] if len(diverged) else made

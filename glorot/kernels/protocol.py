@@ -27,11 +27,15 @@ class Staging(Protocol):
 class Kernels(Protocol):
     """One network on one device (``cpu.py``, ``cuda.py``).
 
-    levels: (256,) float32, what the network sees of each byte. threads: of the host. staging: None where train takes
-    examples as they are.
+    memory: what the optimizer keeps of each parameter, by its names. learning_rate: of the updates to come.
+    updates_made: since the memory was empty; some optimizers need it. levels: (256,) float32, what the network sees of
+    each byte. threads: of the host. staging: None where train takes examples as they are.
     """
 
     parameters: list[Layer]
+    memory: dict[str, list[Layer]]
+    learning_rate: float
+    updates_made: int
     levels: np.ndarray
     threads: int
 
@@ -39,7 +43,7 @@ class Kernels(Protocol):
     def staging(self) -> Staging | None: ...
 
     def train(self, examples: Any) -> np.ndarray:
-        """SGD updates on consecutive minibatches: theta -= learning_rate * mean gradient.
+        """Updates on consecutive minibatches; with plain SGD theta -= learning_rate * mean gradient.
 
         examples: Examples, or what staging made of them. Returns the (updates,) float64 mean losses of the
         minibatches, each before its update; where one is not finite it is the last, and its update was not made.

@@ -58,6 +58,15 @@ def _mantissa(typingctx, x):
     return types.float32(types.float32), codegen
 
 
+@intrinsic
+def _sqrt(typingctx, x):
+    def codegen(context, builder, signature, args):
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(FLOAT, [FLOAT]), "llvm.sqrt.f32")
+        return builder.call(function, args)
+
+    return types.float32(types.float32), codegen
+
+
 @overload(elementary.fma)
 def _overload_fma(a, b, c):
     return lambda a, b, c: _fma(a, b, c)
@@ -76,6 +85,11 @@ def _overload_exponent(x):
 @overload(elementary.mantissa)
 def _overload_mantissa(x):
     return lambda x: _mantissa(x)
+
+
+@overload(elementary.sqrt)
+def _overload_sqrt(x):
+    return lambda x: _sqrt(x)
 
 
 for function in (elementary.exp, elementary.log, elementary.log1p, elementary.tanh, activations.sigmoid):
@@ -229,7 +243,7 @@ def dot_tile(rows, examples, ahead=0):
     return dot
 
 
-def update_tile(rows, with_delta, lanes=LANES, ahead=0):
+def update_tile(rows, with_delta, lanes=LANES, ahead=0, apart=False):
     """Intrinsic update(W, j, k, n, a, delta, below, step): one pass over the tile W[j : j+rows, k : k+n],
     n a multiple of 16, that for every column c of the tile and every example e
 
@@ -240,6 +254,8 @@ def update_tile(rows, with_delta, lanes=LANES, ahead=0):
     column for itself, so that some `lanes` of them (a divisor of 16) may be done together without a change of bits.
     Meanwhile the rows j+ahead ... of the tile's columns are prefetched, if ahead is not 0.
     W: (fan_out, m), a and below: (examples, m), delta: (examples, >= fan_out).
+
+    apart: step is no number but a place, (rows, >= n) float32, that gets sum_e delta[e, j+r] * a[e, c]; W stays.
     """
 
     @intrinsic
@@ -249,7 +265,10 @@ def update_tile(rows, with_delta, lanes=LANES, ahead=0):
             w_rows = row_pointers(context, builder, W, W_, j_, rows, column=k_)
             examples = builder.extract_value(context.make_array(a)(context, builder, a_).shape, 0)
             vector = ir.VectorType(FLOAT, lanes)
-            minus_step = splat(builder, builder.fneg(step_), vector)
+            if apart:
+                gradient_rows = row_pointers(context, builder, step, step_, j_.type(0), rows)
+            else:
+                minus_step = splat(builder, builder.fneg(step_), vector)
             with cgutils.for_range_slice(builder, n_.type(0), n_, n_.type(lanes), inc=True) as (c, _):
                 weights = [load(builder, row, c, vector) for row in w_rows]
                 for row in w_rows if ahead else []:
@@ -271,14 +290,31 @@ def update_tile(rows, with_delta, lanes=LANES, ahead=0):
                     if with_delta:
                         store(builder, total, place, n_.type(0))
                 for row in range(rows):
-                    new = fused(builder, minus_step, builder.load(gradients[row]), weights[row])
-                    store(builder, new, w_rows[row], c)
+                    total = builder.load(gradients[row])
+                    if apart:
+                        store(builder, total, gradient_rows[row], c)
+                    else:
+                        store(builder, fused(builder, minus_step, total, weights[row]), w_rows[row], c)
             return context.get_dummy_value()
 
         i = types.intp
-        return types.void(W, i, i, i, a, delta, below, types.float32), codegen
+        return types.void(W, i, i, i, a, delta, below, step if apart else types.float32), codegen
 
     return update
+
+
+@intrinsic
+def prefetch_part(typingctx, array, i, start, n):
+    """Begin to fetch array[i, start : start+n] into L2. array: C-contiguous. What lies behind its end does no harm."""
+
+    def codegen(context, builder, signature, args):
+        first = pointer_to(context, builder, array, *args[:3])
+        n_ = args[3]
+        with cgutils.for_range_slice(builder, n_.type(0), n_, n_.type(LANES), inc=True) as (k, _):
+            prefetch(builder, first, k)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, types.intp), codegen
 
 
 # A barrier between the threads of one run. ----------------------------------------------------------------

@@ -7,7 +7,7 @@ more value in an axis, leaves the ids of the runs that were there, and so their 
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from glorot.errors import SweepError, nearest
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
+from glorot.models.optimizers import OPTIMIZERS
+from glorot.registry import Registry
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.about import Role, label_of
 from glorot.sweeps.config import Choice, Sweep, load, versions_of
@@ -114,12 +116,15 @@ def _as_stored(sweep: Sweep) -> Sweep:
     return replace(sweep, versions={}, base=sweep.base | {"inputs": "unit"} if others and not given else sweep.base)
 
 
-def method_label(settings: Settings, with_loss: bool = False) -> str:
-    """The paper's name of a method: "Tanh", "Tanh N"; with_loss: "Tanh N, quadratic"."""
+NAMED_IN_METHODS: dict[str, Registry] = {"loss": LOSSES, "optimizer": OPTIMIZERS}  # where a sweep compares them
+
+
+def method_label(settings: Settings, also: Collection[str] = ()) -> str:
+    """The paper's name of a method: "Tanh", "Tanh N"; also "loss": "Tanh N, quadratic". also: of NAMED_IN_METHODS."""
     label = ACTIVATIONS[settings.activation].label
     suffix = INITIALIZERS[settings.initializer].suffix
-    loss = LOSSES[settings.loss].suffix if with_loss else ""
-    return label + (f" {suffix}" if suffix else "") + (f", {loss}" if loss else "")
+    others = [choices[getattr(settings, name)].suffix for name, choices in NAMED_IN_METHODS.items() if name in also]
+    return ", ".join([f"{label} {suffix}".strip(), *filter(None, others)])
 
 
 def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[Run]:
@@ -131,13 +136,13 @@ def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[
     """
     cells = list(itertools.product(*sweep.grid.values()))
     settings = [Settings(**combined(sweep.base, *(choice.fields for choice in cell))) for cell in cells]
-    with_loss = len({one.loss for one in settings}) > 1
+    also = [name for name in NAMED_IN_METHODS if len({getattr(one, name) for one in settings}) > 1]
     versions = versions_of(sweep)
     runs: dict[str, Run] = {}
     for cell, one in zip(cells, settings, strict=True):
         labels = {axis: choice.label for axis, choice in zip(sweep.grid, cell, strict=True)}
         version = versions.get(one.dataset, 1) if isinstance(one.dataset, str) else info(one.dataset).version
-        method = labels.get("method") or method_label(one, with_loss)
+        method = labels.get("method") or method_label(one, also)
         run = Run(run_id(one, device, version), labels, method, one, device, version)
         if run.run_id in runs:
             first, second = (", ".join(f"{axis}={label}" for axis, label in r.labels.items())

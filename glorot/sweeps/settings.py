@@ -17,6 +17,7 @@ from glorot.errors import nearest
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
+from glorot.models.optimizers import OPTIMIZERS
 from glorot.printable import is_printable
 from glorot.registry import Registry
 from glorot.sweeps.about import About, Paper, Role, count, sizes_text
@@ -282,6 +283,17 @@ class Settings(BaseModel):
             example=("0.03", "[0.1, 0.03, 0.01]"),
         ),
     ]
+    optimizer: Annotated[
+        str,
+        _chosen(OPTIMIZERS),
+        About(
+            "Optimizer",
+            "how a weight moves along its gradient; names: `glorot list`",
+            paper="sgd",
+            older="sgd",
+            choices=OPTIMIZERS,
+        ),
+    ] = "sgd"
     seed: Annotated[
         int, _whole(0, 2**63 - 1), About("Seed", "of the weights and of the order of the examples", int)
     ] = 0

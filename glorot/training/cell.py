@@ -68,7 +68,7 @@ def run_cell(
     assert settings.inputs
     started = now()
     dataset = _dataset(settings.dataset, settings.train_examples, data_folder)
-    kernels.prepare(device, settings.activation, settings.loss)
+    kernels.prepare(device, settings.activation, settings.loss, settings.optimizer)
     sizes = layer_sizes(dataset.n_inputs, settings.hidden, dataset.n_classes)
     network = kernels.create(
         device,
@@ -79,6 +79,7 @@ def run_cell(
         settings.learning_rate,
         threads,
         INPUTS[settings.inputs].levels(dataset),
+        settings.optimizer,
     )
     checkpoints = Checkpoints(checkpoint_folder, settings, device)
     state = None if afresh else checkpoints.load(sizes)

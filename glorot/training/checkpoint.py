@@ -22,6 +22,7 @@ import numpy as np
 from glorot.compiled import sources
 from glorot.datasets import DATASETS
 from glorot.models.network import Layer
+from glorot.models.optimizers import OPTIMIZERS
 from glorot.sweeps.runs import run_id
 from glorot.sweeps.settings import Settings
 from glorot.training.loop import HistoryRow, State
@@ -115,7 +116,7 @@ class Checkpoints:
                     return None
                 if str(arrays["run"]) != self._trajectory:
                     raise ValueError("it is of another run")
-                return _state(arrays, sizes)
+                return _state(arrays, sizes, OPTIMIZERS[self.settings.optimizer].keeps)
         except Exception as error:  # damage can raise anything: a size that no memory has, a header that is no Python
             reason = " ".join(str(error).split()) or type(error).__name__
             self.problems.append(f"the saved state {path} is passed over: {reason}")
@@ -132,25 +133,37 @@ def _arrays(state: State) -> dict[str, np.ndarray]:
     arrays["seconds"] = np.array(state.seconds)
     arrays["probes"] = np.array(json.dumps([asdict(row) for row in state.probes]))
     arrays["history"] = np.array([astuple(row) for row in state.history], np.float64).reshape(len(state.history), 7)
-    for l, layer in enumerate(state.parameters):
-        arrays |= {f"W{l}": layer.W, f"b{l}": layer.b}
+    for prefix, layers in {"": state.parameters, **{f"{name} ": kept for name, kept in state.memory.items()}}.items():
+        for l, layer in enumerate(layers):
+            arrays |= {f"{prefix}W{l}": layer.W, f"{prefix}b{l}": layer.b}
     return arrays
 
 
-def _state(arrays: "np.lib.npyio.NpzFile", sizes: tuple[int, ...]) -> State:
-    """What `_arrays` made. Raises all kinds of errors where it did not make these, or of other layers."""
+def _state(arrays: "np.lib.npyio.NpzFile", sizes: tuple[int, ...], keeps: tuple[str, ...]) -> State:
+    """What `_arrays` made. Raises all kinds of errors where it did not make these, or of other layers.
+
+    keeps: what the optimizer keeps of each parameter, by name.
+    """
     shapes = [((fan_out, fan_in), (fan_out,)) for fan_in, fan_out in pairwise(sizes)]
-    layers = [Layer(arrays[f"W{l}"], arrays[f"b{l}"]) for l in range(len(shapes))]
+    layers, *memory = (
+        [Layer(arrays[f"{prefix}W{l}"], arrays[f"{prefix}b{l}"]) for l in range(len(shapes))]
+        for prefix in ("", *(f"{name} " for name in keeps))
+    )
     rows = [HistoryRow(int(row[0]), int(row[1]), *map(float, row[2:])) for row in arrays["history"]]
     probes = [_probe_row(fields) for fields in json.loads(str(arrays["probes"]))]
     update, losses = int(arrays["update"]), arrays["losses"]
-    if [(layer.W.shape, layer.b.shape) for layer in layers] != shapes or f"W{len(shapes)}" in arrays:
+    if len([name for name in arrays if name.endswith("W0")]) != 1 + len(keeps):
+        raise ValueError("it is of another optimizer")
+    every = [layers, *memory]
+    if any([(layer.W.shape, layer.b.shape) for layer in one] != shapes for one in every) or f"W{len(shapes)}" in arrays:
         raise ValueError("its layers are of other sizes")
-    if {array.dtype for layer in layers for array in layer} != {np.dtype(np.float32)} or losses.dtype != np.float64:
+    dtypes = {array.dtype for one in every for layer in one for array in layer}
+    if dtypes != {np.dtype(np.float32)} or losses.dtype != np.float64:
         raise ValueError("its numbers are of another type")
     if losses.shape != (update - (rows[-1].update if rows else 0),):  # one of each update since the last evaluation
         raise ValueError("its losses and its number of updates do not belong together")
-    return State(update, layers, rows, losses, probes, float(arrays["seconds"]))
+    kept = dict(zip(keeps, memory, strict=True))
+    return State(update, layers, rows, losses, probes, float(arrays["seconds"]), kept)
 
 
 def _probe_row(fields: dict[str, Any]) -> "ProbeRow":

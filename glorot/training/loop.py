@@ -1,4 +1,4 @@
-"""The SGD loop of one run: segments of updates, with evaluations and probes between them."""
+"""The training loop of one run: segments of updates, with evaluations and probes between them."""
 
 import math
 import time
@@ -40,7 +40,8 @@ class State:
     """Where a run is: all that the rest of it depends on.
 
     history: its rows at multiples of evaluate_every. losses: of the minibatches since the last of these rows, float64.
-    probes: what was seen inside the network so far. seconds: spent on it; of these alone nothing depends.
+    memory: what the optimizer keeps of each parameter. probes: what was seen inside the network so far. seconds: spent
+    on it; of these alone nothing depends.
     """
 
     update: int
@@ -49,6 +50,7 @@ class State:
     losses: np.ndarray
     probes: list["ProbeRow"] = field(default_factory=list)
     seconds: float = 0.0
+    memory: dict[str, list[Layer]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Training:
         self._correct: np.ndarray | None = None
         self._began = time.perf_counter() - (state.seconds if state else 0.0)
         if state:
-            kernels.parameters = state.parameters
+            kernels.parameters, kernels.memory, kernels.updates_made = state.parameters, state.memory, state.update
             self.update, self.history, self._losses = state.update, list(state.history), [state.losses]
             self.probes = list(state.probes)
 
@@ -105,7 +107,10 @@ class Training:
     def state(self) -> State:
         """Everything needed to go on from here."""
         losses = np.concatenate(self._losses) if self._losses else np.empty(0)
-        return State(self.update, self.kernels.parameters, list(self.history), losses, list(self.probes), self.seconds)
+        return State(
+            self.update, self.kernels.parameters, list(self.history), losses, list(self.probes), self.seconds,
+            self.kernels.memory,
+        )  # fmt: skip
 
     def run(self, on_progress: Callable[["Training"], None] = lambda training: None) -> Trained:
         """Train to the end. on_progress is called after each segment; what it raises ends the run."""
