@@ -223,7 +223,8 @@ def test_what_a_run_says(ran):
 def test_files_and_their_columns(ran):
     folder = ran[0] / "results" / "tiny"
     runs = rows(folder / "runs.csv")
-    histories = [name for run in runs for name in (f"history/{run['run_id']}.csv", f"correct/{run['run_id']}.npy")]
+    each = ("history/{}.csv", "correct/{}.npy", "predictions/{}.npy")
+    histories = [name.format(run["run_id"]) for run in runs for name in each]
     assert sorted(snapshot(folder)) == sorted(
         ["sweep.yaml", "runs.csv", "provenance.csv", "table.md", "table.csv", *histories]
     )

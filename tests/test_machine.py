@@ -67,7 +67,7 @@ def test_what_is_said_on_stderr_decides_nothing(tiny, shell, script):
     assert ended.returncode == 0, ended.stderr
     assert statuses(tiny / "results" / "tiny") == ["done"] * 3
     assert {path.name for path in (tiny / "results" / "tiny").iterdir()} == {
-        "correct", "history", "provenance.csv", "runs.csv", "sweep.yaml", "table.csv", "table.md",
+        "correct", "history", "predictions", "provenance.csv", "runs.csv", "sweep.yaml", "table.csv", "table.md",
     }  # fmt: skip
     assert "test error" not in (tiny / "results" / "tiny" / "runs.csv").read_text()  # where fd 2 was closed
 

@@ -174,10 +174,12 @@ def test_evaluate_means_and_percent():
             return np.float32([0.1, 0.2, 0.4, 1e8]), np.uint8([0, 1, 1, 2])
 
     examples = Examples(np.zeros((4, 1), np.uint8), np.uint8([0, 1, 2, 0]))
-    loss, error, correct = evaluate(Kernels(), examples)
+    loss, error, correct, predictions = evaluate(Kernels(), examples)
     assert loss == math.fsum(np.float32([0.1, 0.2, 0.4, 1e8])) / 4
     assert error == 50.0
     assert correct.tolist() == [True, True, False, False]
+    assert predictions[["label", "prediction"]].tolist() == [(0, 0), (1, 1), (2, 1), (0, 2)]
+    assert predictions["loss"].tolist() == [np.float16(0.1), np.float16(0.2), np.float16(0.4), 65504]
 
 
 # With the real kernels. --------------------------------------------------------------------------------------------
@@ -395,6 +397,8 @@ def test_probes_are_the_same_after_interruptions_and_change_nothing(dataset, tmp
     assert sorted({row.update for row in once.probes}) == sorted({3, *range(0, 102, every), 101})
     assert repr(once.history) == repr(run(dataset)[0].history)
     assert (once.correct == interrupted.correct).all()
+    assert (once.predictions == interrupted.predictions).all()
+    assert (once.correct == (once.predictions["label"] == once.predictions["prediction"])).all()
     assert once.history[-1].test_error == pytest.approx(100 * (1 - once.correct.mean()))
 
 

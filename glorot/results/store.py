@@ -7,6 +7,7 @@ A sweep's folder DIR/NAME/ holds
     provenance.csv        one row a run: when, where, how long, with what
     history/RUN_ID.csv    one row an evaluation
     correct/RUN_ID.npy    whether each test example was classified correctly at the end: 0 or 1, uint8
+    predictions/RUN_ID.npy  of the same examples: class, class predicted and loss, loop.PREDICTION
     probes/RUN_ID.csv     one row a moment, quantity and layer, of runs that were probed
     table.md, table.csv   made from the above by report.py
 
@@ -105,21 +106,15 @@ class Store:
 
         Raises ResultsError where the file is not what `write_run` writes.
         """
-        import numpy as np
+        found = _read_npy(self.correct_path(run_id), "a list of 0 and 1 of type uint8", np_type="|u1", most=1)
+        return None if found is None else found.astype(bool)
 
-        path = self.correct_path(run_id)
-        try:
-            found = np.lib.format.read_array(io.BytesIO(read_file(path)), allow_pickle=False)
-            if found.ndim != 1 or found.dtype != np.uint8 or found.max(initial=0) > 1:
-                raise ValueError(f"expected a list of 0 and 1 of type uint8, found {found.dtype} {found.shape}")
-        except FileNotFoundError:
-            return None
-        except Exception as error:  # damage can raise anything: its header is parsed as Python
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ResultsError(
-                f"cannot read {path}: {reason}; remove it and run the sweep again with --rerun"
-            ) from error
-        return found.astype(bool)
+    def read_predictions(self, run_id: str) -> "np.ndarray | None":
+        """Class, class predicted and loss of each test example at a run's end, (n,) of type loop.PREDICTION; None of
+        results that are older, and of runs that diverged. Raises ResultsError as `read_correct` does."""
+        from glorot.training.loop import PREDICTION
+
+        return _read_npy(self._path("predictions", run_id, "npy"), "a list of predictions", PREDICTION)
 
     def write_sweep(self, text: str, runs: Iterable[Mapping[str, Any]] = ()) -> None:
         """Begin a sweep: check that what is stored can be read, write sweep.yaml, bring the rows in order.
@@ -149,11 +144,13 @@ class Store:
         history: Iterable[Mapping[str, Any]],
         probes: Iterable[Mapping[str, Any]] = (),
         correct: "np.ndarray | None" = None,
+        predictions: "np.ndarray | None" = None,
     ) -> None:
         """Add one run, or replace it.
 
         record: `settings_of(run)` and the columns OUTCOME_COLUMNS; provenance, history, probes: the columns of their
         files, run_id taken from the record. correct: (n,) bool, whether each test example was classified correctly.
+        predictions: (n,) of type loop.PREDICTION.
         What is None, NaN or not there is stored as an empty cell. Raises ResultsError, with the row as it was, where
         a file cannot be written.
         """
@@ -169,7 +166,8 @@ class Store:
         _write_or_remove(
             self._path("probes", run_id, "csv"), csv_text(seen, list(PROBE_COLUMNS)).encode() if seen else None
         )
-        _write_or_remove(self.correct_path(run_id), None if correct is None else _npy(correct))
+        _write_or_remove(self.correct_path(run_id), None if correct is None else _npy(correct.astype("u1")))
+        _write_or_remove(self._path("predictions", run_id, "npy"), None if predictions is None else _npy(predictions))
         self._replace_row("provenance.csv", PROVENANCE_COLUMNS, origin)
         self._replace_row("runs.csv", RUN_COLUMNS, run)
 
@@ -290,12 +288,28 @@ def _write_or_remove(path: Path, data: bytes | None) -> None:
             path.unlink()
 
 
-def _npy(correct: "np.ndarray") -> bytes:
+def _npy(array: "np.ndarray") -> bytes:
     import numpy as np
 
     buffer = io.BytesIO()
-    np.save(buffer, np.asarray(correct, np.uint8), allow_pickle=False)
+    np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
+
+
+def _read_npy(path: Path, expected: str, np_type: Any, most: int | None = None) -> "np.ndarray | None":
+    """A list that `_npy` wrote, of this type; None if there is no such file. most: its largest value."""
+    import numpy as np
+
+    try:
+        found: np.ndarray = np.lib.format.read_array(io.BytesIO(read_file(path)), allow_pickle=False)
+        if found.ndim != 1 or found.dtype != np_type or (most is not None and found.max(initial=0) > most):
+            raise ValueError(f"expected {expected}, found {found.dtype} {found.shape}")
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # damage can raise anything: its header is parsed as Python
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ResultsError(f"cannot read {path}: {reason}; remove it and run the sweep again with --rerun") from error
+    return found
 
 
 def _counts(row: Mapping[str, Any]) -> str:

@@ -65,6 +65,11 @@ class StoredRun:
         """Whether each test example was classified correctly at the end, (n,) bool, if that is stored."""
         return Store(self.folder).read_correct(self.run_id)
 
+    @cached_property
+    def predictions(self) -> "np.ndarray | None":
+        """Class, class predicted and loss of each test example at the end, if that is stored."""
+        return Store(self.folder).read_predictions(self.run_id)
+
 
 def gather(folders: Iterable[Path]) -> list[StoredRun]:
     """The finished runs (done or diverged) of all folders, each run_id once. Raises ResultsError."""

@@ -29,6 +29,7 @@ class Outcome:
     """What a cell gives back, in the columns of runs.csv, history/RUN_ID.csv, provenance.csv and probes/RUN_ID.csv.
 
     correct: whether each test example was classified correctly, (n,) bool; None unless it is done.
+    predictions: of the same examples, (n,) of type loop.PREDICTION.
     traceback: text; empty unless the cell failed by an error that is not the user's.
     problems: what went wrong but changed nothing: saved states that could not be read or written.
     """
@@ -40,6 +41,7 @@ class Outcome:
     probes: list[dict[str, Any]] = field(default_factory=list)
     correct: "np.ndarray | None" = None
     problems: list[str] = field(default_factory=list)
+    predictions: "np.ndarray | None" = None
 
     @property
     def status(self) -> str:
@@ -96,6 +98,7 @@ def run_cell(
         probes=[asdict(row) for row in trained.probes],
         correct=trained.correct,
         problems=checkpoints.problems,
+        predictions=trained.predictions,
     )
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from glorot.training.probes import ProbeRow
 
 SEGMENT_BYTES = 2**22  # of pixels; under a second of training, so that progress and Ctrl-C are prompt
+# Of a test example, in four bytes: its class, the class predicted, and its loss to 3 digits, which tells how sure a
+# network was of its mistakes.
+PREDICTION = np.dtype([("label", "u1"), ("prediction", "u1"), ("loss", "<f2")])
 STAGED_SEGMENT_BYTES = 2**24  # for a GPU, which is some ten times as fast
 
 
@@ -59,6 +62,7 @@ class Trained:
 
     status: "done", or "diverged" where a loss was not finite. updates: how many were made.
     correct: whether each test example was classified correctly at the end, (n,) bool; None of a diverged run.
+    predictions: of the same examples, (n,) of type PREDICTION.
     """
 
     status: str
@@ -66,17 +70,21 @@ class Trained:
     history: list[HistoryRow]
     probes: list["ProbeRow"] = field(default_factory=list)
     correct: np.ndarray | None = None
+    predictions: np.ndarray | None = None
 
 
-def evaluate(kernels: Kernels, examples: Examples) -> tuple[float, float, np.ndarray]:
-    """Mean loss, error in percent, and which examples were classified correctly, (n,) bool.
+def evaluate(kernels: Kernels, examples: Examples) -> tuple[float, float, np.ndarray, np.ndarray]:
+    """Mean loss, error in percent, which examples were classified correctly, (n,) bool, and what was predicted.
 
     The sum is exact (fsum), so it has no order to depend on.
     """
     losses, predictions = kernels.evaluate(examples)
     loss = math.fsum(losses) / len(examples) if np.isfinite(losses).all() else math.nan
     correct = predictions == examples.labels
-    return loss, 100 * int((~correct).sum()) / len(examples), correct
+    predicted = np.empty(len(examples), PREDICTION)
+    predicted["label"], predicted["prediction"] = examples.labels, predictions
+    predicted["loss"] = np.clip(losses, 0, np.finfo(np.float16).max)
+    return loss, 100 * int((~correct).sum()) / len(examples), correct, predicted
 
 
 class Training:
@@ -93,6 +101,7 @@ class Training:
         self.probes: list[ProbeRow] = []
         self._losses: list[np.ndarray] = []
         self._correct: np.ndarray | None = None
+        self._predictions: np.ndarray | None = None
         self._began = time.perf_counter() - (state.seconds if state else 0.0)
         if state:
             kernels.parameters, kernels.memory, kernels.updates_made = state.parameters, state.memory, state.update
@@ -146,7 +155,7 @@ class Training:
                 history = [*history, last]
         if settings.probes and not settings.probes.due(self.update):
             probes = [*probes, *self._probed()]
-        return Trained("done", self.update, history, probes, self._correct)
+        return Trained("done", self.update, history, probes, self._correct, self._predictions)
 
     def _probed(self) -> list["ProbeRow"]:
         from glorot.training.probes import measure
@@ -187,8 +196,8 @@ class Training:
     def _row(self) -> HistoryRow | None:
         losses = np.concatenate(self._losses) if self._losses else np.empty(0)
         train_loss = math.fsum(losses) / len(losses) if len(losses) else math.nan
-        valid_loss, valid_error, _ = evaluate(self.kernels, self._valid)
-        test_loss, test_error, self._correct = evaluate(self.kernels, self._test)
+        valid_loss, valid_error, _, _ = evaluate(self.kernels, self._valid)
+        test_loss, test_error, self._correct, self._predictions = evaluate(self.kernels, self._test)
         if not (math.isfinite(valid_loss) and math.isfinite(test_loss)):
             return None
         examples = self.update * self.settings.batch_size
