@@ -18,7 +18,7 @@ from glorot.cli.main import cli
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
 from glorot.sweeps.settings import ABOUT, DEFAULTS, FIELDS
-from glorot.training import inspection
+from glorot.training import inspection, inspection_text
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -115,7 +115,7 @@ def test_the_page_of_commands():
 
 def test_what_inspect_says():
     seen = inspection.inspect("shapeset", "tanh", "standard", (1000,) * 5, "cross_entropy", 300, 0, Path("."), None)
-    closing = seen.text().rstrip().rpartition("\n\n")[2]
+    closing = inspection_text.text(seen).rstrip().rpartition("\n\n")[2]
     check_written(DOCS / "looking-inside.md", "inspect", "".join(f"    {line}\n" for line in closing.splitlines()))
 
 

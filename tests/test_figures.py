@@ -19,7 +19,7 @@ from glorot.datasets.shapeset import CLASS_NAMES, Shapeset
 from glorot.errors import DataError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
-from glorot.paper import cost_surfaces, drawing, figures
+from glorot.paper import cost_surfaces, drawing, figures, lecture_pictures
 from glorot.paper.figures import FIGURES, NotDrawn
 from glorot.results.store import Store
 from glorot.results.stored import gather
@@ -374,6 +374,7 @@ def test_sigmoid_networks_of_one_width(tmp_path):
 def test_all_are_drawn(runs, tmp_path, small):
     files, notes = figures.draw_all(runs, tmp_path, NOWHERE)
     names = [f"figure-{number:02}.{form}" for number in range(1, 13) for form in ("png", "svg")]
+    names += [f"lecture-{name}.{form}" for name in ("gradients", "slopes") for form in ("png", "svg")]
     assert [file.name for file in files] == [*names, "contact-sheet.png"]
     assert [note.partition(":")[0] for note in notes] == ["figure 1"]
     for file in files:
@@ -393,7 +394,7 @@ def test_equal_data_give_equal_bytes(runs, tmp_path, small, monkeypatch):
     monkeypatch.setattr(figures, "FIGURES", some)
     monkeypatch.setattr(drawing, "DPI", 40)
     first, second = (figures.draw_all(runs, tmp_path / name, NOWHERE)[0] for name in "ab")
-    assert len(first) == 2 * len(some) + 1
+    assert len(first) == 2 * len(some) + 2 * len(figures.LECTURE) + 1
     for file, other in zip(first, second, strict=True):
         assert file.read_bytes() == other.read_bytes(), file.name
 
@@ -401,6 +402,7 @@ def test_equal_data_give_equal_bytes(runs, tmp_path, small, monkeypatch):
 def test_what_is_not_there_is_not_drawn(runs, tmp_path, monkeypatch):
     """Not even if it was before."""
     monkeypatch.setattr(figures, "FIGURES", {number: FIGURES[number] for number in (1, 10, 12)})
+    monkeypatch.setattr(figures, "LECTURE", {})
     folder = tmp_path / "drawn"
     figures.draw_all(runs, folder, NOWHERE)
     assert len(list(folder.iterdir())) == 7
@@ -513,3 +515,18 @@ def test_nothing_to_draw_at_all(tmp_path, monkeypatch):
     files, notes = figures.draw_all([], tmp_path, NOWHERE)
     assert files == list(tmp_path.iterdir()) == []
     assert [note.partition(": needs")[0] for note in notes] == ["figure 3: not drawn", "figure 10: not drawn"]
+
+
+def test_the_lectures_pictures():
+    """Cross-entropy's gradient is a - t, squared error's is near 0 where a unit is wrong and saturated; slopes peak."""
+    for panel, target in zip(lecture_pictures.cost_gradients([], NOWHERE).panels, (0, 1), strict=True):
+        cross_entropy, squared = panel.lines.values()
+        a = 1 / (1 + np.exp(-panel.z))
+        assert cross_entropy == pytest.approx(a - target, abs=1e-6)
+        assert squared == pytest.approx((a - target) * a * (1 - a), abs=1e-6)
+        wrong = 0 if target else -1
+        assert abs(cross_entropy[wrong]) > 0.99
+        assert abs(squared[wrong]) < 0.001
+    (panel,) = lecture_pictures.slopes([], NOWHERE).panels
+    assert "Sigmoid: at most 0.25" in panel.lines
+    assert all(values.max() <= 1 for values in panel.lines.values())

@@ -19,7 +19,7 @@ from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.network import initial_parameters
 from glorot.training import inspection
-from glorot.training.inspection import near_zero, singular_value_theory
+from glorot.training.theory import Regime, near_zero, singular_value_theory
 
 
 def seen(sizes, activation, initializer, n=60, loss="cross_entropy"):
@@ -43,7 +43,7 @@ def test_measured_is_the_oracles(activation):
         assert one.gradient.measured == pytest.approx(np.square(delta).mean(), rel=1e-3)
     for one, a in zip(found[:-1], inputs[1:], strict=True):
         assert one.activation.measured == pytest.approx(a.var(), rel=1e-3)
-        assert one.saturation is not None
+        assert (one.saturation is None) == (activation == "relu")
     slopes = NAIVE[activation][1](zs[1][:30])
     values = np.linalg.svd(slopes[:, :, None] * layers[1].W, compute_uv=False)
     assert found[1].jacobian.measured == pytest.approx(values.mean(), rel=1e-3)
@@ -100,7 +100,7 @@ def test_near_zero():
     assert near_zero("relu") == (0, 0, 1)
     assert {near_zero(name) for name in ("tanh", "softsign", "linear")} == {(0, 1, 1)}
     z = np.random.default_rng(0).standard_normal(10**6) * 2
-    for regime in (near_zero("relu"), inspection.Regime(0.3, 0.1, -0.7)):
+    for regime in (near_zero("relu"), Regime(0.3, 0.1, -0.7)):
         f = regime.value + np.where(z < 0, regime.below, regime.above) * z
         assert regime.moments(4.0) == pytest.approx((f.mean(), np.square(f).mean()), rel=0.01)
 
@@ -190,3 +190,38 @@ def test_a_network_that_is_too_large(glorot):
 
 def test_every_activation_has_a_regime():
     assert all(math.isfinite(number) for name in ACTIVATIONS for number in near_zero(name))
+
+
+def test_pre_activations_of_many_inputs_of_1():
+    """500 inputs of 1 with weights from N(0, 1): z has a standard deviation of sqrt(500) = 22.4."""
+    one = inspection.inspect(inspection.ones(500), "sigmoid", "standard_normal", (1000,), examples=1)
+    assert one.layers[0].z.theory == 500
+    assert one.layers[0].z.measured == pytest.approx(500, rel=0.1)
+    assert one.parameters == 501 * 1000 + 1001 * 10
+    ended = inspected("--activation", "sigmoid", "--initializer", "standard_normal", "--ones", "500", "--depth", "1")
+    assert "511,010 parameters, 2.044 MB" in ended.output
+    assert re.search(r" 22\.\d\n", ended.output)
+
+
+def test_two_methods_of_ones_own_folder(tmp_path):
+    """ReLU's exact zeros are called so; He's initialization is what would help it. Drawn, too."""
+    pytest.importorskip("PIL")
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name in ("train/cats", "train/dogs", "valid/cats", "valid/dogs", "test/cats", "test/dogs"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        pixels = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "own" / name / "one.png")
+    arguments = ["--initializer", "standard", "--hidden", "30,30,30", "--data", str(tmp_path / "data")]
+    ended = inspected("--activation", "relu", "--activation", "tanh", *arguments, "--dataset", str(tmp_path / "own"),
+                      "--figure", str(tmp_path / "x.png"))  # fmt: skip
+    assert ended.exit_code == 0, ended.output
+    assert "of units such as ReLU: zero" in ended.output
+    assert "The He initialization would keep gradients level" in ended.output
+    assert "The normalized initialization would keep gradients level" in ended.output
+    assert "\nown (unit inputs)" in ended.output
+    assert (tmp_path / "x.png").stat().st_size > 5000
+    ended = inspected("--activation", "relu", *arguments)
+    assert re.search(r"ratio to below +zero\n", ended.output)
+    assert "saturated" not in ended.output

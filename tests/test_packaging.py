@@ -50,7 +50,7 @@ def test_the_wheel_has_all_that_runs(built):
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         there = set(wheel.namelist())
     package = {name for name in tracked() if name.startswith("glorot/")}
-    sweeps = {f"glorot/{name}" for name in tracked() if re.fullmatch(r"experiments/[^/]*\.yaml", name)}
+    sweeps = {f"glorot/{name}" for name in tracked() if re.fullmatch(r"experiments/(networks/)?[^/]*\.yaml", name)}
     assert "glorot/py.typed" in package
     assert (package | sweeps) - there == set()
     assert {name for name in there if name.startswith(("tests/", "experiments/", "build/"))} == set()

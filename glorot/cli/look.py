@@ -1,4 +1,4 @@
-"""`glorot list`, `glorot inspect` and `glorot bench`: they train nothing."""
+"""`glorot list` and `glorot bench`: they train nothing."""
 
 from pathlib import Path
 
@@ -7,13 +7,8 @@ import click
 from glorot.cli.shared import (
     Names,
     activation_names,
-    data_option,
-    dataset_names,
     epilog,
     file_type,
-    initializer_names,
-    input_names,
-    loss_names,
     say,
     show,
 )
@@ -48,56 +43,6 @@ def list_() -> None:
     for section, entries in sections.items():
         lines += ["", section, *(f"  {name:{width}}  {text}" for name, text in entries.items())]
     show("\n".join(lines[1:]) + "\n")
-
-
-def layer_sizes(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:
-    """ "1200,1000" -> (1200, 1000)."""
-    from glorot.sweeps.settings import check_field
-
-    try:
-        return None if text is None else check_field("hidden", [int(size) for size in text.split(",")])
-    except ValueError:
-        raise click.BadParameter(f"expected sizes such as 1200,1000,800; found {text!r}") from None
-
-
-@click.command(epilog=epilog("glorot inspect --activation tanh --initializer standard\n"
-                           "glorot inspect --activation relu --initializer he_normal --hidden 300,200"))  # fmt: skip
-@click.option("--activation", type=Names(activation_names), required=True, help="Of the hidden layers.")
-@click.option("--initializer", type=Names(initializer_names), required=True, help="How the weights are drawn.")
-@click.option("--depth", type=click.IntRange(1, 1000), help="Hidden layers.  [default: 5]")
-@click.option("--width", type=click.IntRange(1, 10**6), help="Units a hidden layer.  [default: 1000]")
-@click.option("--hidden", callback=layer_sizes, metavar="N,N,...", help="All layer sizes, instead of depth and width.")
-@click.option("--dataset", type=Names(dataset_names), default="shapeset", show_default=True,
-              help="Whose test examples.")  # fmt: skip
-@click.option(
-    "--inputs", type=Names(input_names), help="What the network sees of a pixel.  [default: the data set's own]"
-)
-@click.option("--examples", type=click.IntRange(1, 100_000), default=300, show_default=True, help="How many of them.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the weights.")
-@click.option(
-    "--loss", type=Names(loss_names), default="cross_entropy", show_default=True, help="Where gradients start."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
-@data_option
-def inspect(
-    activation: str, initializer: str, depth: int | None, width: int | None, hidden: tuple[int, ...] | None,
-    dataset: str, inputs: str | None, examples: int, seed: int, loss: str, as_json: bool, data: Path | None,
-) -> None:  # fmt: skip
-    """See how signals spread through a network before training.
-
-    Prints the variance of activations, gradients and weight gradients in each layer, and the singular values of its
-    Jacobian, beside what the theory of Glorot & Bengio (2010) says of them (eq. 5 to 14). Trains nothing: seconds.
-    """
-    from glorot.datasets import data_folder
-    from glorot.sweeps.settings import BESIDE_HIDDEN, DEFAULT_DEPTH, DEFAULT_WIDTH
-    from glorot.training import inspection
-
-    if hidden and (depth or width):
-        raise click.UsageError(BESIDE_HIDDEN)
-    sizes = hidden or (width or DEFAULT_WIDTH,) * (depth or DEFAULT_DEPTH)
-    folder = data_folder(data)
-    seen = inspection.inspect(dataset, activation, initializer, sizes, loss, examples, seed, folder, inputs)
-    show(seen.json() if as_json else seen.text())
 
 
 @click.command(epilog=epilog("glorot bench --peer torch\n"

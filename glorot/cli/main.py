@@ -12,7 +12,8 @@ import glorot
 from glorot.cli import streams
 from glorot.cli.check import check
 from glorot.cli.data import data
-from glorot.cli.look import bench, inspect, list_
+from glorot.cli.inspect import inspect
+from glorot.cli.look import bench, list_
 from glorot.cli.report import report
 from glorot.cli.run import run, status
 from glorot.cli.shared import INTERRUPTED, OK, WRONG_USAGE, epilog, say

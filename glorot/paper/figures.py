@@ -17,7 +17,7 @@ import numpy as np
 
 from glorot.datasets import DATASETS, Dataset, load, pinned
 from glorot.errors import DataError
-from glorot.paper import cost_surfaces, drawing, error_curves
+from glorot.paper import cost_surfaces, drawing, error_curves, lecture_pictures
 from glorot.paper.alike import NotDrawn, Selection, Shown, described, how_to_get, level, select, settings_of
 from glorot.paper.drawing import Histograms, Images, Moments, Page
 from glorot.results.store import write_bytes
@@ -207,7 +207,8 @@ def first_look(initializer: str) -> Any:
 
 
 def draw_all(runs: Sequence[StoredRun], folder: Path, data: Path) -> tuple[list[Path], list[str]]:
-    """Draw every figure there is something for, as figure-NN.png and .svg, and contact-sheet.png with all of them.
+    """Draw every figure there is something for, as figure-NN.png and .svg, and contact-sheet.png with all of them; and
+    the lecture's pictures.
 
     data: the folder of the data sets. Returns the files, and what was not drawn with its reason. Equal runs give equal
     bytes. A figure that cannot be drawn leaves no file of an earlier time. Raises ResultsError.
@@ -228,6 +229,11 @@ def draw_all(runs: Sequence[StoredRun], folder: Path, data: Path) -> tuple[list[
             write_bytes(path, drawing.rendered(drawn, path.suffix[1:]))
         pictures.append(names[0])
         files += names
+    for name, picture in LECTURE.items():
+        drawn = picture.draw(picture.page(runs, data), f"The lecture: {picture.title}")
+        for path in (folder / f"lecture-{name}.{form}" for form in ("png", "svg")):
+            write_bytes(path, drawing.rendered(drawn, path.suffix[1:]))
+            files.append(path)
     sheet = folder / "contact-sheet.png"
     sheet.unlink(missing_ok=True)
     if pictures:
@@ -287,4 +293,8 @@ FIGURES = {
     12: PaperFigure(
         "test error during training on MNIST and CIFAR-10", error_curves.finite_errors, error_curves.errors
     ),
+}
+LECTURE = {  # these need no run, and stand beside the paper's
+    "gradients": PaperFigure("gradients of two costs over z", lecture_pictures.cost_gradients, lecture_pictures.drawn),
+    "slopes": PaperFigure("slopes of the activation functions", lecture_pictures.slopes, lecture_pictures.drawn),
 }

@@ -33,3 +33,13 @@ def resolve(sweep: Path) -> Path:
     around = [path.name for path in sweep.parent.glob("*.y*ml")] + (names() if is_bare else [])
     found = nearest(sweep.name, around)
     raise SweepError(f"{sweep}: no such file{found or '; `glorot list` shows the experiments that ship'}")
+
+
+def resolve_network(file: Path) -> Path:
+    """The file a user means: the one given, or else the small network of this name that ships. Raises SweepError."""
+    there = {path.stem: path for path in sorted((folder() / "networks").glob("*.yaml"))}
+    if file.is_file() or str(file) not in there:
+        if file.exists():
+            return file
+        raise SweepError(f"{file}: no such file; networks that ship: {', '.join(there)}{nearest(file.name, there)}")
+    return there[str(file)]

@@ -1,0 +1,177 @@
+"""What is seen of a network before training, in tables and plain words."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.initializers import INITIALIZERS
+from glorot.sweeps.about import sizes_text
+from glorot.sweeps.settings import dataset_text
+from glorot.training.seen import Inspection, LayerSeen, Pair, ratio
+from glorot.training.theory import factors, near_zero
+
+LEVEL = 0.1  # a factor a layer within 10 % of 1 is called level
+NONE = "-"
+FLOAT32 = 4  # bytes
+
+
+def text(seen: Inspection) -> str:
+    """Tables of what was measured beside the theory, and what it means in plain words."""
+    quiet = "zero" if near_zero(seen.activation).gives_zero else "saturated"
+    weighted = _table(
+        ["layer", "units", "n Var[W]", "Var[z]", "theory", "SD[z]"],
+        [[one.layer, one.fan_out, _short(one.gain), *_texts(one.z), _deviation(one.z)] for one in seen.hidden],
+    )
+    forward = _table(
+        ["layer", "Var[a]", "theory", "ratio to below", quiet],
+        [
+            [one.layer, *_texts(one.activation), step, _percent(one.saturation if one.zero is None else one.zero)]
+            for one, step in zip(seen.hidden, _steps(seen, "activation", -1), strict=True)
+        ],
+    )
+    backward = _table(
+        ["layer", "Var[dC/dz]", "theory", "ratio to above"],
+        [
+            [_name(one, seen.layers), *_texts(one.gradient), step]
+            for one, step in zip(seen.layers, _steps(seen, "gradient", 1), strict=True)
+        ],
+    )
+    weights = _table(
+        ["layer", "Var[dC/dW]", "theory", "Jacobian", "theory"],
+        [[_name(one, seen.layers), *_texts(one.weight_gradient), *_texts(one.jacobian)] for one in seen.layers],
+    )
+    return (
+        f"{_head(seen)}; ratios: theory's in brackets\n"
+        f"\nForward: z = W a of the layer below; activations a = f(z) (eq. 5; E[x^2] = {_short(seen.input_square)})\n"
+        f"\n{weighted}\n\n{forward}\n"
+        f"\nBackward: gradients (eq. 6; from what the cost gives the output)\n\n{backward}\n"
+        f"\nWeight gradients of one example (eq. 14), and mean singular values of each layer's Jacobian\n\n"
+        f"{weights}\n\n{meaning(seen)}\n"
+    )
+
+
+def _head(seen: Inspection) -> str:
+    sizes = sizes_text(tuple(one.fan_out for one in seen.hidden))
+    examples = f"{seen.examples} test example{'s' * (seen.examples > 1)}"
+    return (
+        f"{ACTIVATIONS[seen.activation].label}, {seen.initializer} initialization, hidden layers {sizes}, "
+        f"before any training\n{seen.parameters:,} parameters, {_bytes(seen.parameters * FLOAT32)} in float32\n"
+        f"{dataset_text(seen.dataset)} ({seen.inputs} inputs), {examples}, {seen.loss}, seed {seen.seed}"
+    )
+
+
+def side_by_side(ones: Sequence[Inspection]) -> str:
+    """Several methods beside each other: what was measured, a column for each."""
+    names = [one.method for one in ones]
+    parts = ["\n".join(dict.fromkeys(line for one in ones for line in _head(one).splitlines()))]
+    quantities = {
+        "Forward: Var[a]": lambda layer: _texts(layer.activation)[0],
+        "Saturated; of units such as ReLU: zero": lambda layer: _percent(
+            layer.saturation if layer.zero is None else layer.zero
+        ),
+        "Backward: Var[dC/dz]": lambda layer: _texts(layer.gradient)[0],
+        "Weight gradients of one example: Var[dC/dW]": lambda layer: _texts(layer.weight_gradient)[0],
+    }
+    for title, cell in quantities.items():
+        rows = [
+            [_name(layers[0], ones[0].layers), *map(cell, layers)]
+            for layers in zip(*(one.layers for one in ones), strict=True)
+        ]
+        parts += [title, _table(["layer", *names], [row for row in rows if set(row[1:]) != {NONE}])]
+    said = [f"{one.method}:\n{textwrap.indent(meaning(one), '  ')}" for one in ones]
+    return "\n\n".join([*parts, *said]) + "\n"
+
+
+def meaning(seen: Inspection) -> str:
+    """One or two sentences in plain words."""
+    if len(seen.hidden) == 1:
+        return "One hidden layer: there is nothing for signals to shrink over."
+    n, words = len(seen.hidden), []
+    for name, plural, where in [("gradient", "Gradients", "first"), ("activation", "Activations", "last")]:
+        factor, theory = seen.factors(name)
+        other = "last" if where == "first" else "first"
+        if not (math.isfinite(factor) and factor > 0):
+            words.append(f"{plural}: nothing measurable arrives, or it overflows.")
+            continue
+        away = factor ** (n - 1)
+        share = f"{_short(away)} times" if away > 1 else f"1/{_short(1 / away)} of"
+        if abs(factor - 1) <= LEVEL:
+            words.append(f"{plural} stay level: a factor {_short(factor)} a layer (variance).")
+            continue
+        verb, towards = ("shrink" if factor < 1 else "grow"), ("input" if where == "first" else "output")
+        words.append(
+            f"{plural} {verb} by a factor {_short(factor)} a layer (variance, towards the {towards}"
+            f"{_said(factor, theory)}): the {where} of {n} layers sees {share} the variance of the {other}."
+        )
+    return "\n".join(textwrap.fill(sentence, 100) for sentence in [*words, *_instead(seen)])
+
+
+def _instead(seen: Inspection) -> list[str]:
+    """What another initialization would do, in theory, where this one does not keep gradients level: He's for units
+    that are 0 on one side, else the normalized one."""
+    now = seen.factors("gradient").theory
+    sizes = [seen.layers[0].fan_in, *(one.fan_out for one in seen.layers)]
+    regime = near_zero(seen.activation)
+    other, name = ("he_normal", "He") if regime.gives_zero else ("normalized", "normalized")
+    would = [factor.gradient for factor in factors(sizes, INITIALIZERS[other], regime)[1:-1]]
+    a_layer = math.prod(would) ** (1 / len(would))
+    if now is None or abs(a_layer - now) < LEVEL * max(now, a_layer):
+        return []
+    if abs(a_layer - 1) <= LEVEL:
+        return [f"The {name} initialization would keep gradients level, in theory: {_short(a_layer)} a layer."]
+    return [f"With the {name} initialization, theory says {_short(a_layer)} a layer."]
+
+
+def _steps(seen: Inspection, quantity: str, towards: int) -> list[str]:
+    """Each layer's ratio to its neighbour, with theory's in brackets."""
+    every = [one.activation if quantity == "activation" else one.gradient for one in seen.layers]
+    pairs = [pair for pair in every if pair]
+    steps = []
+    for position, pair in enumerate(pairs):
+        if not 0 <= position + towards < len(pairs):
+            steps.append(NONE)
+            continue
+        below = pairs[position + towards]
+        steps.append(" ".join([_short(ratio(pair[0], below[0])), f"({_short(ratio(pair[1], below[1]))})"]))
+    return steps
+
+
+def _deviation(pair: Pair | None) -> str:
+    return NONE if pair is None else _short(math.sqrt(pair.measured))
+
+
+def _bytes(number: int) -> str:
+    """ "16.1 MB"."""
+    size, unit = next((10**k, name) for k, name in ((9, "GB"), (6, "MB"), (3, "kB"), (0, "bytes")) if number >= 10**k)
+    return f"{number / size:.4g} {unit}"
+
+
+def _table(header: list[str], rows: list[list]) -> str:
+    text = tabulate(rows, header, tablefmt="simple", disable_numparse=True, colalign=["right"] * len(header))
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
+
+
+def _short(number: float | None) -> str:
+    return NONE if number is None else f"{number:,.0f}" if 1000 <= number < 1e6 else f"{number:.3g}"
+
+
+def _percent(share: float | None) -> str:
+    return NONE if share is None else f"{100 * share:.1f} %"
+
+
+def _texts(pair: Pair | None) -> list[str]:
+    return [NONE, NONE] if pair is None else [_short(pair.measured), _short(pair.theory)]
+
+
+def _name(one: LayerSeen, layers: Sequence[LayerSeen]) -> str:
+    return "output" if one is layers[-1] else str(one.layer)
+
+
+def _said(factor: float, theory: float | None) -> str:
+    """Theory's factor, where it is another."""
+    if theory is None or abs(factor - theory) <= LEVEL * factor:
+        return ""
+    return f"; theory, near z = 0: {_short(theory)}"
