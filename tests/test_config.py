@@ -211,19 +211,19 @@ CASES = {
         "base: {width: 1_000_001}",
         "s.yaml:1: base.width: expected a whole number from 1 to 1000000, found 1000001",
     ),
-    "depth": ("base: {depth: 1001}", "s.yaml:1: base.depth: expected a whole number from 1 to 1000, found 1001"),
+    "depth": ("base: {depth: 1001}", "s.yaml:1: base.depth: expected a whole number from 0 to 1000, found 1001"),
     "seed": (
         "base: {seed: -1}",
         "s.yaml:1: base.seed: expected a whole number from 0 to 9223372036854775807, found -1",
     ),
     "hidden": (
         "base: {hidden: [10, 0]}",
-        "s.yaml:1: base.hidden: expected a list of 1 to 1000 layer sizes such as [1000, 800], "
+        "s.yaml:1: base.hidden: expected a list of up to 1000 layer sizes such as [1000, 800], "
         "each a whole number from 1 to 1000000; found [10, 0]",
     ),
     "hidden mapping": (
         "base: {hidden: {a: 1}}",
-        "s.yaml:1: base.hidden: expected a list of 1 to 1000 layer sizes such as [1000, 800], "
+        "s.yaml:1: base.hidden: expected a list of up to 1000 layer sizes such as [1000, 800], "
         "each a whole number from 1 to 1000000; found a mapping",
     ),
     "two problems": (
@@ -431,6 +431,8 @@ def test_defaults():
         description="",
         base={
             "dataset": "shapeset",
+            "model": "mlp",
+            "optimizer": "sgd",
             "activation": "tanh",
             "initializer": "standard",
             "loss": "cross_entropy",

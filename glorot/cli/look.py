@@ -17,19 +17,21 @@ from glorot.kernels import DEVICES
 
 @click.command("list", epilog=epilog("glorot list"))
 def list_() -> None:
-    """List activations, initializers, losses, optimizers, data sets, experiments.
+    """List models, activations, initializers, losses, optimizers, data sets, experiments.
 
     These are the names a sweep file can use, each with its formula or what it is.
     """
     from glorot.datasets import DATASETS
     from glorot.datasets.inputs import INPUTS
     from glorot.models.activations import ACTIVATIONS
+    from glorot.models.architectures import MODELS
     from glorot.models.initializers import INITIALIZERS
     from glorot.models.losses import LOSSES
     from glorot.models.optimizers import OPTIMIZERS
     from glorot.sweeps.shipped import shipped
 
     sections = {
+        "models": {name: one.formula for name, one in MODELS.items()},
         "activations": {name: activation.formula for name, activation in ACTIVATIONS.items()},
         "initializers": {name: f"{one.formula}  [{one.source}]" for name, one in INITIALIZERS.items()},
         "losses": {name: loss.formula for name, loss in LOSSES.items()},

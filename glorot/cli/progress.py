@@ -1,5 +1,6 @@
 """What `glorot run` shows while it runs, on stderr: bars on a terminal, a line a run elsewhere."""
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -34,9 +35,8 @@ def outcome_text(outcome: Outcome) -> str:
         return f"failed: {origin['reason']}"
     if outcome.status == "diverged":
         return f"diverged after {result['updates_done']:,} updates in {duration(origin['seconds'])}"
-    return (
-        f"test error {result['test_error']:.2f} %, {result['updates_done']:,} updates in {duration(origin['seconds'])}"
-    )
+    updates = f"{result['updates_done']:,} updates in" if result["updates_done"] > 1 else "in"
+    return f"test error {result['test_error']:.2f} %, {updates} {duration(origin['seconds'])}"
 
 
 class Display:
@@ -95,11 +95,12 @@ class Display:
         now = time.monotonic()
         began, first = self._first.setdefault(run.run_id, (now, update))
         speed = f"{(update - first) / (now - began):,.0f} updates/s" if update > first else ""
-        valid_error = f"valid {row['valid_error']:.2f} %"
+        evaluated = not math.isnan(row["valid_error"])
+        valid_error = f"valid {row['valid_error']:.2f} %" if evaluated else f"fitting for {duration(now - began)}"
         self.progress.update(self._tasks[run.run_id], completed=update, amount=speed, state=valid_error)
         self._updates[run.run_id] = update
         self._show_whole()
-        if self.verbose and self._evaluated.get(run.run_id) != row["update"]:
+        if self.verbose and evaluated and self._evaluated.get(run.run_id) != row["update"]:
             self._evaluated[run.run_id] = row["update"]
             rest = f"valid loss {row['valid_loss']:.4g}, test error {row['test_error']:.2f} %"
             self._print(f"{title(run)}: update {row['update']:,}: {valid_error}, {rest}")

@@ -189,9 +189,8 @@ def _show_status(folder: Path, file: Path | None) -> None:
     show(f"{folder.name}: {total}: {counts}{'' if now.active else '; no process runs it now'}\n")
     for one in now.running:
         left = "" if one.seconds_left is None else f", {duration(one.seconds_left)} left"
-        show(
-            f"  running: {title(one.run)}: {one.update:,} of {one.run.settings.updates:,} updates, "
-            f"valid error {one.valid_error:.2f} %{left}\n"
-        )
+        of_updates = f"{one.update:,} of {one.run.settings.updates:,} updates, valid error {one.valid_error:.2f} %"
+        how_far = of_updates if one.valid_error == one.valid_error else "fitting in one go"  # NaN before the end
+        show(f"  running: {title(one.run)}: {how_far}{left}\n")
     for run, what in troubles(plan):
         show(f"  {title(run)}: {what}\n")

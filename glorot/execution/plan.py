@@ -10,10 +10,12 @@ from pathlib import Path
 from glorot import datasets, kernels
 from glorot.datasets import AnyData
 from glorot.errors import DataError, DeviceError
+from glorot.models.architectures import MODELS
 from glorot.results.store import Store
 from glorot.sweeps import search
 from glorot.sweeps.config import Sweep
 from glorot.sweeps.runs import STATUSES, Run, expand
+from glorot.sweeps.settings import Settings
 
 FINISHED = ("done", "diverged")  # a diverged run is a result; a failed one is none
 
@@ -105,9 +107,16 @@ def plan_after(plan: Plan, stage: Sequence[Run]) -> Plan:
 def check_device(plan: Plan) -> None:
     """Raise a DeviceError, before anything is run or written, where the device cannot do what some run asks for."""
     runs = [*plan.to_do, *plan.search.later]
-    reasons = [kernels.not_there(plan.request.device, run.settings.optimizer) for run in runs]
+    reasons = [_not_for(plan.request.device, run.settings) for run in runs]
     if problems := dict.fromkeys(filter(None, reasons)):
         raise DeviceError("\n".join(problems))
+
+
+def _not_for(device: str, settings: Settings) -> str | None:
+    """Why a run cannot be made on a kind of device, and what to do; None where it can."""
+    if device not in MODELS[settings.model].devices:
+        return f"the model {settings.model} runs on the CPU only; use --device cpu"
+    return kernels.not_there(device, settings.optimizer)
 
 
 def missing_data(plan: Plan, folder: Path) -> dict[AnyData, str]:

@@ -4,15 +4,18 @@ A gate that compares what nobody computed is green for nothing. So before anythi
 held against each other, against the settings behind its run_id, and against its history and its list of right answers.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from glorot.errors import ResultsError
 from glorot.kernels import DEVICES
+from glorot.models.architectures import MODELS
 from glorot.results.rows import OUTCOME_COLUMNS, RUN_COLUMNS, SETTINGS_COLUMNS, cells_of
 from glorot.results.store import Store, settings_of
 from glorot.sweeps.runs import STATUSES
+from glorot.sweeps.settings import ABOUT
 
 if TYPE_CHECKING:
     from glorot.sweeps.runs import Run
@@ -29,16 +32,25 @@ def impossible(row: Cells) -> str | None:
         return f"status {row['status']!r}"
     if row["device"] not in DEVICES[1:]:
         return f"device {row['device']!r}"
-    counts = {column: int(row[column] or 0) for column in (*COUNTS, "updates_done")}
+    ignored = _ignored(row)
+    counts = {column: int(row[column] or column in ignored) for column in (*COUNTS, "updates_done")}
     wrong = [column for column in COUNTS if counts[column] < 1]
     numbers = {column: float(row[column]) for column in NUMBERS if row[column]}
     if row["status"] == "done":
-        wrong += [column for column in NUMBERS if not _is_possible(column, numbers.get(column, math.nan))]
+        given = [column for column in NUMBERS if not ("loss" in ignored and column.endswith("_loss"))]
+        wrong += [column for column in given if not _is_possible(column, numbers.get(column, math.nan))]
         wrong += ["updates_done"] * (counts["updates_done"] != counts["updates"])
     elif row["status"] == "diverged":
         wrong += numbers
         wrong += ["updates_done"] * (not 0 <= counts["updates_done"] <= counts["updates"])
     return ", ".join(f"{column} {row[column] or 'empty'}" for column in wrong) or None
+
+
+def _ignored(row: Cells) -> frozenset[str]:
+    """The fields that the row's model has no use for; none of a model that there is not."""
+    with contextlib.suppress(KeyError):
+        return MODELS[row.get("model") or ABOUT["model"].older].ignores
+    return frozenset()
 
 
 def _is_possible(column: str, number: float) -> bool:

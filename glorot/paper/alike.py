@@ -65,7 +65,7 @@ class Shown:
     @property
     def size(self) -> int:
         """Units times updates."""
-        return sum(self.hidden) * int(self["updates"])
+        return sum(self.hidden) * int(self.runs[0]["updates"])
 
     def __getitem__(self, column: str) -> str:
         """What these runs have in one of the COLUMNS, as text."""
@@ -179,7 +179,7 @@ def _rank(kind: Sequence[Shown], compared: Collection[str], labels: int) -> tupl
 
 
 def _preference(one: Shown) -> tuple[int, float, str]:
-    return -int(one["updates"]), one.valid_error, one.runs[0].run_id
+    return -int(one.runs[0]["updates"]), one.valid_error, one.runs[0].run_id
 
 
 def usual_settings(dataset: str) -> dict[str, str]:

@@ -182,7 +182,7 @@ def _labels(keys: Iterable[tuple[str, ...]], names: Sequence[str], sweep: "Sweep
             return label
         if name == "dataset":
             return dataset_text(label)
-        if name == "activation":
+        if name == "activation" and label:
             return ACTIVATIONS[label].label
         return label if name in ("initializer", "loss") else f"{name.replace('_', ' ')} {label}"
 
@@ -205,8 +205,9 @@ def _facts(source: Source, shown: "Sequence[Run]", displayed: set[str]) -> list[
         facts.append(f"Method: {runs[0].method}")  # else the labels say it in the sweep's own words
     for name, about in ABOUT.items():
         by_method = name in METHOD and (facts or not displayed & set(METHOD))
-        if name not in displayed and not by_method and name != "seed" and _is_told(source, runs, name, about):
-            facts.append(f"{about.title}: {_values_text(source, runs, name, about)}")
+        having = [run for run in runs if name not in run.settings.ignored]
+        if name not in displayed and not by_method and name != "seed" and _is_told(source, having, name, about):
+            facts.append(f"{about.title}: {_values_text(source, having, name, about)}")
     return [*facts, f"Device: {', '.join(dict.fromkeys(run.device for run in runs))}"]
 
 
@@ -216,6 +217,8 @@ METHOD = ("activation", "initializer")  # fields that the name of a method says
 def _is_told(source: Source, runs: "Sequence[Run]", name: str, about: About) -> bool:
     """Whether a note tells a field: what decides, but for what is as it always was; of the rest, what was looked at."""
     values = {getattr(run.settings, name) for run in runs}
+    if not runs:
+        return False
     if name in EXAMPLES:
         return any(one.startswith(EXAMPLES[name]) for one in (source.value, source.by))
     if about.role is Role.DECIDES:

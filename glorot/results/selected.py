@@ -81,5 +81,6 @@ def _selected(sweep: Sweep, runs: Sequence[Run], rows: Sequence[Row]) -> dict[st
 def _rates(settings: Mapping[search.Key, Sequence[Run]], found: Mapping[str, Row]) -> tuple[float, ...]:
     """The learning rates of the settings with a result."""
     return tuple(sorted({
-        run.settings.learning_rate for runs in settings.values() for run in runs if run.run_id in found
+        run.settings.learning_rate for runs in settings.values() for run in runs
+        if run.run_id in found and "learning_rate" not in run.settings.ignored
     }))  # fmt: skip

@@ -203,14 +203,17 @@ def settings_of(run: Any) -> dict[str, Any]:
     """The columns of runs.csv that are known before a run starts.
 
     run: a runs.Run. Axes that are no column of their own (say, "size") give a column with the run's label. A field
-    that is younger than stored results has one where it differs from what they had. A column "data" says what a data
-    set that is built here was made from, or, from the second on, which version of a data set it is.
+    that is younger than stored results has one where it differs from what they had. What a run's model has no use for
+    is empty. A column "data" says what a data set that is built here was made from, or, from the second on, which
+    version of a data set it is.
     """
     settings = run.settings
     axes = {axis: label for axis, label in run.labels.items() if axis not in RUN_COLUMNS and axis not in FIELDS}
     columns = {name: getattr(settings, name) for name in SETTINGS_COLUMNS if name not in ("hidden", "device")}
     columns |= {"dataset": str(settings.dataset), "hidden": "-".join(map(str, settings.hidden))}
-    given = {name: getattr(settings, name) for name in FURTHER_FIELDS}
+    idle = settings.ignored | ({"depth", "width"} if "hidden" in settings.ignored else set())
+    columns = {name: None if name in idle else value for name, value in columns.items()}
+    given = {name: getattr(settings, name) for name in FURTHER_FIELDS if name not in idle}
     axes |= {name: label_of(value) for name, value in given.items() if value != ABOUT[name].older}
     if run.version > 1:
         axes["data"] = f"version {run.version}"

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glorot.errors import ResultsError
-from glorot.models.activations import ACTIVATIONS
-from glorot.models.initializers import INITIALIZERS
+from glorot.models.architectures import method_of
 from glorot.results.store import Store
+from glorot.sweeps.settings import ABOUT, idle_value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,9 @@ class StoredRun:
     rates: tuple[float, ...] = ()
 
     def __getitem__(self, column: str) -> Any:
-        return self.row[column]
+        """What it has in a column; of a field that its model has no use for, the idle value."""
+        value = self.row[column]
+        return idle_value(column) if column in ABOUT and text_of(value) == "" and ABOUT[column].is_old else value
 
     @property
     def run_id(self) -> str:
@@ -42,8 +44,8 @@ class StoredRun:
     @property
     def method(self) -> str:
         """The paper's name, whatever label the sweep gave: "Tanh", "Tanh N"."""
-        label, suffix = ACTIVATIONS[self["activation"]].label, INITIALIZERS[self["initializer"]].suffix
-        return f"{label} {suffix}" if suffix else label
+        model = text_of(self.row.get("model")) or ABOUT["model"].older
+        return method_of(model, self.hidden, self["activation"], self["initializer"])
 
     @property
     def hidden(self) -> tuple[int, ...]:

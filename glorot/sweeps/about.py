@@ -45,6 +45,8 @@ class About:
         paper's protocol, only smaller or larger, and says so.
     older: what runs were that are older than the field: they have no column of it, and with this value a run's run_id
         and row of runs.csv are as they were then. A field as old as glorot has none (``is_old``).
+    idle: its value in a run whose model has no use for it, where that is not its default. Nothing depends on it: it is
+        no part of the run_id, and its column is empty.
     choices: the registry of its named choices. example: a value, and a list of values for an axis, as YAML; of a field
         without a default.
     """
@@ -57,6 +59,7 @@ class About:
     paper: Any = Paper.VARIES
     scaled: bool = False
     older: Any = ...
+    idle: Any = None
     choices: Registry | None = None
     example: tuple[str, str] | None = None
 
@@ -91,6 +94,8 @@ def label_of(value: Any) -> str:
 
 
 def sizes_text(hidden: "tuple[int, ...] | str") -> str:
-    """(300, 300) or "300-300" -> "2 x 300"; "300-200" as it is."""
+    """(300, 300) or "300-300" -> "2 x 300"; "300-200" as it is; "none" where there are none."""
     layers = hidden.split("-") if isinstance(hidden, str) else list(map(str, hidden))
+    if layers in ([], [""]):
+        return "none"
     return f"{len(layers)} x {layers[0]}" if len(set(layers)) == 1 else "-".join(layers)

@@ -8,6 +8,7 @@ Errors name file, line, key, what was found, what is allowed and the nearest nam
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import os
 import re
@@ -29,6 +30,9 @@ from glorot.sweeps.settings import (
     LAYERS,
     Probes,
     check_field,
+    combined,
+    ignored_fields,
+    no_use,
 )
 from glorot.sweeps.settings import Settings as Settings  # config.Settings: what others need of a run
 from glorot.sweeps.yaml_nodes import Block, Node, shown
@@ -148,7 +152,8 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
         )
     problems.raise_any()
     _check_clashes(base_node, grid_node, grid, problems)
-    _check_required(base_node, grid_node, grid, problems)
+    _check_required(base_node, grid_node, grid, base, problems)
+    _check_models(base_node, grid_node, grid, base, problems)
     sweep = Sweep(
         name=_name(keys.get("name", Node(name_of_file(Path(source)), top.where)), problems),
         description=problems.text(keys.get("description", Node("", "")), "description"),
@@ -388,26 +393,86 @@ def _check_clashes(base: Node, grid_node: Node, grid: Mapping[str, tuple[Choice,
         problems.add(grid_node, "grid", f"expected at most {MAX_RUNS} runs, found more; shorten an axis")
 
 
-def _check_required(base: Node, grid_node: Node, grid: Mapping[str, tuple[Choice, ...]], problems: _Problems) -> None:
-    """A field without a default that base does not set, nor an axis, or only some of an axis's labels."""
+def _kinds(
+    base: Mapping[str, Any], grid: Mapping[str, tuple[Choice, ...]], *also: str
+) -> list[tuple[dict[str, Choice], dict[str, Any]]]:
+    """The kinds of runs, by what decides which fields a model needs, and by the fields named.
+
+    Each with the choices (by axis) that make it, and its fields as far as these and base set them.
+    """
+    axes = [axis for axis in grid if {"model", "hidden", "depth", *also} & set(_set_by(grid[axis]))]
+    points = itertools.product(*(grid[axis] for axis in axes))
+    return [
+        (dict(zip(axes, point, strict=True)), combined(base, *(choice.fields for choice in point))) for point in points
+    ]
+
+
+def _unused(base: Mapping[str, Any], grid: Mapping[str, tuple[Choice, ...]]) -> frozenset[str]:
+    """The fields that no run of a sweep needs, as they are written."""
+    unused = frozenset.intersection(*(ignored_fields(fields) for _, fields in _kinds(base, grid)))
+    return unused | (frozenset(LAYERS) if "hidden" in unused else frozenset())
+
+
+def _check_required(
+    base: Node, grid_node: Node, grid: Mapping[str, tuple[Choice, ...]], fields: Mapping[str, Any], problems: _Problems
+) -> None:
+    """A field without a default that base does not set, nor an axis, or only some of an axis's labels.
+
+    fields: of base. What a run's model has no use for may be missing.
+    """
     for field, (value, values) in ((name, about.example) for name, about in ABOUT.items() if about.example):
         axis = next((axis for axis, choices in grid.items() if field in _set_by(choices)), None)
-        if field in base.value:
+        needing = [choices for choices, one in _kinds(fields, grid, field) if field not in ignored_fields(one)]
+        if field in base.value or not needing:
             continue
         if axis is None:
             text = f'add e.g. "{field}: {value}" to base, or "{field}: {values}" to grid'
             problems.add(base, f"base.{field}", f"missing, and it has no default; {text}")
             continue
         for choice in grid[axis]:
-            if field not in choice.fields:
+            if field not in choice.fields and any(choices[axis] == choice for choices in needing):
                 text = f'{field} is missing here and in base; add e.g. "{field}: {value}"'
                 problems.add(grid_node.value[axis].value[choice.label], f"grid.{axis}.{choice.label}", text)
 
 
+def _check_models(
+    base: Node, grid_node: Node, grid: Mapping[str, tuple[Choice, ...]], fields: Mapping[str, Any], problems: _Problems
+) -> None:
+    """Fields that a model has no use for: set beside it, or where no run of the sweep needs them.
+
+    fields: of base. What base sets for the runs of other models is no problem, unless it asks for something more (as
+    probes do) than every run has.
+    """
+    models = dict.fromkeys(one.get("model", "mlp") for _, one in _kinds(fields, grid))
+    unused = frozenset.intersection(*map(_ignored_by, models))
+    for key in fields.keys() & unused:
+        problems.add(base.value[key], f"base.{key}", no_use(next(iter(models)), key))
+    for axis, choices in grid.items():
+        entries = grid_node.value[axis]
+        if axis in unused and isinstance(entries.value, list):
+            problems.add(entries, f"grid.{axis}", no_use(next(iter(models)), axis))
+        for choice in choices if isinstance(entries.value, dict) else ():
+            model = choice.fields.get("model", next(iter(models)))
+            for key in choice.fields.keys() & (unused | (_ignored_by(model) if "model" in choice.fields else unused)):
+                where = entries.value[choice.label].value[key]
+                problems.add(where, f"grid.{axis}.{choice.label}.{key}", no_use(model, key))
+    for key in (name for name in fields if name in DEFAULTS and DEFAULTS[name] is None):
+        model = next((model for model in models if key in _ignored_by(model) - unused), "")
+        if model and fields[key] is not None and not any(key in _set_by(choices) for choices in grid.values()):
+            problems.add(base.value[key], f"base.{key}", no_use(model, key))
+
+
+def _ignored_by(model: str) -> frozenset[str]:
+    """The fields that runs of a model have no use for, as they are written."""
+    ignored = ignored_fields({"model": model})
+    return ignored | (frozenset(LAYERS) if "hidden" in ignored else frozenset())
+
+
 def _filled(base: Mapping[str, Any], grid: Mapping[str, tuple[Choice, ...]]) -> dict[str, Any]:
-    """base with every default that can matter: none that an axis replaces throughout."""
+    """base with every default that can matter: none that an axis replaces throughout, or that no model needs."""
     replaced = {field for choices in grid.values() for field in FIELDS if all(field in c.fields for c in choices)}
     replaced |= {"depth", "width"} if "hidden" in replaced | base.keys() else {"hidden"}
+    replaced |= _unused(base, grid)
     defaults = {field: value for field, value in DEFAULTS.items() if field not in replaced and value is not None}
     fields = defaults | dict(base)
     return {field: fields[field] for field in FIELDS if field in fields}

@@ -14,8 +14,7 @@ from typing import Any
 
 from glorot.datasets import DATASETS, AnyData, LocalData, info, unpinned
 from glorot.errors import SweepError, nearest
-from glorot.models.activations import ACTIVATIONS
-from glorot.models.initializers import INITIALIZERS
+from glorot.models.architectures import method_of
 from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.registry import Registry
@@ -56,7 +55,7 @@ class Run:
             return self.method
         if key not in FIELDS:
             raise KeyError(key)
-        return label_of(getattr(self.settings, key))
+        return label_of(getattr(self.settings, key)) if key not in self.settings.ignored else ""
 
 
 def run_id(settings: Settings, device: str, version: int | None = None) -> str:
@@ -68,6 +67,7 @@ def run_id(settings: Settings, device: str, version: int | None = None) -> str:
     left_out = {"dataset"} | {
         name for name, one in ABOUT.items() if one.role is Role.SERVES or getattr(settings, name) == one.older
     }
+    left_out |= settings.ignored
     deciding = {
         "settings": settings.model_dump(mode="json", exclude=left_out) | {"dataset": dataset},
         "device": device,
@@ -121,10 +121,11 @@ NAMED_IN_METHODS: dict[str, Registry] = {"loss": LOSSES, "optimizer": OPTIMIZERS
 
 def method_label(settings: Settings, also: Collection[str] = ()) -> str:
     """The paper's name of a method: "Tanh", "Tanh N"; also "loss": "Tanh N, quadratic". also: of NAMED_IN_METHODS."""
-    label = ACTIVATIONS[settings.activation].label
-    suffix = INITIALIZERS[settings.initializer].suffix
-    others = [choices[getattr(settings, name)].suffix for name, choices in NAMED_IN_METHODS.items() if name in also]
-    return ", ".join([f"{label} {suffix}".strip(), *filter(None, others)])
+    label = method_of(settings.model, settings.hidden, settings.activation, settings.initializer)
+    named = {name: choices for name, choices in NAMED_IN_METHODS.items() if name in set(also) - settings.ignored}
+    return ", ".join(
+        [label, *filter(None, (choices[getattr(settings, name)].suffix for name, choices in named.items()))]
+    )
 
 
 def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[Run]:
@@ -136,7 +137,8 @@ def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[
     """
     cells = list(itertools.product(*sweep.grid.values()))
     settings = [Settings(**combined(sweep.base, *(choice.fields for choice in cell))) for cell in cells]
-    also = [name for name in NAMED_IN_METHODS if len({getattr(one, name) for one in settings}) > 1]
+    compared = {name: {getattr(one, name) for one in settings if name not in one.ignored} for name in NAMED_IN_METHODS}
+    also = [name for name, values in compared.items() if len(values) > 1]
     versions = versions_of(sweep)
     runs: dict[str, Run] = {}
     for cell, one in zip(cells, settings, strict=True):
@@ -145,11 +147,25 @@ def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[
         method = labels.get("method") or method_label(one, also)
         run = Run(run_id(one, device, version), labels, method, one, device, version)
         if run.run_id in runs:
+            idle, repeated = _differences(sweep, run, runs[run.run_id])
+            if repeated:
+                continue
             first, second = (", ".join(f"{axis}={label}" for axis, label in r.labels.items())
                              for r in (runs[run.run_id], run))  # fmt: skip
-            raise SweepError(f"sweep {sweep.name}: [{first}] and [{second}] are the same run; remove one of them")
+            why = f", as {method} has no use for {' and '.join(idle)}" if idle else ""
+            raise SweepError(f"sweep {sweep.name}: [{first}] and [{second}] are the same run{why}; remove one of them")
         runs[run.run_id] = run
     return _kept(list(runs.values()), only)
+
+
+def _differences(sweep: Sweep, run: Run, first: Run) -> tuple[list[str], bool]:
+    """The fields that two cells of the same run differ in, of those that its model has no use for; and whether these
+    are seeds or settings to choose from, of which one is enough."""
+    over = sweep.select.over if sweep.select else ()
+    axes = [axis for axis, label in run.labels.items() if label != first.labels[axis]]
+    fields = {field for axis in axes for choice in sweep.grid[axis] for field in choice.fields}
+    idle = [field for field in FIELDS if field in fields & run.settings.ignored]
+    return idle, bool(axes) and len(idle) == len(fields) and all(axis in (*sweep.seed_axes, *over) for axis in axes)
 
 
 def describe(sweep: Sweep, runs: Sequence[Run]) -> str:

@@ -15,11 +15,12 @@ from glorot.datasets import DATASETS, AnyData, LocalData, exact, info
 from glorot.datasets.inputs import INPUTS
 from glorot.errors import nearest
 from glorot.models.activations import ACTIVATIONS
+from glorot.models.architectures import MODELS, ignored
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.printable import is_printable
-from glorot.registry import Registry
+from glorot.registry import Registry, parsed
 from glorot.sweeps.about import About, Paper, Role, count, sizes_text
 from glorot.sweeps.yaml_nodes import shown
 
@@ -73,18 +74,18 @@ def _minutes(value: Any) -> float:
 
 MAX_DEPTH, MAX_WIDTH, MAX_SIDE = 1000, 10**6, 1024
 DEFAULT_DEPTH, DEFAULT_WIDTH = 5, 1000
-Depth = Annotated[int, _whole(1, MAX_DEPTH)]
+Depth = Annotated[int, _whole(0, MAX_DEPTH)]
 Width = Annotated[int, _whole(1, MAX_WIDTH)]
 
 
 def _layers(value: Any) -> tuple[int, ...]:
-    if isinstance(value, list | tuple) and 1 <= len(value) <= MAX_DEPTH:
+    if isinstance(value, list | tuple) and len(value) <= MAX_DEPTH:
         try:
             return tuple(TypeAdapter(list[Width]).validate_python(list(value)))
         except ValidationError:
             pass
     raise ValueError(
-        f"expected a list of 1 to {MAX_DEPTH} layer sizes such as [1000, 800], each a whole number from 1 to "
+        f"expected a list of up to {MAX_DEPTH} layer sizes such as [1000, 800], each a whole number from 1 to "
         f"{MAX_WIDTH}; found {shown(value)}"
     )
 
@@ -213,6 +214,11 @@ def inputs_text(inputs: str) -> str:
     return INPUTS[inputs].text
 
 
+def model_text(model: str) -> str:
+    """ "multilayer perceptron"; others as a sweep has them."""
+    return "multilayer perceptron" if model == "mlp" else model
+
+
 def first_text(number: int | None) -> str:
     """ "the first 20"; "all"."""
     return "all" if number is None else f"the first {number:,}"
@@ -239,12 +245,25 @@ class Settings(BaseModel):
             example=("shapeset", "[shapeset, mnist]"),
         ),
     ]
+    model: Annotated[
+        str,
+        _chosen(MODELS),
+        About(
+            "Model",
+            "what is fitted: `mlp`, fully connected layers, or another of `glorot list`",
+            text=model_text,
+            paper="mlp",
+            older="mlp",
+            choices=MODELS,
+        ),
+    ] = "mlp"
     activation: Annotated[
         str,
         _chosen(ACTIVATIONS),
         About(
             "Activation",
             "of the hidden units; names: `glorot list`",
+            idle="linear",
             choices=ACTIVATIONS,
             example=("tanh", "[tanh, sigmoid]"),
         ),
@@ -259,10 +278,11 @@ class Settings(BaseModel):
         BeforeValidator(_layers),
         About(
             "Hidden layers",
-            "units of each hidden layer, from the input on; or `depth` and `width`",
+            "units of each hidden layer, from the input on; or `depth` and `width`. `depth: 0` is logistic regression",
             text=sizes_text,
             paper=(1000,) * 5,
             scaled=True,
+            idle=(),
         ),
     ] = (DEFAULT_WIDTH,) * DEFAULT_DEPTH
     loss: Annotated[
@@ -280,6 +300,7 @@ class Settings(BaseModel):
             "Learning rate",
             "the step of gradient descent, constant",
             float,
+            idle=1.0,
             example=("0.03", "[0.1, 0.03, 0.01]"),
         ),
     ]
@@ -307,6 +328,7 @@ class Settings(BaseModel):
             count,
             paper=5_000_000,
             scaled=True,
+            idle=1,
             example=("60_000", "[20_000, 60_000]"),
         ),
     ]
@@ -373,14 +395,20 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _depth_and_width(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping) or not {"depth", "width"} & data.keys():
+    def _whole_settings(cls, data: Any) -> Any:
+        """hidden in place of depth and width; idle values in place of what the model ignores."""
+        if not isinstance(data, Mapping):
             return data
         fields = dict(data)
-        if "hidden" in fields:
-            raise ValueError(BESIDE_HIDDEN)
-        depth = check_field("depth", fields.pop("depth", DEFAULT_DEPTH))
-        fields["hidden"] = (check_field("width", fields.pop("width", DEFAULT_WIDTH)),) * depth
+        if {"depth", "width"} & fields.keys():
+            if "hidden" in fields:
+                raise ValueError(BESIDE_HIDDEN)
+            depth = check_field("depth", fields.pop("depth", DEFAULT_DEPTH))
+            fields["hidden"] = (check_field("width", fields.pop("width", DEFAULT_WIDTH)),) * depth
+        for name in ignored_fields(fields):
+            if fields.get(name) is not None and DEFAULTS.get(name, ...) is None:
+                raise ValueError(no_use(fields["model"], name))
+            fields[name] = idle_value(name)
         return fields
 
     @model_validator(mode="after")
@@ -388,6 +416,11 @@ class Settings(BaseModel):
         if self.inputs is None:
             object.__setattr__(self, "inputs", info(self.dataset).inputs)
         return self
+
+    @property
+    def ignored(self) -> frozenset[str]:
+        """The fields that this run's model has no use for."""
+        return ignored(self.model, self.hidden)
 
     @property
     def depth(self) -> int:
@@ -412,6 +445,27 @@ DEFAULTS: dict[str, Any] = {
     name: info.default for name, info in Settings.model_fields.items() if not info.is_required()
 } | {"depth": DEFAULT_DEPTH, "width": DEFAULT_WIDTH}
 BESIDE_HIDDEN = "depth and width cannot stand beside hidden, which gives all layer sizes; keep one or the other"
+
+
+def idle_value(name: str) -> Any:
+    """What a run has in a field that its model ignores."""
+    return DEFAULTS.get(name) if ABOUT[name].idle is None else ABOUT[name].idle
+
+
+def ignored_fields(fields: Mapping[str, Any]) -> frozenset[str]:
+    """The fields of Settings that a run with these fields (of a sweep, as far as they are known) has no use for."""
+    try:
+        model = MODELS.canonical(fields.get("model", "mlp"))
+    except ValueError:
+        return frozenset()
+    return ignored(model, () if fields.get("depth") == 0 else fields.get("hidden"))
+
+
+def no_use(model: Any, name: str) -> str:
+    """Why a field cannot stand beside a model, and what to do."""
+    return (
+        f"the model {parsed(MODELS.canonical(model))[0]} has no use for {name}; remove {name}, or choose another model"
+    )
 
 
 @functools.cache

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -14,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 import glorot
 from glorot import datasets, kernels
 from glorot.datasets import AnyData, Dataset
-from glorot.datasets.inputs import INPUTS
-from glorot.models.network import initial_parameters, layer_sizes
 from glorot.sweeps.settings import Settings
-from glorot.training.checkpoint import Checkpoints
-from glorot.training.loop import HistoryRow, Trained, Training
+from glorot.training.learners import Task, learner_of
+from glorot.training.loop import HistoryRow, Trained
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +54,7 @@ def run_cell(
     afresh: bool = False,
     on_progress: Callable[[int, HistoryRow], None] = lambda update, row: None,
 ) -> Outcome:
-    """Train one network from its settings, or go on from where it was. The outcome depends on the settings and the
+    """Fit one model from its settings, or go on from where it was. The outcome depends on the settings and the
     kind of device alone, however often it was interrupted.
 
     checkpoint_folder: where its states are saved, and looked for unless it is to start afresh.
@@ -67,57 +64,19 @@ def run_cell(
     The outcome's seconds are those of training and evaluation, also before an interruption, without loading data and
     compiling.
     """
-    assert settings.inputs
     started = now()
     dataset = _dataset(settings.dataset, settings.train_examples, data_folder)
-    kernels.prepare(device, settings.activation, settings.loss, settings.optimizer)
-    sizes = layer_sizes(dataset.n_inputs, settings.hidden, dataset.n_classes)
-    network = kernels.create(
-        device,
-        sizes,
-        settings.activation,
-        settings.loss,
-        settings.batch_size,
-        settings.learning_rate,
-        threads,
-        INPUTS[settings.inputs].levels(dataset),
-        settings.optimizer,
-    )
-    checkpoints = Checkpoints(checkpoint_folder, settings, device)
-    state = None if afresh else checkpoints.load(sizes)
-    if state is None:
-        network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
-    training = Training(settings, dataset, network, state)
-    trained = training.run(_saving(checkpoints, on_progress))
-    if trained.status == "done":
-        checkpoints.save(training.state())  # a sweep that asks for more updates later goes on from here
+    learner = learner_of(Task(settings, dataset, device, threads, checkpoint_folder, afresh))
+    trained = learner.fit(on_progress)
     return Outcome(
         _result(trained),
         [asdict(row) for row in trained.history],
-        provenance(started, training.seconds, threads, device),
+        provenance(started, learner.seconds, threads, device, learner.libraries),
         probes=[asdict(row) for row in trained.probes],
         correct=trained.correct,
-        problems=checkpoints.problems,
+        problems=learner.problems,
         predictions=trained.predictions,
     )
-
-
-def _saving(checkpoints: Checkpoints, on_progress: Callable[[int, HistoryRow], None]) -> Callable[[Training], None]:
-    """Training's on_progress that saves the state every so often, and when it is interrupted."""
-    interval, saved = 60 * checkpoints.settings.checkpoint_minutes, time.monotonic()
-
-    def report(training: Training) -> None:
-        nonlocal saved
-        try:
-            on_progress(training.update, training.history[-1])
-        except BaseException:
-            checkpoints.save(training.state())
-            raise
-        if time.monotonic() - saved >= interval:
-            checkpoints.save(training.state())
-            saved = time.monotonic()
-
-    return report
 
 
 def _result(trained: Trained) -> dict[str, Any]:
@@ -138,8 +97,10 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def provenance(started: datetime, seconds: float | None, threads: int | None, device: str = "cpu") -> dict[str, Any]:
-    """When, where and with what: all that may differ between two equal runs."""
+def provenance(
+    started: datetime, seconds: float | None, threads: int | None, device: str = "cpu", libraries: str = ""
+) -> dict[str, Any]:
+    """When, where and with what: all that may differ between two equal runs. libraries: of the learner."""
     return {
         "started": started.isoformat(timespec="seconds"),
         "seconds": None if seconds is None else round(seconds, 3),
@@ -147,7 +108,7 @@ def provenance(started: datetime, seconds: float | None, threads: int | None, de
         "hardware": kernels.hardware(device) or _hardware(),
         "glorot": glorot.__version__,
         "python": platform.python_version(),
-        "numpy": metadata.version("numpy"),
+        "numpy": ", ".join(filter(None, (metadata.version("numpy"), libraries))),
         "numba": metadata.version("numba") + (f", numba-cuda {_version('numba-cuda')}" if device == "cuda" else ""),
     }
 

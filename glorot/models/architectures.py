@@ -1,0 +1,84 @@
+"""What `model` names: which function of an image is fitted, by which learner, and which fields of a run it needs.
+
+To add one: a line in MODELS at the bottom and, where it is fitted in a way of its own, a learner in
+``training/learners.py``. Fields that a model ignores are no part of its runs' ids and have empty columns; a sweep that
+sets one beside the model is refused.
+"""
+
+from dataclasses import dataclass
+
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.initializers import INITIALIZERS
+from glorot.registry import Family, Number, OneOf, Parameter, Registry
+
+
+@dataclass(frozen=True)
+class Model:
+    """A line of the registry.
+
+    method: how tables call its runs; empty for activation and initializer, as in "Tanh N".
+    formula: for `glorot list`. learner: a key of ``training.learners.LEARNERS``. ignores: fields of Settings that it
+    has no use for. devices: where it can be fitted.
+    """
+
+    method: str
+    formula: str
+    learner: str = "gradient_descent"
+    ignores: frozenset[str] = frozenset()
+    devices: tuple[str, ...] = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class SupportVectors(Model):
+    """A support vector machine. kernel, C, gamma, degree: as in SVM_PARAMETERS."""
+
+    kernel: str = "rbf"
+    C: float = 1.0
+    gamma: float = 1.0
+    degree: int = 3
+
+
+# What gradient descent needs and a model that is fitted in one go does not.
+OF_GRADIENT_DESCENT = frozenset({
+    "activation", "initializer", "hidden", "loss", "batch_size", "learning_rate", "seed", "updates", "evaluate_every",
+    "optimizer", "probes", "checkpoint_minutes",
+})  # fmt: skip
+SVM_PARAMETERS: dict[str, Parameter] = {
+    "kernel": OneOf("rbf", ("rbf", "poly", "linear")),
+    "C": Number(1, 0, 1e9, low_open=True),
+    "gamma": Number(1, 0, 1e6, low_open=True),
+    "degree": Number(3, 1, 20, whole=True),
+}
+SVM_KERNELS = {"rbf": "RBF", "poly": "polynomial", "linear": "linear"}
+
+
+def _svm(kernel: str, C: float, gamma: float, degree: int) -> SupportVectors:
+    named = f"{SVM_KERNELS[kernel]} {degree}" if kernel == "poly" else SVM_KERNELS[kernel]
+    formula = (
+        "support vector machine, one against one; with g = gamma / (inputs * variance of the inputs): "
+        "rbf exp(-g |x - y|^2), poly (g x.y + 1)^degree, linear x.y; C: the cost of an error"
+    )
+    return SupportVectors(f"SVM ({named})", formula, "svm", OF_GRADIENT_DESCENT, ("cpu",), kernel, C, gamma, degree)
+
+
+MODELS: Registry[Model] = Registry(
+    "model",
+    {
+        "mlp": Model("", "fully connected layers; with depth: 0 logistic regression"),
+        "svm": Family(_svm, SVM_PARAMETERS),
+    },
+)
+
+
+def ignored(model: str, hidden: tuple[int, ...] | None) -> frozenset[str]:
+    """The fields of Settings that such a run has no use for. model: a key of MODELS. hidden: None: not known."""
+    chosen = MODELS[model]
+    without_units = chosen.learner == "gradient_descent" and hidden == ()
+    return chosen.ignores | ({"activation"} if without_units else frozenset())
+
+
+def method_of(model: str, hidden: tuple[int, ...], activation: str, initializer: str) -> str:
+    """How tables call such a run: "Tanh", "Tanh N", "Logistic regression", "SVM (RBF)"."""
+    chosen, suffix = MODELS[model], "" if not initializer else INITIALIZERS[initializer].suffix
+    label = chosen.method or (ACTIVATIONS[activation].label if hidden else "Logistic regression")
+    return f"{label} {suffix}" if suffix and "initializer" not in chosen.ignores else label

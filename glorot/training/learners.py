@@ -1,0 +1,161 @@
+"""Learners: how a model is fitted to a data set. A run of any model is `fit`, with progress, to what came out.
+
+To add one: a class with `fit`, a line in LEARNERS at the bottom, and its name in ``models/architectures.py``.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+from typing import Protocol
+
+from glorot import kernels
+from glorot.datasets import Dataset
+from glorot.datasets.inputs import INPUTS
+from glorot.models.architectures import MODELS
+from glorot.models.network import initial_parameters, layer_sizes
+from glorot.sweeps.settings import Settings
+from glorot.training.checkpoint import Checkpoints
+from glorot.training.loop import HistoryRow, Trained, Training
+
+OnProgress = Callable[[int, HistoryRow], None]  # updates done, and the newest row of the history
+WAIT_SECONDS = 0.5  # from one report of a fit in one go to the next
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learned, and with what.
+
+    checkpoint_folder: where states are saved, and looked for unless it is to start afresh.
+    """
+
+    settings: Settings
+    dataset: Dataset
+    device: str
+    threads: int
+    checkpoint_folder: Path
+    afresh: bool = False
+
+
+class Learner(Protocol):
+    """problems: what went wrong but changed nothing. seconds: spent on fitting and evaluating, also before an
+    interruption, without loading data and compiling. libraries: what else took part, with versions, for provenance."""
+
+    problems: list[str]
+    libraries: str
+
+    @property
+    def seconds(self) -> float: ...
+
+    def fit(self, on_progress: OnProgress) -> Trained:
+        """Fit from the beginning, or go on from where it was. on_progress is called about once a second; what it
+        raises ends the fit, after its state is saved where the learner has one."""
+        ...
+
+
+class GradientDescent:
+    """A network, trained in segments of updates by a device's kernels (``loop.py``); resumable."""
+
+    libraries = ""
+
+    def __init__(self, task: Task):
+        settings = task.settings
+        assert settings.inputs
+        kernels.prepare(task.device, settings.activation, settings.loss, settings.optimizer)
+        sizes = layer_sizes(task.dataset.n_inputs, settings.hidden, task.dataset.n_classes)
+        network = kernels.create(
+            task.device,
+            sizes,
+            settings.activation,
+            settings.loss,
+            settings.batch_size,
+            settings.learning_rate,
+            task.threads,
+            INPUTS[settings.inputs].levels(task.dataset),
+            settings.optimizer,
+        )
+        self._checkpoints = Checkpoints(task.checkpoint_folder, settings, task.device)
+        state = None if task.afresh else self._checkpoints.load(sizes)
+        if state is None:
+            network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
+        self._training = Training(settings, task.dataset, network, state)
+        self.problems = self._checkpoints.problems
+
+    @property
+    def seconds(self) -> float:
+        return self._training.seconds
+
+    def fit(self, on_progress: OnProgress) -> Trained:
+        trained = self._training.run(self._saving(on_progress))
+        if trained.status == "done":
+            self._checkpoints.save(self._training.state())  # a sweep that asks for more updates later goes on from here
+        return trained
+
+    def _saving(self, on_progress: OnProgress) -> Callable[[Training], None]:
+        """Training's on_progress that saves the state every so often, and when it is interrupted."""
+        interval, saved = 60 * self._checkpoints.settings.checkpoint_minutes, time.monotonic()
+
+        def report(training: Training) -> None:
+            nonlocal saved
+            try:
+                on_progress(training.update, training.history[-1])
+            except BaseException:
+                self._checkpoints.save(training.state())
+                raise
+            if time.monotonic() - saved >= interval:
+                self._checkpoints.save(training.state())
+                saved = time.monotonic()
+
+        return report
+
+
+class InOneGo:
+    """A model of another library, fitted in a thread of its own while this one reports; its history has one row.
+
+    model: of ``training/support_vectors.py`` or the like; fit() gives what an evaluation does. Nothing of it is saved
+    on the way: where it is interrupted, the thread ends with its process, and the next run begins anew.
+    """
+
+    def __init__(self, task: Task):
+        from glorot.training.support_vectors import SupportVectorMachine
+
+        self._model = SupportVectorMachine(task.settings, task.dataset)
+        self.problems: list[str] = []
+        self.libraries = self._model.libraries
+        self._began = self._ended = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self._ended - self._began
+
+    def fit(self, on_progress: OnProgress) -> Trained:
+        self._began = time.perf_counter()
+        outcome: list[Trained | BaseException] = []
+        worker = threading.Thread(target=self._fit, args=(outcome,), daemon=True)
+        worker.start()
+        while worker.is_alive():
+            on_progress(0, HistoryRow(0, 0, nan, nan, nan, nan, nan))
+            worker.join(WAIT_SECONDS)
+        self._ended = time.perf_counter()
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
+
+    def _fit(self, outcome: "list[Trained | BaseException]") -> None:
+        try:
+            outcome.append(self._model.fit())
+        except BaseException as error:  # told where the others wait
+            outcome.append(error)
+
+
+LEARNERS: dict[str, Callable[[Task], Learner]] = {
+    "gradient_descent": GradientDescent,
+    "svm": InOneGo,
+}
+
+
+def learner_of(task: Task) -> Learner:
+    """The learner of a run's model. Raises GlorotError where something that it needs is not there."""
+    return LEARNERS[MODELS[task.settings.model].learner](task)
