@@ -125,13 +125,47 @@ def adam(g, kept, t, rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
     return -rate * m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + epsilon), (m, v)
 
 
-OPTIMIZERS = {"momentum": momentum, "adam": adam}
+def gradient_variance(g, kept, t, rate, decay=0.999, epsilon=1e-6):
+    """The mean and the variance of all gradients so far, the older the less they count: of weight decay^age. (A mean of
+    0 before the first one counts, too.)"""
+    gs = [np.zeros_like(g), *([] if kept is None else kept[1:]), g]
+    weights = (1 - decay) * decay ** np.arange(len(gs) - 1, -1, -1.0)
+    weights[0] /= 1 - decay
+    mean = sum(w * one for w, one in zip(weights, gs, strict=True))
+    variance = sum(w * (one - mean) ** 2 for w, one in zip(weights, gs, strict=True))
+    return -rate * g / (np.sqrt(variance / (1 - decay**t)) + epsilon), gs
 
 
-def trained(layers, minibatches, activation, loss, learning_rate, optimizer, **parameters):
-    """The layers after an update on each minibatch. optimizer: of OPTIMIZERS, with its parameters."""
+def diagonal_hessian(g, kept, t, rate, mu=0.001):
+    """kept: the curvature."""
+    return -rate * mu / (kept + mu) * g, kept
+
+
+OPTIMIZERS = {
+    "momentum": momentum, "adam": adam, "gradient_variance": gradient_variance, "diagonal_hessian": diagonal_hessian,
+}  # fmt: skip
+
+
+def curvatures(layers, examples, activation, loss):
+    """(d2C/dW2, d2C/db2) of every parameter by itself, without the terms in f'', as LeCun et al. (1998) have it."""
+    zs, inputs = forward(layers, examples.pixels, activation)
+    n, p = len(examples.labels), np.exp(log_softmax(zs[-1])) if loss == "cross_entropy" else sigmoid(zs[-1])
+    curvature = p * (1 - p) if loss != "quadratic" else (p * (1 - p)) ** 2
+    result = []
+    for l in reversed(range(len(layers))):
+        result.append((curvature.T @ inputs[l] ** 2 / n, curvature.sum(axis=0) / n))
+        if l > 0:
+            curvature = curvature @ np.float64(layers[l][0]) ** 2 * ACTIVATIONS[activation][1](zs[l - 1]) ** 2
+    return result[::-1]
+
+
+def trained(layers, minibatches, activation, loss, learning_rate, optimizer, kept=None, **parameters):
+    """The layers after an update on each minibatch. optimizer: of OPTIMIZERS, with its parameters.
+
+    kept: of each parameter before, {(l, 0 or 1): ...}, where it is not nothing.
+    """
     layers = [[np.array(p, float) for p in layer] for layer in layers]
-    kept = {}
+    kept = dict(kept or {})
     for t, examples in enumerate(minibatches, 1):
         for l, gs in enumerate(gradients(layers, examples, activation, loss)):
             for i, g in enumerate(gs):

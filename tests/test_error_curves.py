@@ -164,7 +164,7 @@ def test_longer_runs_of_a_small_network_hide_no_full_one(tmp_path):
 
 
 VALUES = {  # another than a run's default, of every field that decides a result
-    "batch_size": 20, "train_examples": 20, "inputs": "standardized", "optimizer": "adam",
+    "batch_size": 20, "train_examples": 20, "inputs": "standardized", "optimizer": "adam", "schedule": "5: 0.1",
     "updates": 77, "evaluate_every": 10, "valid_examples": 55, "test_examples": 66, "probes": "every 10 examples 300",
     "checkpoint_minutes": 1.0,
 }  # fmt: skip
@@ -185,7 +185,7 @@ def test_no_difference_is_silent(tmp_path, field):
     if field != "checkpoint_minutes":
         text = "5 x 20" if field == "hidden" else ABOUT[field].shown(str(VALUES[field]))
         assert f"({text}: Softsign" in said
-    marked = field in {"hidden", "batch_size", "train_examples", "inputs", "optimizer"}
+    marked = field in {"hidden", "batch_size", "train_examples", "inputs", "optimizer", "schedule"}
     assert ("Softsign*" in said) == marked
 
 

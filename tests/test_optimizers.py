@@ -12,6 +12,8 @@ from test_training import settings as run_settings
 
 from glorot import kernels
 from glorot.datasets.shapeset import Shapeset
+from glorot.models import schedules
+from glorot.models.losses import LOSSES
 from glorot.models.network import initial_parameters
 from glorot.models.optimizers import OPTIMIZERS, power
 from glorot.registry import parsed
@@ -19,18 +21,20 @@ from glorot.training import loop
 from glorot.training.checkpoint import Checkpoints
 from glorot.training.loop import Training
 
-MOMENTUM, NESTEROV = "momentum(momentum=0.8, nesterov=false)", "momentum(momentum=0.9, nesterov=true)"
-ADAM = "adam(beta1=0.9, beta2=0.99, epsilon=0.001)"
+MOMENTUM, NESTEROV = "momentum(momentum=0.9, nesterov=false)", "momentum(momentum=0.9, nesterov=true)"
+ADAM = "adam(beta1=0.9, beta2=0.999, epsilon=1e-08)"
+VARIANCE = "gradient_variance(decay=0.7, epsilon=0.01)"
+HESSIAN = "diagonal_hessian(mu=0.01, examples=100, every=20)"
 SIZES = (7, 21, 18, 3)  # rows and columns left over by every tile
 
 
-def network(optimizer, layers, sizes=SIZES, rate=0.05, batch_size=3, threads=1):
-    made = kernels.create("cpu", sizes, "tanh", "cross_entropy", batch_size, rate, threads, optimizer=optimizer)
+def network(optimizer, layers, sizes=SIZES, rate=0.05, batch_size=3, threads=1, loss="cross_entropy"):
+    made = kernels.create("cpu", sizes, "tanh", loss, batch_size, rate, threads, optimizer=optimizer)
     made.parameters = layers
     return made
 
 
-@pytest.mark.parametrize("optimizer", [MOMENTUM, NESTEROV, ADAM])
+@pytest.mark.parametrize("optimizer", [MOMENTUM, NESTEROV, ADAM, VARIANCE])
 def test_updates_are_the_oracles(optimizer):
     """And have the same bits on any number of threads, and in any number of segments."""
     layers, examples = random_layers(SIZES), random_examples(3 * 6, SIZES[0], 3)
@@ -52,10 +56,54 @@ def test_updates_are_the_oracles(optimizer):
         assert np.abs(made.memory[name][0].W).min() > 0
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_curvature_is_the_oracles(loss):
+    """Of several chunks of examples, on any number of threads; and what the optimizer does with it."""
+    layers, examples = random_layers(SIZES), random_examples(100, SIZES[0], 3)
+    wanted = naive.curvatures(layers, examples, "tanh", loss)
+    made = [network(HESSIAN, layers, threads=threads, loss=loss) for threads in (1, 2)]
+    for one in made:
+        one.estimate(examples)
+    assert bits_of(made[0].memory["curvature"]) == bits_of(made[1].memory["curvature"])
+    for found, (W, b) in zip(made[0].memory["curvature"], wanted, strict=True):
+        np.testing.assert_allclose(found.W, W, rtol=1e-5, atol=1e-8)
+        np.testing.assert_allclose(found.b, b, rtol=1e-5, atol=1e-8)
+        assert np.median(W) > 1e-4
+    if loss != "cross_entropy":
+        return
+    made[0].train(part(examples, 0, 3))
+    kept = {(l, i): one for l, layer in enumerate(wanted) for i, one in enumerate(layer)}
+    after = naive.trained(layers, [part(examples, 0, 3)], "tanh", loss, 0.05, "diagonal_hessian", kept=kept, mu=0.01)
+    for found, (W, b) in zip(made[0].parameters, after, strict=True):
+        np.testing.assert_allclose(found.W, W, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(found.b, b, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "sigmoid_cross_entropy"])
+def test_curvature_of_one_layer_is_the_numerical_second_derivative(loss):
+    """No back-propagation in it: differences of the loss alone."""
+    layers, examples, h = random_layers((5, 3)), random_examples(20, 5, 3), 1e-3
+    W, b = (np.array(one, float) for one in layers[0])
+
+    def cost():
+        return naive.evaluate([(W, b)], examples, "tanh", loss)[0].mean()
+
+    made = network(HESSIAN, layers, (5, 3), loss=loss)
+    made.estimate(examples)
+    (found,) = made.memory["curvature"]
+    for parameter, curvature in ((W, found.W), (b, found.b)):
+        for i in np.ndindex(parameter.shape):
+            kept, costs = parameter[i], []
+            for parameter[i] in (kept - h, kept, kept + h):
+                costs.append(cost())
+            parameter[i] = kept
+            assert curvature[i] == pytest.approx((costs[0] - 2 * costs[1] + costs[2]) / h**2, rel=1e-4)
+
+
 TORCH = {
-    "momentum(momentum=0.9, nesterov=false)": (0.01, "SGD", {"momentum": 0.9}),
+    MOMENTUM: (0.01, "SGD", {"momentum": 0.9}),
     NESTEROV: (0.01, "SGD", {"momentum": 0.9, "nesterov": True}),
-    "adam(beta1=0.9, beta2=0.999, epsilon=1e-08)": (0.001, "Adam", {}),
+    ADAM: (0.001, "Adam", {}),
 }
 
 
@@ -113,7 +161,7 @@ def under_way(dataset, folder, optimizer, stop=None):  # noqa: F811
     return bits_of(made.parameters), checkpoints
 
 
-@pytest.mark.parametrize("optimizer", [MOMENTUM, ADAM])
+@pytest.mark.parametrize("optimizer", [MOMENTUM, ADAM, HESSIAN])
 def test_interrupted_and_resumed_to_the_same_bits(dataset, tmp_path, monkeypatch, optimizer):  # noqa: F811
     monkeypatch.setattr(loop, "SEGMENT_BYTES", 18 * 3)
     wanted, _ = under_way(dataset, tmp_path / "whole", optimizer)
@@ -137,6 +185,39 @@ def test_a_state_of_another_optimizer_is_passed_over(dataset, tmp_path):  # noqa
     assert ours.load((6, 9, 8, 3)).update == 25
 
 
+def test_a_schedule_is_what_it_would_be_by_hand(dataset):  # noqa: F811
+    """Steps between segments, and at the start; text of one form from every spelling."""
+    chosen = run_settings(
+        hidden=(9, 8), updates=30, evaluate_every=25, batch_size=3, schedule={"12": 0.02, "20": "0.1"}
+    )
+    assert chosen.schedule == "12: 0.02, 20: 0.1" == schedules.canonical("20: 0.1, 12: 2e-2")
+    assert schedules.canonical(schedules.fields_of(chosen.schedule)) == chosen.schedule
+    layers = initial_parameters((6, 9, 8, 3), "normalized", 0)
+    scheduled, by_hand = (network("sgd", layers, (6, 9, 8, 3), chosen.learning_rate) for _ in range(2))
+    Training(chosen, dataset, scheduled).run()
+    for start, stop, rate in ((0, 12, chosen.learning_rate), (12, 20, 0.02), (20, 30, 0.1)):
+        by_hand.learning_rate = rate
+        by_hand.train(dataset.train(chosen.seed, 3 * start, 3 * (stop - start)))
+    assert bits_of(scheduled.parameters) == bits_of(by_hand.parameters)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("constnat", "expected constant, or steps such as {0: 5e-4, 100_000: 2e-4}"),
+        ({}, "expected constant, or steps"),
+        ({"1.5": 0.1}, 'expected a number of updates from 0 to 1000000000000, found "1.5"'),
+        ({"10": 0}, "expected a learning rate above 0 and up to 1e+06, found 0"),
+        ({"10": True}, "expected a learning rate above 0"),
+        ({"1_0": 1, "10": 2}, "expected each update once"),
+    ],
+)
+def test_schedules_that_are_refused(value, message):
+    with pytest.raises(ValueError, match="expected") as caught:
+        schedules.canonical(value)
+    assert message in str(caught.value)
+
+
 SWEEP = """\
 name: moves
 base: {dataset: shapeset, activation: tanh, width: 8, depth: 2, learning_rate: 0.01, updates: 20, valid_examples: 50,
@@ -154,8 +235,12 @@ def test_a_sweep_of_optimizers(tmp_path, glorot):
     assert "Tanh, Adam" in table
     with open(tmp_path / "results" / "moves" / "runs.csv") as file:
         assert len({row["test_loss"] for row in csv.DictReader(file)}) == 3
-    refused = glorot("run", "moves.yaml", "--set", "width=9", "--only", "optimizer=sgd", "-n", "--device", "cpu")
-    assert refused.returncode == 0
+    stepped = "schedule={5: 0.02, 1_0: 0.05}"
+    assert glorot("run", "moves.yaml", "--set", stepped, "--only", "optimizer=sgd", "-o", "other").returncode == 0
+    assert "schedule 5: 0.02, 10: 0.05" in glorot("report", "other/moves").stdout
+    refused = glorot("run", "moves.yaml", "--set", "schedule={0: 0.02}")
+    assert refused.returncode == 2
+    assert "[optimizer=sgd]: schedule: expected the rate from update 0 on to be learning_rate, 0.01" in refused.stderr
     wrong = glorot("run", "moves.yaml", "--set", "optimizer={adam: {beta1: 1}}")
     assert wrong.returncode == 2
 

@@ -56,9 +56,12 @@ def prepare(device: str, activation: str, loss: str, optimizer: str = "sgd") -> 
     """Compile the device's kernels of such networks, or load them from the cache."""
     if device == "cuda":  # they are compiled for the network
         return
-    from glorot.kernels import cpu
+    from glorot.kernels import cpu, curvature
+    from glorot.models.optimizers import OPTIMIZERS
 
     cpu.prepare(activation, loss, optimizer)
+    if OPTIMIZERS[optimizer].statistic:
+        curvature.prepare(activation, loss, optimizer)
 
 
 def create(
@@ -86,6 +89,8 @@ def create(
         from glorot.kernels.cuda import CudaKernels
 
         return CudaKernels(sizes, activation, loss, batch_size, learning_rate, threads, levels)
-    from glorot.kernels.cpu import CpuKernels
+    from glorot.kernels.curvature import CpuKernels, CurvatureKernels
+    from glorot.models.optimizers import OPTIMIZERS
 
-    return CpuKernels(sizes, activation, loss, batch_size, learning_rate, threads, levels, optimizer)
+    made = CurvatureKernels if OPTIMIZERS[optimizer].statistic else CpuKernels
+    return made(sizes, activation, loss, batch_size, learning_rate, threads, levels, optimizer)

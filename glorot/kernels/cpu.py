@@ -281,30 +281,36 @@ def learn_by_moving(layers, l, parameters, memory, a, delta, examples, rates, th
     gradients = np.empty((UPDATE_ROWS, min(block, width)), np.float32)
     for k in range(start, stop, block):
         n = min(block, stop - k)
-        if l > 0:
-            delta_below[:, k : k + n] = ZERO
-        j = 0
-        while j < len(W_):
-            rows = UPDATE_ROWS if j + UPDATE_ROWS <= len(W_) else 1
-            if l == 0 and rows > 1:
-                gradient_first(W_, j, k, n, a_below, delta_above, a_below, gradients)
-            elif l == 0:
-                gradient_first_row(W_, j, k, n, a_below, delta_above, a_below, gradients)
-            elif rows > 1:
-                gradient(W_, j, k, n, a_below, delta_above, delta_below, gradients)
-            else:
-                gradient_row(W_, j, k, n, a_below, delta_above, delta_below, gradients)
-            for r in range(rows):
-                place = layer[W] + (j + r) * width + k
-                for kept in range(len(memory)):
-                    prefetch_part(memory, kept, place + UPDATE_ROWS * width, n)
-                move(W_[j + r, k : k + n], gradients[r], memory, place, rates[0], rates[1], rates[2])
-            j += rows
+        move_columns(layer, l == 0, W_, memory, k, n, a_below, delta_above, delta_below, gradients, rates)
         if l > 0:
             times_slope(delta_below, a_below, k, k + n)
 
 
 learn = _own
+
+
+def move_columns(layer, first, W_, memory, k, n, a_below, delta_above, delta_below, gradients, rates):
+    """Columns k..k+n-1 of a layer: delta below (without the slope; not of the first layer), and their weights."""
+    width = layer[STRIDE_IN]
+    if not first:
+        delta_below[:, k : k + n] = ZERO
+    j = 0
+    while j < len(W_):
+        rows = UPDATE_ROWS if j + UPDATE_ROWS <= len(W_) else 1
+        if first and rows > 1:
+            gradient_first(W_, j, k, n, a_below, delta_above, a_below, gradients)
+        elif first:
+            gradient_first_row(W_, j, k, n, a_below, delta_above, a_below, gradients)
+        elif rows > 1:
+            gradient(W_, j, k, n, a_below, delta_above, delta_below, gradients)
+        else:
+            gradient_row(W_, j, k, n, a_below, delta_above, delta_below, gradients)
+        for r in range(rows):
+            place = layer[W] + (j + r) * width + k
+            for kept in range(len(memory)):
+                prefetch_part(memory, kept, place + UPDATE_ROWS * width, n)
+            move(W_[j + r, k : k + n], gradients[r], memory, place, rates[0], rates[1], rates[2])
+        j += rows
 
 
 def output_delta(layers, a, delta, labels):
@@ -394,7 +400,7 @@ class Compiled(NamedTuple):
     probe_examples: Callable
 
 
-def _steps(activation: str, loss: str) -> dict[str, Callable]:
+def steps_of(activation: str, loss: str) -> dict[str, Callable]:
     """What the kernels of such networks call, by name."""
     f, cost = ACTIVATIONS[activation], LOSSES[loss]
     own = {"value": f.value, "slope": f.slope}
@@ -409,19 +415,19 @@ def _steps(activation: str, loss: str) -> dict[str, Callable]:
 @cache
 def kernels_of(activation: str, loss: str) -> Compiled:
     """Compiled on their first call, or loaded from the cache. activation, loss: keys of the registries."""
-    own, name = _steps(activation, loss), symbol(f"{activation} {loss}")
+    own, name = steps_of(activation, loss), symbol(f"{activation} {loss}")
     return Compiled(*(jit(bound(one, f"{one.__name__}_{name}", own)) for one in (evaluate_examples, probe_examples)))
 
 
 @cache
 def updates_of(activation: str, loss: str, optimizer: str) -> Callable:
     """run_updates with these in it, compiled on its first call, or loaded from the cache."""
-    own, chosen = _steps(activation, loss), OPTIMIZERS[optimizer]
+    own, chosen = steps_of(activation, loss), OPTIMIZERS[optimizer]
     name = symbol(f"{activation} {loss} {optimizer}")
     steps: tuple[tuple[str, Callable], ...] = (("learn", learn_by_sgd),)
     if chosen.step:
         own["optimizer_step"] = numba.njit(error_model="numpy")(chosen.step)
-        steps = (("move", MOVES[len(chosen.keeps)]), ("learn", learn_by_moving))
+        steps = (("move", MOVES[len(chosen.keeps)]), ("move_columns", move_columns), ("learn", learn_by_moving))
     for key, step in steps:
         own[key] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
     return jit(bound(run_updates, f"run_updates_{name}", own))
@@ -573,6 +579,9 @@ class CpuKernels:
         )[0]  # fmt: skip
         self.updates_made += done
         return losses[: done + 1]
+
+    def estimate(self, examples: Examples) -> None:
+        """Nothing: what other optimizers than `curvature.py`'s keep is no statistic of the network."""
 
     def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""

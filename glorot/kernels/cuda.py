@@ -327,6 +327,9 @@ class CudaKernels:
         diverged = np.flatnonzero(~np.isfinite(made))
         return made[: diverged[0] + 1] if len(diverged) else made
 
+    def estimate(self, examples: Examples) -> None:
+        """Nothing: plain SGD has no statistic."""
+
     def _forward(self, examples: Examples) -> Iterator[tuple[slice, Passes, Staged, Any]]:
         """Take examples forward, chunk by chunk: their places, the passes, the chunk on the device, its mean loss."""
         activation, loss, sizes = self._what

@@ -50,6 +50,10 @@ class Kernels(Protocol):
         """
         ...
 
+    def estimate(self, examples: Examples) -> None:
+        """Measure what the optimizer keeps of each parameter, where that is a statistic of the network."""
+        ...
+
     def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """Losses (n,) float32 and predicted classes (n,) uint8."""
         ...

@@ -4,7 +4,8 @@ The network's last layer is linear; its pre-activations are the ``logits``. A lo
 
 - ``normalizer(logits)``: one number an example that all its output units share (softmax needs one, others do not);
 - ``value(logit, normalizer, target)``: this unit's share of C, to be summed over the units;
-- ``delta(logit, normalizer, target)``: dC/d logit.
+- ``delta(logit, normalizer, target)``: dC/d logit;
+- ``curvature(logit, normalizer, target)``: d2C/d logit2, without the terms that may be negative.
 
 target is 1 for the unit of the example's class and 0 for the others. To add one: write the functions on float32
 scalars, as in ``activations.py``, and add a line to LOSSES at the bottom.
@@ -27,6 +28,7 @@ class Loss:
     normalizer: Callable
     value: Callable
     delta: Callable
+    curvature: Callable
 
 
 def no_normalizer(logits):
@@ -53,6 +55,11 @@ def cross_entropy_delta(logit, normalizer, target):
     return exp(logit - normalizer) - target
 
 
+def cross_entropy_curvature(logit, normalizer, target):
+    p = exp(logit - normalizer)
+    return p - p * p
+
+
 def sigmoid_cross_entropy(logit, normalizer, target):
     """Each unit a sigmoid of its own: -t log p - (1 - t) log(1 - p), p = sigmoid(logit)."""
     return (logit if logit > ZERO else ZERO) - logit * target + log1p(exp(-abs(logit)))
@@ -60,6 +67,11 @@ def sigmoid_cross_entropy(logit, normalizer, target):
 
 def sigmoid_cross_entropy_delta(logit, normalizer, target):
     return sigmoid(logit) - target
+
+
+def sigmoid_cross_entropy_curvature(logit, normalizer, target):
+    p = sigmoid(logit)
+    return p - p * p
 
 
 def quadratic(logit, normalizer, target):
@@ -73,9 +85,16 @@ def quadratic_delta(logit, normalizer, target):
     return (p - target) * p * (ONE - p)
 
 
+def quadratic_curvature(logit, normalizer, target):
+    """Without (p - t) p'', which may be negative (Gauss and Newton's approximation)."""
+    p = sigmoid(logit)
+    return p * (ONE - p) * (p * (ONE - p))
+
+
 LOSSES: Registry[Loss] = Registry("loss", {
     "cross_entropy": Loss(
-        "", "softmax, then -log P(y|x)", log_sum_exp, cross_entropy, cross_entropy_delta
+        "", "softmax, then -log P(y|x)", log_sum_exp, cross_entropy, cross_entropy_delta,
+        cross_entropy_curvature,
     ),
     "sigmoid_cross_entropy": Loss(
         "sigmoid cross-entropy",
@@ -83,8 +102,10 @@ LOSSES: Registry[Loss] = Registry("loss", {
         no_normalizer,
         sigmoid_cross_entropy,
         sigmoid_cross_entropy_delta,
+        sigmoid_cross_entropy_curvature,
     ),
     "quadratic": Loss(
-        "quadratic", "sum_k (p - t)^2 / 2, p = sigmoid(logit)", no_normalizer, quadratic, quadratic_delta
+        "quadratic", "sum_k (p - t)^2 / 2, p = sigmoid(logit)", no_normalizer, quadratic, quadratic_delta,
+        quadratic_curvature,
     ),
 })  # fmt: skip

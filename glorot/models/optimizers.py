@@ -26,6 +26,14 @@ def plain_rates(learning_rate: float, t: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
+class Statistic:
+    """What the optimizer keeps is no running sum, but measured: on so many examples, at every so many updates."""
+
+    examples: int
+    every: int
+
+
+@dataclass(frozen=True)
 class Optimizer:
     """suffix: what a row label gets where a sweep compares optimizers. formula, source: for `glorot list`.
 
@@ -38,6 +46,7 @@ class Optimizer:
     keeps: tuple[str, ...] = ()
     step: Callable | None = None
     rates: Callable[[float, int], tuple[float, float]] = plain_rates
+    statistic: Statistic | None = None
 
 
 def momentum_step(w, gradient, velocity, rate, correction, momentum):
@@ -54,6 +63,18 @@ def adam_step(w, gradient, mean, square, rate, correction, beta1, new1, beta2, n
     mean = beta1 * mean + new1 * gradient
     square = beta2 * square + new2 * (gradient * gradient)
     return w - rate * (mean / (sqrt(square) * correction + epsilon)), mean, square
+
+
+def diagonal_hessian_step(w, gradient, curvature, rate, correction, mu):
+    return w - rate * (mu / (curvature + mu)) * gradient, curvature
+
+
+def gradient_variance_step(w, gradient, mean, variance, rate, correction, decay, new, epsilon):
+    """West's update of a running mean and variance: no square is subtracted from another."""
+    change = gradient - mean
+    mean = mean + new * change
+    variance = decay * (variance + new * (change * change))
+    return w - rate * gradient / (sqrt(variance * correction) + epsilon), mean, variance
 
 
 def power(base: float, n: int) -> float:
@@ -93,6 +114,37 @@ def _adam(beta1: float, beta2: float, epsilon: float) -> Optimizer:
     )
 
 
+def _diagonal_hessian(mu: float, examples: int, every: int) -> Optimizer:
+    others = (mu, examples, every) != (0.001, 500, 5000)
+    return Optimizer(
+        f"diagonal Hessian {mu:g}, {examples}, {every}" if others else "diagonal Hessian",
+        "w -= rate * mu / (h + mu) * g, h: mean second derivative of w, estimated again and again",
+        "LeCun et al. 1998",
+        ("curvature",),
+        fixed(diagonal_hessian_step, mu=mu),
+        statistic=Statistic(examples, every),
+    )
+
+
+def _gradient_variance(decay: float, epsilon: float) -> Optimizer:
+    def rates(learning_rate: float, t: int) -> tuple[float, float]:
+        return learning_rate, 1 / (1 - power(decay, t))
+
+    others = (decay, epsilon) != (0.999, 1e-6)
+    return Optimizer(
+        f"gradient variance {decay:g}, {epsilon:g}" if others else "gradient variance",
+        "w -= rate * g / (sqrt(running variance of g) + epsilon)",
+        "named in section 5 of Glorot & Bengio 2010, which has no formula: this one is ours",
+        ("mean", "variance"),
+        fixed(gradient_variance_step, decay=decay, new=1 - decay, epsilon=epsilon),
+        rates,
+    )
+
+
+# Of diagonal_hessian: mu is that of the paper's author, in his code of 2010; LeNet-5 had 0.02, 500 examples, and a new
+# estimate in each pass over the examples. Of gradient_variance: a decay of 0.999 averages over 1,000 minibatches, some
+# thousand examples, as many as LeNet-5's estimate; epsilon bounds the steps of weights whose gradient hardly varies,
+# and is far below the deviations of others.
 OPTIMIZERS: Registry[Optimizer] = Registry(
     "optimizer",
     {
@@ -106,5 +158,12 @@ OPTIMIZERS: Registry[Optimizer] = Registry(
                 "epsilon": Number(1e-8, 0, 1, low_open=True),
             },
         ),
+        "diagonal_hessian": Family(_diagonal_hessian, {
+            "mu": Number(0.001, 0, 1000, low_open=True), "examples": Number(500, 1, 10**6, whole=True),
+            "every": Number(5000, 1, 10**9, whole=True),
+        }),
+        "gradient_variance": Family(_gradient_variance, {
+            "decay": Number(0.999, 0, 0.999999), "epsilon": Number(1e-6, 0, 1, low_open=True),
+        }),
     },
-)
+)  # fmt: skip

@@ -19,6 +19,7 @@ from typing import Any
 
 from glorot.datasets import DATASETS, LocalData
 from glorot.errors import SweepError, nearest
+from glorot.models import schedules
 from glorot.registry import fields_of
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.about import label_of
@@ -255,7 +256,7 @@ def _overridden(node: Node, overrides: Sequence[str], block: str) -> Node:
         if key == "hidden":
             entries.pop("depth", None)
             entries.pop("width", None)
-        entries[key] = Node(_rooted(yaml_nodes.parse(text, where, numbered=False), Path()).value, where)
+        entries[key] = Node(_rooted(yaml_nodes.parse(text, where, numbered=False, key=key), Path()).value, where)
     return Node(entries, node.where) if isinstance(node.value, dict) else node
 
 
@@ -602,6 +603,8 @@ def _dumped_fields(fields: Mapping[str, Any], folder: Path | None) -> dict[str, 
     }
     if isinstance(fields.get("probes"), Probes):
         dumped["probes"] = fields["probes"].fields()
+    if "schedule" in fields:
+        dumped["schedule"] = schedules.fields_of(fields["schedule"])
     if isinstance(fields.get("dataset"), LocalData):
         dumped["dataset"] = fields["dataset"].fields()
         if folder is not None and "folder" in dumped["dataset"]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from glorot.datasets import DATASETS, AnyData, LocalData, info, unpinned
 from glorot.errors import SweepError, nearest
 from glorot.models.architectures import method_of
@@ -136,7 +138,7 @@ def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[
     Raises SweepError: two cells are the same run, or only names what is not there.
     """
     cells = list(itertools.product(*sweep.grid.values()))
-    settings = [Settings(**combined(sweep.base, *(choice.fields for choice in cell))) for cell in cells]
+    settings = [_settings(sweep, cell) for cell in cells]
     compared = {name: {getattr(one, name) for one in settings if name not in one.ignored} for name in NAMED_IN_METHODS}
     also = [name for name, values in compared.items() if len(values) > 1]
     versions = versions_of(sweep)
@@ -166,6 +168,16 @@ def _differences(sweep: Sweep, run: Run, first: Run) -> tuple[list[str], bool]:
     fields = {field for axis in axes for choice in sweep.grid[axis] for field in choice.fields}
     idle = [field for field in FIELDS if field in fields & run.settings.ignored]
     return idle, bool(axes) and len(idle) == len(fields) and all(axis in (*sweep.seed_axes, *over) for axis in axes)
+
+
+def _settings(sweep: Sweep, cell: Sequence[Choice]) -> Settings:
+    """Of one cell. Raises SweepError where fields that are right alone do not go together."""
+    try:
+        return Settings(**combined(sweep.base, *(choice.fields for choice in cell)))
+    except ValidationError as error:
+        where = ", ".join(f"{axis}={choice.label}" for axis, choice in zip(sweep.grid, cell, strict=True))
+        reason = error.errors()[0].get("ctx", {}).get("error") or error
+        raise SweepError(f"sweep {sweep.name}: {f'[{where}]: ' if where else ''}{reason}") from None
 
 
 def describe(sweep: Sweep, runs: Sequence[Run]) -> str:

@@ -19,6 +19,7 @@ from glorot.models.architectures import MODELS, ignored
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
+from glorot.models.schedules import CONSTANT, canonical, schedule
 from glorot.printable import is_printable
 from glorot.registry import Registry, parsed
 from glorot.sweeps.about import About, Paper, Role, count, sizes_text
@@ -298,7 +299,7 @@ class Settings(BaseModel):
         BeforeValidator(_positive),
         About(
             "Learning rate",
-            "the step of gradient descent, constant",
+            "the step of gradient descent",
             float,
             idle=1.0,
             example=("0.03", "[0.1, 0.03, 0.01]"),
@@ -315,6 +316,16 @@ class Settings(BaseModel):
             choices=OPTIMIZERS,
         ),
     ] = "sgd"
+    schedule: Annotated[
+        str,
+        BeforeValidator(canonical),
+        About(
+            "Schedule",
+            "of the learning rate: `constant`, or steps: with `{100_000: 2e-4}` it is 2e-4 from that update on",
+            paper=CONSTANT,
+            older=CONSTANT,
+        ),
+    ] = CONSTANT
     seed: Annotated[
         int, _whole(0, 2**63 - 1), About("Seed", "of the weights and of the order of the examples", int)
     ] = 0
@@ -415,6 +426,16 @@ class Settings(BaseModel):
     def _own_inputs(self) -> "Settings":
         if self.inputs is None:
             object.__setattr__(self, "inputs", info(self.dataset).inputs)
+        return self
+
+    @model_validator(mode="after")
+    def _one_first_rate(self) -> "Settings":
+        first = schedule(self.schedule).rate(0, self.learning_rate)
+        if first != self.learning_rate:
+            raise ValueError(
+                f"schedule: expected the rate from update 0 on to be learning_rate, {self.learning_rate:g}; found "
+                f"{first:g}; change one of them, or leave 0 out of the schedule"
+            )
         return self
 
     @property

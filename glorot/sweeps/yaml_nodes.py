@@ -81,13 +81,16 @@ def read_text(path: Path) -> str:
         raise SweepError(f"{path}:{line}: expected text in UTF-8, found {error.reason}") from None
 
 
-def parse(text: str, source: str, numbered: bool = True) -> Node:
+NUMBERED = "schedule"  # the key below which keys may be whole numbers: they stay text, as they are written
+
+
+def parse(text: str, source: str, numbered: bool = True, key: str = "") -> Node:
     """The one document in text.
 
-    source: file name, or option, for messages. numbered: whether its lines count.
+    source: file name, or option, for messages. numbered: whether its lines count. key: whose value it is.
     Raises SweepError, and nothing else, on any text.
     """
-    return _Parser(text, source, numbered).document()
+    return _Parser(text, source, numbered).document(key)
 
 
 def scalar(text: str) -> str | int | float | bool | None:
@@ -122,14 +125,14 @@ class _Parser:
         self.text, self.source, self.numbered = text, source, numbered
         self.events: Iterator[yaml.Event] = iter(())
 
-    def document(self) -> Node:
+    def document(self, key: str) -> Node:
         try:
             # Creating the loader looks at all characters already, so it belongs inside the try.
             self.events = iter(yaml.parse(self.text, Loader=yaml.SafeLoader))
             next(self.events)  # start of the stream
             if isinstance(next(self.events), yaml.StreamEndEvent):
                 raise SweepError(f"{self.where(0)}: expected a value, found nothing: it is empty")
-            root = self.node(next(self.events), 0)
+            root = self.node(next(self.events), 0, key)
             next(self.events)  # end of the document
             after = next(self.events)
             if not isinstance(after, yaml.StreamEndEvent):
@@ -158,8 +161,8 @@ class _Parser:
     def error(self, event: yaml.Event, text: str) -> SweepError:
         return SweepError(f"{self.where(self.line(event))}: {text}")
 
-    def node(self, event: yaml.Event, depth: int) -> Node:
-        """The node that begins with this event."""
+    def node(self, event: yaml.Event, depth: int, key: str = "") -> Node:
+        """The node that begins with this event. key: whose value it is, or is part of as an item of a list."""
         where = self.where(self.line(event))
         if isinstance(event, yaml.AliasEvent):
             raise self.error(event, f"aliases are not supported, found *{event.anchor}; write the value again")
@@ -174,22 +177,24 @@ class _Parser:
         if isinstance(event, yaml.SequenceStartEvent):
             items = []
             while not isinstance(item := next(self.events), yaml.SequenceEndEvent):
-                items.append(self.node(item, depth + 1))
+                items.append(self.node(item, depth + 1, key))
             return Node(items, where)
-        return Node(self.mapping(depth), where)
+        return Node(self.mapping(depth, key), where)
 
-    def mapping(self, depth: int) -> dict[str, Node]:
+    def mapping(self, depth: int, above: str) -> dict[str, Node]:
         entries: dict[str, Node] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key, where = self.node(event, depth + 1)
             if key == "<<" and isinstance(event, yaml.ScalarEvent) and not event.style:
                 raise self.error(event, "merge keys (<<) are not supported; write the fields out")
+            if above == NUMBERED and type(key) is int and isinstance(event, yaml.ScalarEvent):
+                key = event.value
             if not isinstance(key, str) or not key:
                 raise self.error(event, f"expected text as a key, found {shown(key)}; put it in quotes if it is meant")
             if key in entries:
                 first = entries[key].where
                 raise self.error(event, f"the key {shown(key)} is there twice, first at {first}; remove one")
-            entries[key] = Node(self.node(next(self.events), depth + 1).value, where)
+            entries[key] = Node(self.node(next(self.events), depth + 1, key).value, where)
         return entries
 
     def scalar(self, event: yaml.ScalarEvent) -> Any:

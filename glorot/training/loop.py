@@ -11,6 +11,8 @@ import numpy as np
 from glorot.datasets import Dataset, Examples
 from glorot.kernels.protocol import Kernels
 from glorot.models.network import Layer
+from glorot.models.optimizers import OPTIMIZERS
+from glorot.models.schedules import schedule
 from glorot.sweeps.settings import Settings
 from glorot.training.stream import Stream
 
@@ -95,6 +97,7 @@ class Training:
         self._valid = dataset.valid.first(settings.valid_examples)
         self._test = dataset.test.first(settings.test_examples)
         self._segment_bytes = STAGED_SEGMENT_BYTES if kernels.staging else SEGMENT_BYTES
+        self._schedule, self._statistic = schedule(settings.schedule), OPTIMIZERS[settings.optimizer].statistic
         self._stream = Stream(dataset, settings.seed, kernels.staging, kernels.threads)
         self.update = 0
         self.history: list[HistoryRow] = []
@@ -165,8 +168,10 @@ class Training:
         return measure(self.kernels, examples, self.settings.activation, self.update)
 
     def _segment(self) -> bool:
-        """Updates up to the next evaluation or probe, or fewer. False if a loss was not finite."""
+        """Updates up to the next moment at which there is something else to do, or fewer. False if a loss was not
+        finite."""
         start, n = self.update, self.settings.batch_size
+        self._before(start)
         updates = self._updates_from(start)
         examples = self._stream.take(start * n, updates * n)
         self._stream.prepare((start + updates) * n, self._updates_from(start + updates) * n)
@@ -176,13 +181,24 @@ class Training:
         self.update += updates if finite else len(losses) - 1
         return finite
 
+    def _before(self, update: int) -> None:
+        """The rate of the updates to come, and what their optimizer has to know: functions of the state here, so that
+        a run that goes on from here finds the same."""
+        kernels, settings = self.kernels, self.settings
+        kernels.learning_rate = self._schedule.rate(update, settings.learning_rate)
+        if self._statistic and update % self._statistic.every == 0:
+            start = update * settings.batch_size
+            kernels.estimate(self.dataset.train(settings.seed, start, self._statistic.examples))
+
     def _updates_from(self, start: int) -> int:
         """How many updates the segment has that begins there; 0 at the end."""
         settings = self.settings
         next_evaluation = (start // settings.evaluate_every + 1) * settings.evaluate_every
         most = max(1, self._segment_bytes // (settings.batch_size * self.dataset.n_inputs))
-        next_probe = settings.probes.next_after(start, settings.updates) if settings.probes else settings.updates
-        return min(most, next_evaluation - start, next_probe - start, settings.updates - start)
+        ends = [next_evaluation, settings.updates, self._schedule.next_after(start, settings.updates)]
+        ends += [settings.probes.next_after(start, settings.updates)] if settings.probes else []
+        ends += [(start // self._statistic.every + 1) * self._statistic.every] if self._statistic else []
+        return min(most, min(ends) - start)
 
     def _evaluated(self) -> bool:
         """Add a row to the history. False if a loss was not finite."""
