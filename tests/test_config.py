@@ -433,6 +433,7 @@ def test_defaults():
             "dataset": "shapeset",
             "model": "mlp",
             "optimizer": "sgd",
+            "schedule": "constant",
             "activation": "tanh",
             "initializer": "standard",
             "loss": "cross_entropy",
