@@ -5,8 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import platformdirs
 import pytest
+
+# The same examples on every push, so that a red test is the push's fault; at night new ones: HYPOTHESIS_PROFILE=random.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("random", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 SHAPING = ("GLOROT_DATA", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "PYTHONIOENCODING")  # of what glorot says
 

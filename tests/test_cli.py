@@ -213,7 +213,7 @@ def test_what_a_run_says(ran):
     assert masked(ended.stdout) == TABLE
     first, *runs, last = ended.stderr.splitlines()
     assert first == "4 runs = 2 activation x 2 initializer; 0 done, 4 to do, on cpu"
-    assert last == "4 done; results in results/tiny"
+    assert last == "4 done; results in results/tiny; next: glorot report tiny --figures"
     pattern = r"\[\d/4\] (\w+), (\w+): test error \d+\.\d\d %, 30 updates in \d+\.\d s"
     matches = [re.fullmatch(pattern, line) for line in runs]
     assert sorted(match.groups() for match in matches) == sorted(CELLS)
@@ -271,7 +271,7 @@ def test_second_run_skips_all_and_changes_nothing(results, glorot):
     assert masked(ended.stdout) == TABLE
     assert ended.stderr.splitlines() == [
         "4 runs = 2 activation x 2 initializer; 4 done, 0 to do, on cpu",
-        "4 done; results in results/tiny",
+        "4 done; results in results/tiny; next: glorot report tiny --figures",
     ]
     assert snapshot(results) == before
 
@@ -286,9 +286,10 @@ def test_rerun_does_selected_runs_again_with_the_same_result(results, glorot):
     assert [one != two for one, two in zip(first, rows(results / "provenance.csv"), strict=True)].count(True) == 1
 
 
-def test_changed_setting_adds_rows_and_keeps_old_ones(results, glorot):
+def test_changed_setting_adds_rows_and_keeps_old_ones(tiny, results, glorot):
     old = rows(results / "runs.csv")
-    ended = glorot("run", "tiny.yaml", "--set", "updates=20", "--set", "width=7", "--only", "activation=tanh")
+    tiny.write_text(TINY.replace("updates: 30", "updates: 20").replace("width: 8", "width: 7"))
+    ended = glorot("run", "tiny.yaml", "--only", "activation=tanh")
     assert ended.returncode == 0
     new = rows(results / "runs.csv")
     assert [(row["updates"], row["width"]) for row in new] == [("20", "7")] * 2 + [("30", "8")] * 4
@@ -296,15 +297,30 @@ def test_changed_setting_adds_rows_and_keeps_old_ones(results, glorot):
     assert "- Left out: 4 rows of runs.csv belong to other settings" in ended.stdout
     assert "| Sigmoid          |          \N{EN DASH} |" in ended.stdout
     assert "updates: 20" in (results / "sweep.yaml").read_text()
+    tiny.write_text(TINY)
     again = glorot("run", "tiny.yaml")
     assert "4 done, 0 to do" in again.stderr
     assert [row["run_id"] for row in rows(results / "runs.csv")][:4] == [row["run_id"] for row in old]
 
 
+def test_a_trial_hides_nothing(tiny, results, glorot):
+    """--set gives results of their own folder: report, status and check see the sweep's own as before."""
+    before = snapshot(results)
+    ended = glorot("run", "tiny.yaml", "--set", "updates=20", "--only", "activation=tanh")
+    assert (
+        "a trial, because of --set: its results are in results/tiny-trial, apart from the sweep's own" in ended.stderr
+    )
+    assert snapshot(results) == before
+    assert "4 done" in glorot("status", "tiny").stdout
+    assert "2 done, 2 missing" in glorot("status", "tiny-trial").stdout
+    assert [row["updates"] for row in rows(tiny.parent / "results/tiny-trial/runs.csv")] == ["20", "20"]
+
+
 def test_dry_run_lists_and_writes_nothing(tiny, results, glorot):
     before = snapshot(tiny.parent)
     ended = glorot("run", "tiny.yaml", "-n", "--set", "updates=40", "-o", "elsewhere")
-    assert (ended.returncode, ended.stderr) == (0, "4 runs = 2 activation x 2 initializer; 0 done, 4 to do, on cpu\n")
+    assert ended.returncode == 0
+    assert ended.stderr.startswith("4 runs = 2 activation x 2 initializer; 0 done, 4 to do, on cpu\n")
     lines = [re.split("  +", line) for line in ended.stdout.splitlines()]
     assert [(state, title) for _, state, title in lines] == [("to do", ", ".join(cell)) for cell in CELLS]
     done = glorot("run", "tiny.yaml", "--dry-run", "--only", "activation=sigmoid")
@@ -337,7 +353,7 @@ def test_diverged_run_is_a_result(tiny, glorot):
     what = f"diverged: the loss was not finite any more after {diverged['updates_done']} updates"
     assert ended.stderr.splitlines()[-2:] == [
         f"linear, standard, learning_rate 1000000.0: {what}",
-        "1 done, 1 diverged; results in results/tiny",
+        "1 done, 1 diverged; results in results/tiny; next: glorot report tiny --figures",
     ]
     assert "2 done, 0 to do" in glorot("run", "tiny.yaml").stderr
 
@@ -675,7 +691,7 @@ def test_killed_worker_fails_its_run_only(tmp_path, environment):
 def test_killed_parent_leaves_no_worker_and_no_lock(tmp_path, environment, glorot):
     with endless(tmp_path, environment, f"{BILLION}, {BILLION + 1}", "-j2") as process:
         read_until(process, "update 0:")
-        second = glorot("run", "endless.yaml", "--set", "width=9")
+        second = glorot("run", "endless.yaml")
         assert (second.returncode, second.stdout) == (2, "")
         assert "another glorot is writing to results/endless" in second.stderr
         process.kill()
@@ -721,7 +737,7 @@ def test_lecture_on_real_data(glorot):
     ended = glorot("run", "lecture", *settings, "--data", folder)
     assert ended.returncode == 0, ended.stderr
     assert "9 runs = 3 method x 3 dataset; 0 done, 9 to do" in ended.stderr
-    report = glorot("report", "lecture")
+    report = glorot("report", "lecture-trial")
     assert report.stdout == ended.stdout
     header, _, *lines = [line for line in report.stdout.splitlines() if line.startswith("|")]
     assert [cell.strip() for cell in header.split("|")[1:-1]] == ["Test error (%)", "Shapeset", "MNIST", "CIFAR-10"]

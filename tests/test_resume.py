@@ -181,7 +181,8 @@ def test_more_updates_continue(folder, undisturbed):
     finish(folder)
     seen = {path.name: path.stat().st_mtime_ns for path in (folder / "checkpoints").glob("*.last.npz")}
     assert len(seen) == 4
-    finish(folder, "--set", "updates=1500")
+    (folder / "long.yaml").write_text(SWEEP)
+    finish(folder)
     histories = {name: data for name, data in stored(folder).items() if name.startswith("history")}
     wanted = {name: data for name, data in undisturbed.items() if name.startswith("history")}
     assert {name: histories[name] for name in wanted} == wanted

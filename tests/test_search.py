@@ -305,7 +305,7 @@ def test_one_command_does_both_stages(tmp_path, glorot):
     assert opening == OPENING + "0 done, 8 to do, on cpu"
     assert lines[4] == "chosen: 4 runs to follow"
     assert [line[:5] for line in lines if line[0] == "["] == [f"[{i}/8]" for i in range(1, 9)]
-    assert closing == "8 done; results in results/real"
+    assert closing == "8 done; results in results/real; next: glorot report real --figures"
     assert "- Updates: 30\n" in ended.stdout
     assert (
         "- Chosen by validation error after 20 updates, one seed:\n  - Tanh on Shapeset: learning_rate" in ended.stdout
@@ -338,7 +338,7 @@ def test_part_of_a_search(tmp_path, glorot):
     assert "expected a result of every run of sweep real" in glorot("check", "real", "--update").stderr
     whole = glorot("run", "real.yaml", "--only", "activation=tanh")
     assert "then 2 of 4 runs = 1 activation x 2 seed; 1 done, 3 to do" in whole.stderr
-    assert whole.stderr.endswith("4 done; results in results/real\n")
+    assert whole.stderr.endswith("4 done; results in results/real; next: glorot report real --figures\n")
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])

@@ -93,7 +93,7 @@ def bold_lost() -> dict[int, Rates]:
 @cache
 def networks():
     """Method -> test errors of seeds 0, 1, ... (20,) each."""
-    runs = Store(ROOT / "results" / "seeds").read_runs().sort_values(["method", "seed"])
+    runs = Store(ROOT / "results" / "examples" / "seeds").read_runs().sort_values(["method", "seed"])
     return {str(method): group["test_error"].to_numpy() for method, group in runs.groupby("method", sort=False)}
 
 

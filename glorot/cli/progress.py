@@ -1,4 +1,5 @@
-"""What `glorot run` shows while it runs, on stderr: bars on a terminal, a line a run elsewhere."""
+"""What `glorot run` shows while it runs, on stderr: bars on a terminal; elsewhere a line when a run ends, and one per
+minute of a long run."""
 
 import math
 import time
@@ -12,6 +13,8 @@ from rich.table import Column
 from glorot.sweeps.runs import Run
 from glorot.training.cell import Outcome
 
+MINUTE = 60.0  # seconds from one line to the next about a run, where there is no terminal
+BESIDE = 56  # columns of the bar, the speed, the time and the error
 BARE = ("method", "dataset", "activation", "initializer", "loss")  # axes whose labels speak for themselves
 
 
@@ -42,19 +45,22 @@ def outcome_text(outcome: Outcome) -> str:
 class Display:
     """An Observer (``execute.py``) that prints. Use as a context manager.
 
-    runs: those to do, and stand-ins for those that are chosen later. quiet: only failures. verbose: a line an
-        evaluation too, and tracebacks.
+    runs: those to do, and stand-ins for those that are chosen later. ended: how many ended before, so that the count
+        goes on. quiet: only failures. verbose: one line per evaluation too, and tracebacks. compiling: whether the
+        first run has to compile the kernels.
     """
 
-    def __init__(self, runs: Sequence[Run], quiet: bool = False, verbose: bool = False):
-        self.total, self.quiet, self.verbose = len(runs), quiet, verbose
-        self.ended = 0
+    def __init__(
+        self, runs: Sequence[Run], quiet: bool = False, verbose: bool = False, ended: int = 0, compiling: bool = False
+    ):
+        self.total, self.ended, self.quiet, self.verbose = ended + len(runs), ended, quiet, verbose
+        self.state = "compiling" if compiling else "preparing"
         self.console = Console(stderr=True, highlight=False, emoji=False)
         # isatty: the environment (FORCE_COLOR and the like) can make rich take a file for a terminal
         on_terminal = self.console.file.isatty() and not self.console.is_dumb_terminal
         self.progress = Progress(
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-            BarColumn(),
+            BarColumn(bar_width=40 if self.console.width >= 120 else 10),
             TextColumn("{task.fields[amount]}", justify="right", table_column=Column(no_wrap=True)),
             TimeRemainingColumn(table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True)),
@@ -66,12 +72,15 @@ class Display:
         self._first: dict[str, tuple[float, int]] = {}  # clock and updates at the first report
         self._evaluated: dict[str, int] = {}  # update of the last evaluation said
         self._updates: dict[str, int] = {}  # done, of every run
+        self._said: dict[str, float] = {}  # clock when a run was last told of, where there is no terminal
         self._told: set[str] = set()
         updates = sum(run.settings.updates for run in runs)
         self._whole = self.progress.add_task("", total=updates, amount="", state="", visible=self.total > 1)
         self._show_whole()
 
     def __enter__(self) -> "Display":
+        if self.state == "compiling" and not self.progress.disable:
+            self._print("compiling the kernels first, once per version of glorot: about 10 s")
         self.progress.start()
         return self
 
@@ -88,7 +97,7 @@ class Display:
 
     def started(self, run: Run) -> None:
         self._tasks[run.run_id] = self.progress.add_task(
-            title(run), total=run.settings.updates, amount="", state="preparing"
+            self._label(run), total=run.settings.updates, amount="", state=self.state
         )
 
     def progressed(self, run: Run, update: int, row: dict[str, Any]) -> None:
@@ -98,12 +107,18 @@ class Display:
         evaluated = not math.isnan(row["valid_error"])
         valid_error = f"valid {row['valid_error']:.2f} %" if evaluated else f"fitting for {duration(now - began)}"
         self.progress.update(self._tasks[run.run_id], completed=update, amount=speed, state=valid_error)
+        self.state = "preparing"
         self._updates[run.run_id] = update
         self._show_whole()
         if self.verbose and evaluated and self._evaluated.get(run.run_id) != row["update"]:
             self._evaluated[run.run_id] = row["update"]
             rest = f"valid loss {row['valid_loss']:.4g}, test error {row['test_error']:.2f} %"
             self._print(f"{title(run)}: update {row['update']:,}: {valid_error}, {rest}")
+        elif self.progress.disable and not self.quiet and now - self._said.setdefault(run.run_id, now) >= MINUTE:
+            self._said[run.run_id] = now
+            left = (run.settings.updates - update) * (now - began) / (update - first) if update > first else None
+            rest = "" if left is None else f", {duration(left)} left"
+            self._print(f"{title(run)}: {update:,} of {run.settings.updates:,} updates, {valid_error}{rest}")
 
     def finished(self, run: Run, outcome: Outcome) -> None:
         self.ended += 1
@@ -124,6 +139,11 @@ class Display:
         self._first.pop(run.run_id, None)
         if not self.quiet:
             self._print(f"{title(run)}: {reason}")
+
+    def _label(self, run: Run) -> str:
+        """The run's title, cut so that the numbers beside it fit on the line."""
+        room, text = max(self.console.width - BESIDE, 12), title(run)
+        return text if len(text) <= room else text[: room - 1] + "…"
 
     def _show_whole(self) -> None:
         """The first line: all runs together."""

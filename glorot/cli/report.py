@@ -45,29 +45,46 @@ def report(
 ) -> int:  # fmt: skip
     """Print the tables of sweeps that were run.
 
-    Names a sweep by its name, its folder or its file; all sweeps in OUTPUT, if none is named. Writes
+    Names a sweep by its name, its folder or its file; the sweeps directly in OUTPUT, if none is named. Writes
     table.md and table.csv beside the results it reads, and prints the table in any --format: latex is a table of the
     package booktabs. What is made of all of them together goes there if
     one is named, else to OUTPUT: with --paper, paper.md and paper.csv; with --figures, PNG, SVG and a contact sheet in
     figures/; with --scorecard, scorecard.md: claims of the paper, each with its number, ours, and a verdict by a rule.
     """
-    from glorot.results.store import find_folders
-
     if scorecard and (value or paper or figures):
         raise click.UsageError("--scorecard is a report of its own; give it without other options but --format")
     if paper and value not in (None, "test_error"):
         raise click.UsageError("--paper shows test errors; leave --value out")
     if scorecard:
         return _scorecard(sweeps, output, form)
-    if figures and not sweeps and not find_folders(output):
+    if figures and not sweeps and not _own(output):
         _draw([], output, data)  # some need no run
         return OK
-    places = [place for name in sweeps or [str(output)] for place in places_of(name, output)]
+    places = [place for name in sweeps for place in places_of(name, output)] if sweeps else _own(output)
+    if not places:
+        raise GlorotError(
+            f"expected results in {output}, found none; run a sweep first: glorot run SWEEP{_others(output)}"
+        )
     together = places[0][0] if sweeps and len(places) == 1 else output
     code = _tables(places, form, "test_error" if paper else value, together if paper else None)
     if figures:
         _draw([folder for folder, _ in places], together, data)
     return code
+
+
+def _own(output: Path) -> list[tuple[Path, Path | None]]:
+    """The sweeps directly in a folder. In results/, what lies deeper was made by others: glorot's own examples."""
+    from glorot.results.store import find_folders
+
+    return [(folder, None) for folder in find_folders(output) if folder.parent == output]
+
+
+def _others(output: Path) -> str:
+    """What to name for the sweeps that lie deeper, as a remedy."""
+    from glorot.results.store import find_folders
+
+    deeper = sorted({str(folder.parent) for folder in find_folders(output)} - {str(output)})
+    return f"; or name those of others: glorot report {' '.join(deeper)}" if deeper else ""
 
 
 def _tables(places: list[tuple[Path, Path | None]], form: str | None, value: str | None, paper: Path | None) -> int:
@@ -100,9 +117,8 @@ def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None) -> int:
     """Print the scorecard of these sweeps' runs, and write it. With no results at all: of what needs no run."""
     from glorot.paper import scorecard
     from glorot.results.selected import gather_readable
-    from glorot.results.store import find_folders
 
-    folders = [folder for name in sweeps for folder, _ in places_of(name, output)] or find_folders(output)
+    folders = [folder for folder, _ in [place for name in sweeps for place in places_of(name, output)] or _own(output)]
     runs, problems = gather_readable(folders)
     for problem in problems:
         say(f"glorot: not on the scorecard: {problem}")

@@ -1,5 +1,7 @@
 """`glorot run` and `glorot status`."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog=epilog("glorot run experiments/quickstart.yaml\n"
-                           "glorot run experiments/lecture.yaml --set updates=2000 --only dataset=mnist"))  # fmt: skip
+                           "glorot run experiments/lecture.yaml --set updates=9_000 --only dataset=mnist"))  # fmt: skip
 @click.argument("sweep", type=click.Path(path_type=Path))
 @output_option
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
@@ -55,14 +57,19 @@ def run(
     Trains one network for each cell of the sweep's grid, stores what comes out in OUTPUT/NAME/ as it
     comes, and prints the table. Runs that are finished are skipped, and the state of each is saved every
     few minutes (checkpoint_minutes in base), so an interrupted sweep goes on where it stopped.
+
+    With --set it is a trial of the sweep: its results are in OUTPUT/NAME-trial/, and OUTPUT/NAME/ stays as
+    it is.
     """
     from glorot.cli.progress import Display, ImageBar
+    from glorot.compiled.sources import compiled_since
     from glorot.datasets import data_folder, pinned
     from glorot.execution import plan as plans
     from glorot.execution.engine import Tasks
     from glorot.execution.execute import Stopped, run_plan
     from glorot.execution.processes import Processes
     from glorot.kernels import choose_device, gpus
+    from glorot.places import cache_folder
     from glorot.reporting.report import stored_table
     from glorot.sweeps import config
     from glorot.sweeps.runs import expand, with_data
@@ -76,6 +83,8 @@ def run(
             config.load(resolve(sweep), overrides),
             lambda one: pinned(one, folder, not dry_run, bar.progressed, bar.tell, allow_skipped),
         )
+    if overrides:
+        loaded = replace(loaded, name=f"{loaded.name}-trial")
     chosen = choose_device(device)
     plan = plans.make_plan(plans.Request(loaded, chosen.kind, only, rerun, retry_failed), output)
     plans.check_device(plan)
@@ -84,13 +93,17 @@ def run(
         say(f"{what}; {_opening(plan)}, on {chosen.label}")
         if chosen.note:
             say(chosen.note)
+        if overrides:
+            say(f"a trial, because of --set: its results are in {plan.store.folder}, apart from the sweep's own")
     if dry_run:
         _list_runs(plan, folder)
         return OK
     plans.check_data(plan, folder)
     states = checkpoint_folder(checkpoints)
     engine = Processes(Tasks(folder, states, rerun), jobs, gpus(chosen.kind))
-    display = Display([*plan.to_do, *plan.search.later], quiet, verbose)
+    waiting = [*plan.to_do, *plan.search.later]
+    compiling = bool(plan.to_do) and not compiled_since(cache_folder())
+    display = Display(waiting, quiet, verbose, len(plan.selected) - len(plan.to_do), compiling)
     try:
         with display:
             plan = run_plan(plan, engine, states, display, fail_fast)
@@ -147,8 +160,11 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
         for one, what in troubles(plan):
             say(f"{title(one)}: {what}")
     counts = ", ".join(f"{count} {status}" for status, count in tally.items() if count)
-    again = "; --retry-failed tries the failed again" if tally["failed"] else ""
-    say(f"{counts}; results in {plan.store.folder}{again}")
+    folder = plan.store.folder
+    output = "" if folder.parent == Path("results") else f" -o {shlex.quote(str(folder.parent))}"
+    next_step = f"; next: glorot report {shlex.quote(folder.name)}{output} --figures"
+    again = "; --retry-failed tries the failed again" if tally["failed"] else next_step
+    say(f"{counts}; results in {folder}{again}")
 
 
 @click.command(epilog=epilog("glorot status table1"))
@@ -174,11 +190,11 @@ def status(sweep: str, output: Path) -> int:
 
 def _show_status(folder: Path, file: Path | None) -> None:
     from glorot.cli.progress import duration, title
-    from glorot.execution.plan import Request, make_plan, troubles
+    from glorot.execution.plan import plan_of_stored, troubles
     from glorot.execution.status import read_status
     from glorot.sweeps.runs import stored_sweep
 
-    plan = make_plan(Request(stored_sweep(folder, file)), folder.parent)
+    plan = plan_of_stored(stored_sweep(folder, file), folder.parent)
     now = read_status(folder, plan.selected)
     counts = ", ".join(f"{len(runs)} {name}" for name, runs in now.by_status.items() if runs)
     if plan.search.later:
@@ -186,7 +202,8 @@ def _show_status(folder: Path, file: Path | None) -> None:
     total = f"{len(plan.selected) + len(plan.search.later)} runs"
     if plan.search.short:
         total += f", {len(plan.search.short)} of them short"
-    show(f"{folder.name}: {total}: {counts}{'' if now.active else '; no process runs it now'}\n")
+    on = "" if plan.request.device == "cpu" else f" on {plan.request.device}"
+    show(f"{folder.name}: {total}{on}: {counts}{'' if now.active else '; no process runs it now'}\n")
     for one in now.running:
         left = "" if one.seconds_left is None else f", {duration(one.seconds_left)} left"
         of_updates = f"{one.update:,} of {one.run.settings.updates:,} updates, valid error {one.valid_error:.2f} %"

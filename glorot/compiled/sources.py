@@ -28,6 +28,16 @@ def closure(files: Iterable[Path], late: bool = False) -> frozenset[Path]:
     return frozenset(found - {PACKAGE / "__init__.py"})
 
 
+def compiled_since(cache: Path) -> bool:
+    """Whether kernels were compiled into this folder since the package's sources were last changed or installed.
+    A guess, for what is said to people: which kernels they are is not looked at."""
+    try:
+        newest = max(file.stat().st_mtime for file in PACKAGE.rglob("*.py"))
+        return any(mark.stat().st_mtime >= newest for mark in (cache / "kernels").glob("*/*.complete"))
+    except OSError:
+        return False
+
+
 def digest(files: Iterable[Path]) -> str:
     """64 hexadecimal digits: another one where a byte or the name of a file is another. Raises OSError."""
     total = hashlib.sha256()

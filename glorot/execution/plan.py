@@ -96,6 +96,12 @@ def make_plan(request: Request, output: Path, ended: Collection[str] = ()) -> Pl
     return Plan(request, store, statuses, every, selected, to_do(selected), ahead)
 
 
+def plan_of_stored(sweep: Sweep, output: Path) -> Plan:
+    """The plan of a sweep that ran before, for the device on which most of its runs ended. Raises as make_plan."""
+    plans = [make_plan(Request(sweep, device), output) for device in kernels.DEVICES if device != "auto"]
+    return max(plans, key=lambda plan: sum(run.run_id in plan.statuses for run in plan.runs))
+
+
 def plan_after(plan: Plan, stage: Sequence[Run]) -> Plan:
     """What is to be done when this stage, all the short runs there were to do, has ended."""
     return make_plan(plan.request, plan.store.folder.parent, [run.run_id for run in stage])
