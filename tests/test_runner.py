@@ -48,6 +48,15 @@ def store(plan, run, outcome):
     plan.store.write_run({**settings_of(run), **outcome.result}, outcome.provenance, outcome.history)
 
 
+def test_a_sweep_that_ran_on_a_gpu_has_a_status(tmp_path):
+    """Not "5 missing", planned for the CPU."""
+    plan = a_plan(tmp_path, device="cuda")
+    for run in plan.runs[:3]:
+        store(plan, run, an_outcome())
+    found = plans.plan_of_stored(plan.request.sweep, tmp_path)
+    assert (found.request.device, len(found.to_do)) == ("cuda", 2)
+
+
 class Record:
     """An observer that takes notes."""
 
@@ -288,6 +297,14 @@ def test_display_elsewhere_than_on_a_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     runs = a_plan(tmp_path, TEXT.replace("seed: [0, 1, 2, 3, 4]", 'm: {"[b]": {seed: 1}, "[/b]": {seed: 2}}')).runs
     row = {"update": 5, "valid_error": 50.0, "valid_loss": 1.5, "test_error": math.pi}
+    monkeypatch.setattr(progress, "MINUTE", 0.0)
+    with progress.Display(runs[:1]) as display:  # a line per minute: a log of a long run is no silence
+        display.started(runs[0])
+        display.progressed(runs[0], 5, row)
+        display.finished(runs[0], an_outcome())
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("m [b]: 5 of 10 updates, valid 50.00 %")
+    monkeypatch.setattr(progress, "MINUTE", 60.0)
     with progress.Display(runs) as display:
         for run in runs:
             display.started(run)
@@ -296,6 +313,10 @@ def test_display_elsewhere_than_on_a_terminal(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err == (
         "[1/2] m [b]: test error 51.00 %, 10 updates in 1.0 s\n[2/2] m [/b]: failed: no luck\n"
     )
+    with progress.Display(runs[1:], ended=1) as display:  # goes on where an earlier command was
+        display.started(runs[1])
+        display.finished(runs[1], an_outcome())
+    assert capsys.readouterr().err == "[2/2] m [/b]: test error 51.00 %, 10 updates in 1.0 s\n"
     with progress.Display(runs[1:], quiet=True, verbose=True) as display:
         display.started(runs[1])
         display.finished(runs[1], failure("no luck", STARTED, "Traceback\nof two lines\n"))
