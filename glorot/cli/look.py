@@ -17,9 +17,9 @@ from glorot.kernels import DEVICES
 
 @click.command("list", epilog=epilog("glorot list"))
 def list_() -> None:
-    """List models, activations, initializers, losses, optimizers, data sets, experiments.
+    """List the names that a sweep file can use.
 
-    These are the names a sweep file can use, each with its formula or what it is.
+    Each stands with its formula or what it is: activations, initializers, losses, data sets, experiments and so on.
     """
     from glorot.datasets import DATASETS
     from glorot.datasets.inputs import INPUTS
