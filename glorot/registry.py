@@ -53,6 +53,20 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A parameter that is text of one form. pattern: a regular expression of all of it. form: what it is, in words."""
+
+    default: str
+    pattern: str
+    form: str
+
+    def check(self, value: Any) -> str:
+        if isinstance(value, str) and re.fullmatch(self.pattern, value):
+            return value
+        raise ValueError(f"expected {self.form}, found {shown(value)}")
+
+
+@dataclass(frozen=True)
 class Switch:
     """A parameter that is true or false."""
 
@@ -64,15 +78,20 @@ class Switch:
         raise ValueError(f"expected true or false, found {shown(value)}")
 
 
-Parameter = Number | OneOf | Switch
+Parameter = Number | OneOf | Switch | Text
 
 
 @dataclass(frozen=True)
 class Family(Generic[Entry]):
-    """A choice with parameters. make: its entry, called with all parameters by name."""
+    """A choice with parameters. make: its entry, called with all parameters by name.
+
+    together: where they depend on each other, what checks those that were given (each is checked by then) and returns
+    those that the choice's text is to have; raises ValueError.
+    """
 
     make: Callable[..., Entry]
     parameters: Mapping[str, Parameter]
+    together: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
     @property
     def default(self) -> Entry:
@@ -142,12 +161,21 @@ class Registry(Mapping[str, Entry]):
             if key not in parameters:
                 allowed = f"allowed: {', '.join(parameters)}" if parameters else "it has none"
                 raise ValueError(f"{name}: unknown parameter {shown(key)}; {allowed}{nearest(key, parameters)}")
-        checked = {}
+        family = self._entries[name]
+        together = family.together if isinstance(family, Family) else None
+        checked: dict[str, Any] = {}
         for key, one in parameters.items():
+            if together and key not in given:
+                continue
             try:
                 checked[key] = one.check(given.get(key, one.default))
             except ValueError as error:
                 raise ValueError(f"{name}: {key}: {error}") from None
+        if together:
+            try:
+                checked = together(checked)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
         return text_of(name, checked)
 
 

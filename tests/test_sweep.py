@@ -219,7 +219,7 @@ def test_ids_depend_on_device_and_versions(monkeypatch):
     monkeypatch.undo()
     info = datasets.DATASETS["shapeset"]
     newer = datasets.DatasetInfo(**{**vars(info), "version": info.version + 1})
-    monkeypatch.setitem(datasets.DATASETS, "shapeset", newer)
+    monkeypatch.setitem(datasets.DATASETS._made, "shapeset", newer)
     ids.append(sweep.run_id(fixed, "cpu"))
     assert len(set(ids)) == 4
     assert all(len(one) == 12 and int(one, 16) >= 0 for one in ids)

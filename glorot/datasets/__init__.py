@@ -18,8 +18,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from glorot.datasets import truth_tables
 from glorot.errors import DataError
 from glorot.randomness import generator
+from glorot.registry import Family, Registry
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class DatasetInfo:
     inputs: what a network sees of its pixels where a sweep does not say, a key of ``inputs.INPUTS``.
     chance: error in percent of always answering the commonest class of its test set; None where that is not known.
     built_in: whether it needs no file. Then its module, and Numba with it, is imported only by who loads it.
+    parameters: of a choice with some: arguments of the module's load, by name.
     """
 
     name: str
@@ -131,6 +134,7 @@ class DatasetInfo:
     inputs: str = "unit"
     chance: float | None = None
     built_in: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict)
 
     def implementation(self) -> ModuleType:
         return importlib.import_module(f"glorot.datasets.{self.module}")
@@ -322,7 +326,7 @@ def load(dataset: AnyData, folder: Path) -> Dataset:
     if missing:
         raise DataError(not_there(dataset, folder, missing))
     if isinstance(dataset, str):
-        return DATASETS[dataset].implementation().load(folder)
+        return DATASETS[dataset].implementation().load(folder, **DATASETS[dataset].parameters)
     from glorot.datasets import folder as class_folders
     from glorot.datasets import small_imagenet
 
@@ -354,17 +358,36 @@ def remedy(dataset: AnyData, again: bool = False) -> str:
     return getattr(DATASETS[dataset].implementation(), "HOW_TO_GET", usual)
 
 
-DATASETS = {
-    info.name: info
-    for info in [
-        DatasetInfo("shapeset", "Shapeset", "shapeset",
-                    "Shapeset-3x2: one or two triangles, parallelograms, ellipses; made on the fly",
-                    (32, 32), 9, version=2, inputs="symmetric", chance=100 * 5 / 6, built_in=True),
-        DatasetInfo("mnist", "MNIST", "mnist",
-                    "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10, chance=88.65),
-        DatasetInfo("cifar10", "CIFAR-10", "cifar10",
-                    "small colour photographs: 40,000 / 10,000 / 10,000", (3, 32, 32), 10, chance=90.0),
-        DatasetInfo("small_imagenet", "ImageNet", "small_imagenet",
-                    "Small-ImageNet: grey photographs in ten WordNet classes, rebuilt", (37, 37), 10, chance=90.0),
-    ]
-}  # fmt: skip
+def _boolean(function: str, bits: int, table: str) -> DatasetInfo:
+    return DatasetInfo(
+        "boolean",
+        truth_tables.title(function, bits, table),
+        "boolean",
+        f"all rows of a Boolean function: {{function: {' | '.join(truth_tables.FUNCTIONS)}, bits: 8}}, "
+        'or {table: "0110"}',
+        (len(table).bit_length() - 1 if table else bits,),
+        2,
+        chance=truth_tables.chance(function, bits, table),
+        built_in=True,
+        parameters={"function": function, "bits": bits, "table": table},
+    )
+
+
+_PLAIN = [
+    DatasetInfo("shapeset", "Shapeset", "shapeset",
+                "Shapeset-3x2: one or two triangles, parallelograms, ellipses; made on the fly",
+                (32, 32), 9, version=2, inputs="symmetric", chance=100 * 5 / 6, built_in=True),
+    DatasetInfo("mnist", "MNIST", "mnist",
+                "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10, chance=88.65),
+    DatasetInfo("cifar10", "CIFAR-10", "cifar10",
+                "small colour photographs: 40,000 / 10,000 / 10,000", (3, 32, 32), 10, chance=90.0),
+    DatasetInfo("small_imagenet", "ImageNet", "small_imagenet",
+                "Small-ImageNet: grey photographs in ten WordNet classes, rebuilt", (37, 37), 10, chance=90.0),
+]  # fmt: skip
+DATASETS: Registry[DatasetInfo] = Registry(
+    "data set",
+    {
+        **{one.name: one for one in _PLAIN},
+        "boolean": Family(_boolean, truth_tables.PARAMETERS, truth_tables.checked),
+    },
+)

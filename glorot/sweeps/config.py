@@ -605,6 +605,8 @@ def _dumped_fields(fields: Mapping[str, Any], folder: Path | None) -> dict[str, 
         dumped["probes"] = fields["probes"].fields()
     if "schedule" in fields:
         dumped["schedule"] = schedules.fields_of(fields["schedule"])
+    if isinstance(fields.get("dataset"), str):
+        dumped["dataset"] = fields_of(fields["dataset"])
     if isinstance(fields.get("dataset"), LocalData):
         dumped["dataset"] = fields["dataset"].fields()
         if folder is not None and "folder" in dumped["dataset"]:

@@ -98,13 +98,16 @@ LOCAL_KEYS = {
 
 
 def _dataset(value: Any) -> str | LocalData:
-    """A name of the registry, or what is built here: {folder: PATH, size: [32, 32], color: grey}; also with
-    split: [0.8, 0.1, 0.1] and balance: true.
+    """A choice of the registry: a name, or {boolean: {function: parity, bits: 8}}; or what is built here:
+    {folder: PATH, size: [32, 32], color: grey}, also with split: [0.8, 0.1, 0.1] and balance: true.
 
     A stored sweep also has {name: small_imagenet, content: SHA-256, about: ...}.
     """
-    if isinstance(value, LocalData) or (isinstance(value, str) and value in DATASETS):
+    if isinstance(value, LocalData):
         return value
+    named = next(iter(value)) if isinstance(value, Mapping) and len(value) == 1 else value
+    if isinstance(named, str) and parsed(named)[0] in tuple(DATASETS):
+        return DATASETS.canonical(value)
     if not isinstance(value, Mapping):
         path = isinstance(value, str) and {"/", "\\"} & set(value)
         or_folder = ", or a folder of images as {folder: PATH, size: [32, 32], color: grey}" if path else ""
@@ -241,7 +244,7 @@ class Settings(BaseModel):
         BeforeValidator(_dataset),
         About(
             "Data set",
-            "a name of `glorot list`, or `{folder: PATH}`",
+            "a name of `glorot list`, `{folder: PATH}`, or `{boolean: {function: parity, bits: 8}}`",
             text=dataset_text,
             example=("shapeset", "[shapeset, mnist]"),
         ),
@@ -331,10 +334,10 @@ class Settings(BaseModel):
     ] = 0
     updates: Annotated[
         int,
-        _whole(1, 10**12),
+        _whole(0, 10**12),
         About(
             "Updates",
-            "steps of gradient descent",
+            "steps of gradient descent; 0: the first weights as they are",
             int,
             count,
             paper=5_000_000,
