@@ -25,6 +25,10 @@ class DeviceError(GlorotError):
     """The requested device cannot be used."""
 
 
+class ClusterError(GlorotError):
+    """A cluster cannot be reached or used, or is gone."""
+
+
 class ResultsError(GlorotError):
     """Stored results are missing, unreadable, or cannot be written."""
 

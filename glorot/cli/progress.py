@@ -134,6 +134,9 @@ class Display:
         if self.verbose and outcome.traceback:
             self._print(outcome.traceback.rstrip())
 
+    def tell(self, line: str) -> None:
+        self._print(f"note: {line}")
+
     def given_back(self, run: Run, reason: str) -> None:
         self.progress.remove_task(self._tasks.pop(run.run_id))
         self._first.pop(run.run_id, None)

@@ -1,6 +1,8 @@
 """`glorot run` and `glorot status`."""
 
+import contextlib
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,11 +26,14 @@ from glorot.errors import GlorotError
 from glorot.kernels import DEVICES
 
 if TYPE_CHECKING:
+    from glorot.cli.progress import Display
+    from glorot.execution.engine import Engine, Tasks
     from glorot.execution.plan import Plan
 
 
 @click.command(epilog=epilog("glorot run experiments/quickstart.yaml\n"
-                           "glorot run experiments/lecture.yaml --set updates=9_000 --only dataset=mnist"))  # fmt: skip
+                           "glorot run experiments/lecture.yaml --set updates=9_000 --only dataset=mnist\n"
+                           "glorot run table1 --cluster tcp://10.0.0.1:8786"))  # fmt: skip
 @click.argument("sweep", type=click.Path(path_type=Path))
 @output_option
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where the networks run.")  # fmt: skip
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at a time.  [default: one a core]")
+@click.option("--cluster", metavar="tcp://HOST:PORT|local:N|slurm[:FILE.yaml]",
+              help="Run on the workers of a Dask cluster instead of here (docs/on-a-cluster.md).")  # fmt: skip
 @click.option("--rerun", is_flag=True, help="Do finished runs again, from the start.")
 @click.option("--retry-failed", is_flag=True, help="Try failed runs again.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
@@ -49,7 +56,7 @@ if TYPE_CHECKING:
 @data_option
 def run(
     sweep: Path, output: Path, overrides: tuple[str, ...], only: tuple[str, ...], dry_run: bool, device: str,
-    jobs: int | None, rerun: bool, retry_failed: bool, fail_fast: bool, checkpoints: Path | None,
+    jobs: int | None, cluster: str | None, rerun: bool, retry_failed: bool, fail_fast: bool, checkpoints: Path | None,
     allow_skipped: bool, quiet: bool, verbose: bool, data: Path | None,
 ) -> int:  # fmt: skip
     """Run the sweep of a YAML file, or a shipped experiment by name.
@@ -65,10 +72,10 @@ def run(
     from glorot.compiled.sources import compiled_since
     from glorot.datasets import data_folder, pinned
     from glorot.execution import plan as plans
+    from glorot.execution.cluster import parsed as parsed_cluster
     from glorot.execution.engine import Tasks
     from glorot.execution.execute import Stopped, run_plan
-    from glorot.execution.processes import Processes
-    from glorot.kernels import choose_device, gpus
+    from glorot.kernels import Choice, choose_device
     from glorot.places import cache_folder
     from glorot.reporting.report import stored_table
     from glorot.sweeps import config
@@ -85,7 +92,12 @@ def run(
         )
     if overrides:
         loaded = replace(loaded, name=f"{loaded.name}-trial")
-    chosen = choose_device(device)
+    if cluster:  # its workers have a GPU or not; this machine is not asked
+        parsed_cluster(cluster)
+        kind = "cuda" if device == "cuda" else "cpu"
+        chosen = Choice(kind, f"{kind} of {cluster}")
+    else:
+        chosen = choose_device(device)
     plan = plans.make_plan(plans.Request(loaded, chosen.kind, only, rerun, retry_failed), output)
     plans.check_device(plan)
     if not quiet:
@@ -98,15 +110,14 @@ def run(
     if dry_run:
         _list_runs(plan, folder)
         return OK
-    plans.check_data(plan, folder)
-    states = checkpoint_folder(checkpoints)
-    engine = Processes(Tasks(folder, states, rerun), jobs, gpus(chosen.kind))
+    plans.check_data(plan, folder, built_here=cluster is not None)
+    tasks = Tasks(folder, checkpoint_folder(checkpoints), rerun)
     waiting = [*plan.to_do, *plan.search.later]
-    compiling = bool(plan.to_do) and not compiled_since(cache_folder())
+    compiling = bool(plan.to_do) and not cluster and not compiled_since(cache_folder())
     display = Display(waiting, quiet, verbose, len(plan.selected) - len(plan.to_do), compiling)
     try:
-        with display:
-            plan = run_plan(plan, engine, states, display, fail_fast)
+        with _engine(cluster, plan, tasks, jobs, checkpoints is not None, display) as engine, display:
+            plan = run_plan(plan, engine, tasks.checkpoint_folder, display, fail_fast)
     except Stopped as stopped:
         ended = f"{display.ended} of {display.total} runs finished (kept in {plan.store.folder})"
         again = "" if rerun else "; the same command goes on from there"
@@ -119,6 +130,27 @@ def run(
         show(printed(table.document(), None))
         _close(plan, tally)
     return FAILED if tally["failed"] else OK
+
+
+@contextlib.contextmanager
+def _engine(
+    cluster: str | None, plan: "Plan", tasks: "Tasks", jobs: int | None, is_shared: bool, display: "Display"
+) -> "Iterator[Engine]":
+    """What carries out the cells. is_shared: whether a cluster's workers see the folder of saved states."""
+    from glorot.execution.plan import needed_data
+    from glorot.execution.processes import Processes, cores
+    from glorot.kernels import gpus
+
+    device = plan.request.device
+    if not cluster or not plan.to_do:
+        yield Processes(tasks, jobs, [] if cluster else gpus(device))
+        return
+    from glorot.execution.cluster import connected
+
+    with connected(cluster, cores()) as client:
+        from glorot.execution.dask_engine import DaskEngine
+
+        yield DaskEngine(client, tasks, device, needed_data(plan), jobs, is_shared, display.tell)
 
 
 def _opening(plan: "Plan") -> str:

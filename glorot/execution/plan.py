@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from glorot import datasets, kernels
-from glorot.datasets import AnyData
+from glorot.datasets import AnyData, LocalData
 from glorot.errors import DataError, DeviceError
 from glorot.models.architectures import MODELS
 from glorot.results.store import Store
@@ -135,11 +135,15 @@ def missing_data(plan: Plan, folder: Path) -> dict[AnyData, str]:
     return messages
 
 
-def check_data(plan: Plan, folder: Path) -> None:
-    """Raise a DataError, before anything is run or written, where a data set is not there or not as published."""
-    missing = missing_data(plan, folder)
+def check_data(plan: Plan, folder: Path, built_here: bool = False) -> None:
+    """Raise a DataError, before anything is run or written, where a data set is not there or not as published.
+
+    built_here: look only at those that are built on this machine.
+    """
+    needed = [name for name in needed_data(plan) if not built_here or isinstance(name, LocalData)]
+    missing = {name: why for name, why in missing_data(plan, folder).items() if name in needed}
     problems = list(missing.values())
-    there = [name for name in needed_data(plan) if name not in missing]
+    there = [name for name in needed if name not in missing]
     if missing and not folder.is_dir():
         problems.append(f"the folder of the data sets, {folder}, does not exist; --data or GLOROT_DATA names another")
     if missing and there:

@@ -7,7 +7,7 @@ import operator
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +53,19 @@ Rows = list[dict[str, str]]  # cells as they stand in a file
 _KINDS = {str: "text without control characters", int: "a whole number of 64 bits", float: "a number"}
 
 
-def _has_further_columns(columns: Mapping[str, type]) -> bool:
-    """Whether a file may have more columns than these: runs.csv has one for each axis that is no setting."""
-    return columns.keys() >= RUN_COLUMNS.keys()
+def _strange(found: Iterable[str], columns: Mapping[str, type]) -> list[str]:
+    """The columns that a file may not have beside these. runs.csv has one for each axis that is no setting;
+    provenance.csv one more where a cluster was at work: which host did what."""
+    if columns.keys() >= RUN_COLUMNS.keys():
+        return []
+    further = ("host",) if columns.keys() >= PROVENANCE_COLUMNS.keys() else ()
+    return [column for column in found if column not in columns and column not in further]
 
 
 def cells_of(record: Mapping[str, Any], columns: Mapping[str, type]) -> dict[str, str]:
     """A record as text, in the order of its keys."""
-    unknown = [key for key in record if key not in columns]
-    if unknown and not _has_further_columns(columns):
+    unknown = _strange(record, columns)
+    if unknown:
         raise ResultsError(f"expected the columns {', '.join(columns)}; found {', '.join(unknown)}")
     return {key: _cell(key, value, columns.get(key, str)) for key, value in record.items()}
 
@@ -135,8 +139,7 @@ def _checked_rows(lines: Sequence[Sequence[str]], columns: Mapping[str, type]) -
     missing = [column for column in columns if column not in header]
     if missing:
         raise ValueError(f"expected the columns {', '.join(columns)}; found no {', '.join(missing)}")
-    strange = [column for column in header if column not in columns]
-    if len(set(header)) < len(header) or "" in header or (strange and not _has_further_columns(columns)):
+    if len(set(header)) < len(header) or "" in header or _strange(header, columns):
         raise ValueError(f"expected the columns {', '.join(columns)}; found {', '.join(header)}")
     rows: Rows = []
     run_ids: set[str] = set()

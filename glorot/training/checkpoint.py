@@ -97,14 +97,17 @@ class Checkpoints:
 
         sizes: of the network's layers. What cannot be used is passed over.
         """
-        try:
-            paths = sorted(self.folder.glob(f"{self._trajectory}-*.npz"))
-        except OSError as error:
-            self.problems.append(f"cannot look for saved states in {self.folder}: {error.strerror or error}")
-            return None
-        states = [self._read(path, sizes) for path in paths]
+        states = [self._read(path, sizes) for path in self.saved()]
         usable = [state for state in states if state is not None and state.update < self.settings.updates]
         return max(usable, key=lambda state: state.update, default=None)
+
+    def saved(self) -> list[Path]:
+        """The files of this trajectory's states, whatever is in them."""
+        try:
+            return sorted(self.folder.glob(f"{self._trajectory}-*.npz"))
+        except OSError as error:
+            self.problems.append(f"cannot look for saved states in {self.folder}: {error.strerror or error}")
+            return []
 
     def _read(self, path: Path, sizes: tuple[int, ...]) -> State | None:
         """None of a state of other sources, and of a file that is no state of this run, which is a problem."""

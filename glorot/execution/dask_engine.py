@@ -1,0 +1,342 @@
+"""An engine on a Dask cluster: each worker process carries out one cell at a time.
+
+This is the driver's side; the workers' is ``remote.py``. The driver itself says which worker does which cell, so
+nothing of Dask's scheduling decides: no worker has two cells, none is stolen, and a cell that waits is not blamed for
+a worker that dies. Results are taken as they come and released at once.
+"""
+
+import queue
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from distributed import Client, Future
+
+from glorot.datasets import AnyData, LocalData
+from glorot.datasets import folder as class_folders
+from glorot.errors import ClusterError, DataError, DeviceError
+from glorot.execution import remote
+from glorot.execution.engine import GivenBack, Message, Progress, Tasks
+from glorot.execution.versions import differences
+from glorot.results.store import write_bytes
+from glorot.sweeps.runs import Run
+from glorot.training.cell import Outcome, failure, now
+from glorot.training.checkpoint import Checkpoints
+
+DEATHS = 3  # workers that a cell may take with it before it has failed
+LOOK_SECONDS = 1.0  # between two looks at which workers there are
+PROGRESS_SECONDS = 2.0  # between two reports of a cell, and more where there are many cells
+STOP_SECONDS = 60.0  # how long cells may take to save their states
+PART = 2**24  # bytes of a file that are sent together
+
+
+@dataclass
+class Member:
+    """A worker of the cluster. refused: why it gets no cells; empty where it gets them. gpu: the name of its own."""
+
+    address: str
+    threads: int
+    host: str = ""
+    data_folder: Path = Path()
+    gpu: str = ""
+    refused: str = ""
+    cell: "Cell | None" = None
+
+
+@dataclass
+class Cell:
+    """A cell at a worker. update: how far it is; -1 before it has begun."""
+
+    key: str
+    run: Run
+    member: Member
+    future: Future
+    update: int = -1
+
+
+@dataclass
+class Deaths:
+    """Workers that died with a cell without its getting further. update: the furthest it has been."""
+
+    hosts: list[str] = field(default_factory=list)
+    update: int = -1
+
+
+class DaskEngine:
+    """An Engine on the cluster of a Dask client.
+
+    needed: the data sets of all cells. jobs: most cells at a time; None: one for each worker. is_shared: whether the
+    workers see tasks.checkpoint_folder too. tell: is told, in lines, what is of note. Raises ClusterError where a
+    worker that is there has other versions, and DataError where it lacks data.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        tasks: Tasks,
+        device: str,
+        needed: Sequence[AnyData] = (),
+        jobs: int | None = None,
+        is_shared: bool = False,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.client, self.tasks, self.device, self.needed = client, tasks, device, list(needed)
+        self.jobs, self.is_shared, self.tell = jobs, is_shared, tell
+        self.members: dict[str, Member] = {}
+        self._cells: dict[str, Cell] = {}
+        self._deaths: dict[str, Deaths] = {}
+        self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._topic, self._started, self._looked = f"glorot-{uuid.uuid4().hex}", 0, 0.0
+        self._idle_since: float | None = None
+        client.subscribe_topic(self._topic, self._heard)
+        self._look()
+        refused = [member for member in self.members.values() if member.refused]
+        if refused:
+            error = DataError if all(_is_about_data(member) for member in refused) else ClusterError
+            raise error("\n".join(dict.fromkeys(f"worker {one.address}: {one.refused}" for one in refused)))
+
+    # The Engine. ------------------------------------------------------------------------------------
+
+    def capacity(self, cells: int) -> int:
+        self._look_again()
+        usable = sum(not member.refused for member in self.members.values())
+        return min(usable, cells, self.jobs or usable)
+
+    def start(self, run: Run) -> None:
+        member = next(one for one in self.members.values() if not one.refused and one.cell is None)
+        self._started += 1
+        key = f"glorot-{run.run_id}-{self._started}-{self._topic[-8:]}"
+        if not (self.is_shared or self.tasks.afresh):
+            self._send_states(run, member)
+        tasks = replace(self.tasks, data_folder=member.data_folder, threads=member.threads)
+        seconds = max(PROGRESS_SECONDS, len(self.members) / 20)
+        future = self.client.submit(
+            remote.work, key, run, tasks, self.is_shared, self._topic, seconds,
+            key=key, workers=[member.address], allow_other_workers=False, pure=False,
+        )  # fmt: skip
+        cell = Cell(key, run, member, future)
+        self._cells[key] = member.cell = cell
+        loop: Any = self.client.loop
+        loop.add_callback(self._collect, key, future)
+
+    def messages(self, timeout: float) -> Iterator[tuple[Run, Message]]:
+        """Raises ClusterError where the scheduler is gone."""
+        for key, what in self._heard_within(timeout):
+            cell = self._cells.get(key)
+            if cell is not None:
+                yield from self._said(cell, what)
+        if self.client.status != "running":
+            raise ClusterError(
+                "the scheduler of the cluster does not answer any more; what has finished is stored, and the same "
+                "command goes on from there"
+            )
+        self._look_again()
+        for cell in list(self._cells.values()):
+            if cell.member.address not in self.members:
+                yield from self._lost(cell, f"its worker on {cell.member.host} is gone")
+
+    def stop(self) -> list[tuple[Run, Outcome]]:
+        ended: list[tuple[Run, Outcome]] = []
+        saving = {cell.key for cell in self._cells.values() if cell.update >= 0}
+        try:
+            if saving and self.client.status == "running":
+                addresses = [self._cells[key].member.address for key in saving]
+                self.client.run(remote.ask_to_stop, sorted(saving), workers=addresses, on_error="return")
+            deadline = time.monotonic() + STOP_SECONDS
+            while saving & self._cells.keys() and time.monotonic() < deadline:
+                for run, message in self.messages(timeout=0.2):
+                    if isinstance(message, Outcome) and message.status != "failed":
+                        ended.append((run, message))
+        except (ClusterError, OSError):  # their workers see that the scheduler is gone, and save the states themselves
+            pass
+        finally:
+            for cell in list(self._cells.values()):
+                self._drop(cell)
+        return ended
+
+    # What workers say. ------------------------------------------------------------------------------
+
+    def _heard(self, event: tuple[float, dict[str, Any]]) -> None:
+        """In Dask's thread: a message of a cell under way."""
+        self._inbox.put((event[1]["key"], event[1]))
+
+    async def _collect(self, key: str, future: Future) -> None:
+        """In Dask's thread: wait for a task to end, and take what it returns from the worker."""
+        try:
+            self._inbox.put((key, await self.client.gather(future, asynchronous=True)))
+        except BaseException as error:  # CancelledError too: of a task whose worker or scheduler is gone
+            self._inbox.put((key, error))
+
+    def _heard_within(self, timeout: float) -> Iterator[tuple[str, Any]]:
+        with suppress(queue.Empty):
+            yield self._inbox.get(timeout=timeout)
+            while True:
+                yield self._inbox.get_nowait()
+
+    def _said(self, cell: Cell, what: Any) -> Iterator[tuple[Run, Message]]:
+        if isinstance(what, dict) and "left" in what:
+            if what["state"]:
+                self._keep_state(*what["state"])
+            self._drop(cell)
+            yield cell.run, GivenBack(f"its worker on {cell.member.host} closes; it goes on elsewhere")
+        elif isinstance(what, dict):
+            cell.update = what["update"]
+            yield cell.run, Progress(what["update"], what["row"])
+        elif isinstance(what, remote.Returned):
+            self._drop(cell)
+            if what.state:
+                self._keep_state(*what.state)
+            if isinstance(what.outcome, Outcome):
+                self._deaths.pop(cell.run.run_id, None)
+                yield cell.run, what.outcome
+            elif what.problem:
+                yield from self._died(cell, f"its worker on {cell.member.host} has a problem: {what.problem}")
+            elif isinstance(what.outcome, DeviceError):
+                self._refuse(cell.member, str(what.outcome))
+                yield cell.run, GivenBack("its worker has no device any more; it goes on elsewhere")
+            else:
+                yield cell.run, GivenBack(f"interrupted on {cell.member.host}; it goes on elsewhere")
+        elif self.client.status == "running":
+            yield from self._lost(cell, f"no result came from its worker on {cell.member.host}: {_reason(what)}")
+
+    def _lost(self, cell: Cell, why: str) -> Iterator[tuple[Run, Message]]:
+        self._drop(cell)
+        yield from self._died(cell, why)
+
+    def _died(self, cell: Cell, why: str) -> Iterator[tuple[Run, Message]]:
+        """A cell's worker died. After some that died without its getting any further, the cell has failed."""
+        deaths = self._deaths.setdefault(cell.run.run_id, Deaths())
+        if cell.update > deaths.update:
+            deaths.update, deaths.hosts = cell.update, []
+        deaths.hosts.append(cell.member.host)
+        if len(deaths.hosts) < DEATHS:
+            yield cell.run, GivenBack(f"{why}; it is begun again elsewhere")
+        else:
+            hosts = ", ".join(deaths.hosts)
+            reason = f"{DEATHS} workers died while they were at it ({hosts}); did the memory run out? The last: {why}"
+            yield cell.run, failure(reason, now())
+
+    def _drop(self, cell: Cell) -> None:
+        """The engine has this cell no more. Its worker ends it, if it is under way."""
+        del self._cells[cell.key]
+        cell.member.cell = None
+        if cell.future.status != "finished" and self.client.status == "running":
+            self.client.cancel([cell.future], asynchronous=False, force=True)
+        cell.future.release()
+
+    # Workers. ---------------------------------------------------------------------------------------
+
+    def _look_again(self) -> None:
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._look()
+
+    def _look(self) -> None:
+        """Find out which workers there are, and whether those that are new can do these cells."""
+        self._looked = time.monotonic()
+        try:
+            there = self.client.nthreads()
+        except (OSError, TimeoutError):  # messages() tells that the scheduler is gone
+            return
+        self.members = {address: member for address, member in self.members.items() if address in there}
+        new = [Member(address, threads) for address, threads in there.items() if address not in self.members]
+        if new:
+            self._admit(new)
+            for member in new:
+                self.members[member.address] = member
+                if member.refused and self._started:  # those that are there from the start end everything
+                    self.tell(f"worker {member.address} gets no runs: {member.refused}")
+        self._tell_if_alone()
+
+    def _tell_if_alone(self) -> None:
+        if any(not member.refused for member in self.members.values()):
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = time.monotonic()
+            self.tell("the cluster has no workers that can be used; waiting for some")
+
+    def _admit(self, new: Sequence[Member]) -> None:
+        versions: Any = self.client.get_versions(packages=["numba", "llvmlite", "glorot"])
+        for member in new:
+            if member.address in versions["workers"]:
+                member.refused = differences(versions["client"], versions["workers"][member.address])
+        good = [member for member in new if not member.refused]
+        folder = self.tasks.data_folder.absolute()
+        found = self.client.run(
+            remote.look, self.device, self.needed, folder, workers=[one.address for one in good], on_error="return"
+        ) if good else {}  # fmt: skip
+        for member in good:
+            self._judge(member, found.get(member.address))
+
+    def _judge(self, member: Member, facts: Any) -> None:
+        if not isinstance(facts, remote.Facts):
+            member.refused = f"it cannot say what it has: {_reason(facts)}"
+            return
+        member.host, member.data_folder, member.refused = facts.host, facts.data_folder, facts.problem
+        if facts.code != remote.code():
+            member.refused = "its glorot has other sources than this one; install the same on both sides"
+        for dataset, why in (facts.lacking or {}).items():
+            if isinstance(dataset, LocalData) and not dataset.name and not member.refused:
+                self._send_data(dataset, member)
+            else:
+                member.refused = member.refused or why
+        if self.device == "cuda" and not member.refused:
+            self._give_gpu(member, facts.gpus)
+
+    def _give_gpu(self, member: Member, gpus: Sequence[str]) -> None:
+        """One cell for each GPU: the workers of a host share its GPUs, one each."""
+        taken = {one.gpu for one in self.members.values() if one.host == member.host}
+        free = [name for name in gpus if name not in taken]
+        if not free:
+            member.refused = f"the {len(gpus)} GPUs of {member.host} are taken by its other workers"
+            return
+        member.gpu = free[0]
+        self.members[member.address] = member
+        self.client.run(remote.use_gpu, member.gpu, workers=[member.address])
+
+    def _refuse(self, member: Member, why: str) -> None:
+        member.refused = why
+        self.tell(f"worker {member.address} gets no more runs: {why}")
+
+    # Files. -----------------------------------------------------------------------------------------
+
+    def _send_data(self, dataset: LocalData, member: Member) -> None:
+        """Send the data file of a folder of images, unless another worker of the same place has received it."""
+        path = class_folders.data_file(dataset.content, self.tasks.data_folder)
+        again = self.client.run(
+            remote.look, "cpu", [dataset], self.tasks.data_folder, workers=[member.address], on_error="return"
+        ).get(member.address)
+        if isinstance(again, remote.Facts) and not again.lacking:
+            return
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            while part := file.read(PART):
+                last = file.tell() >= size
+                answer = self.client.run(
+                    remote.receive_data, dataset.content, part, last, workers=[member.address], on_error="return"
+                ).get(member.address)
+                if answer is not None:
+                    member.refused = f"data set {dataset} cannot be sent to it: {_reason(answer)}"
+                    return
+
+    def _send_states(self, run: Run, member: Member) -> None:
+        """Send what is saved of a cell to its worker. A state that does not arrive is only lost time."""
+        for path in Checkpoints(self.tasks.checkpoint_folder, run.settings, run.device).saved():
+            with suppress(OSError):
+                data = path.read_bytes()
+                self.client.run(remote.receive_state, path.name, data, workers=[member.address], on_error="return")
+
+    def _keep_state(self, name: str, data: bytes) -> None:
+        with suppress(Exception):
+            write_bytes(self.tasks.checkpoint_folder / Path(name).name, data)
+
+
+def _is_about_data(member: Member) -> bool:
+    return member.refused.startswith("data set")
+
+
+def _reason(error: Any) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,294 @@
+"""Sweeps on a Dask cluster of real processes on loopback: the same bytes as on one machine, whatever dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from glorot.errors import ClusterError
+from glorot.results.store import Store
+
+pytest.importorskip("distributed", reason="needs glorot[dask]")
+
+from glorot.execution import cluster, dask_engine, versions
+from glorot.execution.engine import GivenBack
+
+SWEEP = """
+name: long
+base: {dataset: shapeset, width: 40, depth: 2, learning_rate: 0.03, batch_size: 500, updates: 600,
+       evaluate_every: 200, valid_examples: 500, test_examples: 500, checkpoint_minutes: 0}
+grid:
+  activation: [tanh, sigmoid]
+  initializer: [standard, normalized]
+"""
+OTHER_VERSION = """
+import distributed.versions as versions
+versions._version_cached = lambda name, real=versions._version_cached: "0.1" if name == "numba" else real(name)
+"""
+
+
+def until(condition, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.05)
+
+
+class Processes:
+    """A scheduler, its workers and drivers of sweeps, each a process in a group of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.all: list[subprocess.Popen] = []
+        self.address = ""
+        (folder / "long.yaml").write_text(SWEEP)
+
+    def start(self, *command: str, **variables: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, *command], env=os.environ | variables, start_new_session=True, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE if "glorot" in command else subprocess.DEVNULL,
+        )  # fmt: skip
+        self.all.append(process)
+        return process
+
+    def scheduler(self) -> subprocess.Popen:
+        file = self.folder / "scheduler.json"
+        file.unlink(missing_ok=True)
+        process = self.start(
+            "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+            "--scheduler-file", str(file),
+        )  # fmt: skip
+        until(lambda: file.exists() and '"address"' in file.read_text())
+        self.address = file.read_text().partition('"address": "')[2].partition('"')[0]
+        return process
+
+    def worker(self, *options: str, nanny: bool = False, **variables: str) -> subprocess.Popen:
+        """With a cache of states of its own, as on a machine of its own; compiled kernels are shared."""
+        cache = self.folder / f"cache{len(self.all)}"
+        cache.mkdir()
+        (cache / "kernels").symlink_to(Path(os.environ["GLOROT_CACHE"]) / "kernels")
+        return self.start(
+            "-m", "distributed.cli.dask_worker", self.address, "--nthreads", "1", "--host", "127.0.0.1",
+            "--nanny" if nanny else "--no-nanny", "--no-dashboard", "--death-timeout", "30",
+            "--local-directory", str(self.folder), *options,
+            **{"GLOROT_CACHE": str(cache), **variables},
+        )  # fmt: skip
+
+    def command(self, *options: str) -> list[str]:
+        where = ["-o", str(self.folder / "results"), "--cluster", self.address]
+        return ["-m", "glorot", "run", str(self.folder / "long.yaml"), *where, *options]
+
+    def drive(self, *options: str) -> subprocess.Popen:
+        (self.folder / "cache").mkdir(exist_ok=True)
+        return self.start(*self.command(*options), GLOROT_CACHE=str(self.folder / "cache"))
+
+    def finish(self, *options: str) -> str:
+        """What it said."""
+        process = self.drive(*options)
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+        return said
+
+    def stored(self) -> dict[str, bytes]:
+        return stored(self.folder / "results" / "long")
+
+    def progress(self) -> bool:
+        return (self.folder / "results" / "long" / ".progress.json").exists()
+
+    def end(self) -> None:
+        for process in self.all:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def stored(results: Path) -> dict[str, bytes]:
+    files = {str(path.relative_to(results)): path.read_bytes() for path in results.rglob("*") if path.is_file()}
+    return {name: data for name, data in files.items() if name != "provenance.csv" and not name.startswith(".")}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "long.yaml").write_text(SWEEP)
+    where = ["-o", str(folder), "--checkpoints", str(folder / "states")]
+    command = [sys.executable, "-m", "glorot", "run", str(folder / "long.yaml"), "-q", *where]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return stored(folder / "long")
+
+
+@pytest.fixture
+def processes(tmp_path):
+    found = Processes(tmp_path)
+    yield found
+    found.end()
+
+
+# Real processes. -----------------------------------------------------------------------------------
+
+
+def test_a_killed_worker_a_late_one_and_one_that_cannot_write(processes, undisturbed):
+    """The killed worker's cell goes on elsewhere; a cache that cannot be written is told and changes nothing."""
+    processes.scheduler()
+    first = processes.worker()
+    (processes.folder / "file").touch()
+    processes.worker(GLOROT_CACHE=str(processes.folder / "file" / "cache"))
+    driver = processes.drive("--checkpoints", str(processes.folder / "shared" / "states"), "-j", "3")
+    until(processes.progress)
+    first.kill()
+    processes.worker()
+    _, said = driver.communicate(timeout=300)
+    assert driver.returncode == 0, said
+    assert processes.stored() == undisturbed
+    hosts = Store(processes.folder / "results" / "long").read_provenance()["host"]
+    assert len(hosts) == 4
+    assert set(hosts) == {os.uname().nodename}
+
+
+def test_an_interrupted_or_killed_driver_goes_on(processes, undisturbed):
+    """States come back to the driver that is interrupted, so that its cells can go on anywhere."""
+    processes.scheduler()
+    workers = [processes.worker(), processes.worker(nanny=True)]
+    driver = processes.drive()
+    until(processes.progress)
+    os.killpg(driver.pid, signal.SIGINT)
+    _, said = driver.communicate(timeout=60)
+    assert (driver.returncode, "the same command goes on from there" in said) == (130, True)
+    assert list((processes.folder / "cache" / "checkpoints").glob("*.npz"))
+    driver = processes.drive()
+    until(processes.progress)
+    driver.kill()
+    driver.wait()
+    os.killpg(workers[1].pid, signal.SIGTERM)  # its walltime ends
+    workers[1].wait(60)
+    processes.finish()
+    assert processes.stored() == undisturbed
+
+
+def test_a_worker_with_other_versions_and_a_scheduler_that_dies(processes, undisturbed):
+    """The first is refused before any cell; the second ends everything, and what is stored is kept."""
+    scheduler = processes.scheduler()
+    (processes.folder / "other.py").write_text(OTHER_VERSION)
+    other = processes.worker("--preload", str(processes.folder / "other.py"))
+    worker = processes.worker()
+    refused = drive_with(processes, 2)
+    assert refused.returncode == 2
+    said = refused.stderr.read()
+    assert "it has numba 0.1, expected" in said
+    assert "install the same versions on both sides" in said
+    assert not (processes.folder / "results").exists()
+    other.terminate()
+    other.wait(60)
+    driver = processes.drive()
+    until(processes.progress)
+    scheduler.kill()
+    _, said = driver.communicate(timeout=120)
+    assert (driver.returncode, "the scheduler of the cluster does not answer any more" in said) == (2, True), said
+    worker.wait(60)
+
+
+def drive_with(processes: Processes, number: int) -> subprocess.Popen:
+    """Run the sweep once so many workers are there."""
+    from distributed import Client
+
+    with Client(processes.address, set_as_default=False) as client:
+        client.wait_for_workers(number, timeout=60)
+    driver = processes.drive()
+    driver.wait(120)
+    return driver
+
+
+# Without processes. --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [("tcp://10.0.0.1:8786", ("tcp", "tcp://10.0.0.1:8786")), ("local:4", ("local", "4")), ("slurm", ("slurm", "")),
+     ("slurm:a b.yaml", ("slurm", "a b.yaml"))],
+)  # fmt: skip
+def test_clusters_are_named(where, expected):
+    assert cluster.parsed(where) == expected
+
+
+@pytest.mark.parametrize("where", ["", "local", "local:0", "tcp://host", "http://a:1", "slurm:", "pbs", "tcp://a b:1"])
+def test_other_names_are_refused(where):
+    with pytest.raises(ClusterError, match=r"expected --cluster to be tcp://HOST:PORT, local:N, .*; found"):
+        cluster.parsed(where)
+
+
+def test_a_scheduler_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    with (
+        pytest.raises(ClusterError, match="expected a Dask scheduler there"),
+        cluster.connected("tcp://127.0.0.1:9", 1),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("text", ["jobs: 0\n", "- a\n", "jobs: [1\n", "jobs: true\n"])
+def test_options_of_slurm_that_are_refused(text, tmp_path):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(ClusterError, match=r"a\.yaml"):
+        cluster.read_options(tmp_path / "a.yaml")
+
+
+def test_jobs_of_dask_jobqueue_on_this_machine():
+    """Its LocalCluster starts a job's script here, where SLURMCluster gives it to sbatch."""
+    jobqueue = pytest.importorskip("dask_jobqueue.local", reason="needs glorot[dask]")
+    from distributed import Client
+
+    options = {"jobs": 1, "cores": 1, "processes": 1, "memory": "1GB"}
+    with cluster.jobs_of(jobqueue.LocalCluster, "local", options) as jobs, Client(jobs, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=120)
+    with pytest.raises(ClusterError, match="does not take these options"):
+        cluster.jobs_of(jobqueue.LocalCluster, "local", {"corse": 1})
+
+
+def an_engine():
+    """An engine without a cluster."""
+    engine = dask_engine.DaskEngine.__new__(dask_engine.DaskEngine)
+    engine.members, engine._cells, engine._deaths, engine.device = {}, {}, {}, "cuda"
+    engine.client = type("Client", (), {"run": lambda *arguments, **options: None})()
+    return engine
+
+
+def test_a_cell_that_kills_three_workers_has_failed():
+    """Unless it got further from one to the next: then its state was saved, and it is no cell that kills."""
+    engine, run = an_engine(), type("Run", (), {"run_id": "a"})
+
+    def die(update, host):
+        member = dask_engine.Member("tcp://w", 1, host)
+        [(_, message)] = engine._died(dask_engine.Cell("key", run, member, None, update), "its worker is gone")
+        return message
+
+    assert isinstance(die(10, "h1"), GivenBack)
+    assert isinstance(die(10, "h2"), GivenBack)
+    assert isinstance(die(20, "h3"), GivenBack)
+    assert isinstance(die(20, "h4"), GivenBack)
+    failed = die(5, "h5")
+    assert failed.status == "failed"
+    assert failed.provenance["reason"].startswith("3 workers died while they were at it (h3, h4, h5)")
+
+
+def test_one_worker_for_each_gpu_of_a_host():
+    engine = an_engine()
+    members = [dask_engine.Member(f"tcp://{i}", 1, host) for i, host in enumerate("aaab")]
+    for member in members:
+        engine._give_gpu(member, ["0", "1"])
+    assert [member.gpu for member in members] == ["0", "1", "", "0"]
+    assert members[2].refused == "the 2 GPUs of a are taken by its other workers"
+
+
+def test_versions_are_compared():
+    ours = {"host": {"python": "3.11.7.final.0"}, "packages": dict.fromkeys(versions.PACKAGES, "1.0")}
+    patched = {"host": {"python": "3.11.9.final.0"}, "packages": dict(ours["packages"])}
+    assert versions.differences(ours, patched) == ""
+    other = {"host": {"python": "3.12.1.final.0"}, "packages": ours["packages"] | {"numpy": "2.0", "glorot": None}}
+    assert versions.differences(ours, other) == (
+        "it has python 3.12, expected 3.11; numpy 2.0, expected 1.0; glorot none, expected 1.0; install the same "
+        "versions on both sides"
+    )
