@@ -5,6 +5,7 @@ glorot/models/activations.py and glorot/models/losses.py. Layers are (W, b) with
 """
 
 import numpy as np
+from scipy import special
 
 
 def sigmoid(z):
@@ -21,6 +22,35 @@ def tanh_derivative(z):
         return 1 / np.cosh(z) ** 2
 
 
+def normal_cdf(z):
+    return special.ndtr(z)
+
+
+def silu_derivative(z):
+    return sigmoid(z) + z * sigmoid_derivative(z)
+
+
+def mish(z):
+    """z tanh(log(1 + e^z)), where the tangent is ((1 + e^z)^2 - 1) / ((1 + e^z)^2 + 1), exact far to the left too."""
+    e = np.exp(np.minimum(z, 30))
+    return z * (e * (e + 2) / (e * (e + 2) + 2))
+
+
+def mish_derivative(z):
+    return np.tanh(np.logaddexp(0, z)) + z * tanh_derivative(np.logaddexp(0, z)) * sigmoid(z)
+
+
+def elu(z, alpha=1.0):
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+
+
+def elu_derivative(z, alpha=1.0):
+    return np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0)))
+
+
+SELU = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017
+MOST_TURNS = 2**17  # the largest angle of sine
+
 # name: (f(z), f'(z))
 ACTIVATIONS = {
     "sigmoid": (sigmoid, sigmoid_derivative),
@@ -28,13 +58,26 @@ ACTIVATIONS = {
     "softsign": (lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2),
     "relu": (lambda z: np.maximum(z, 0), lambda z: np.where(z > 0, 1.0, 0.0)),
     "leaky_relu": (lambda z: np.where(z > 0, z, 0.01 * z), lambda z: np.where(z > 0, 1.0, 0.01)),
-    "elu": (
-        lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
-        lambda z: np.where(z > 0, 1.0, np.exp(np.minimum(z, 0))),
+    "elu": (elu, elu_derivative),
+    "selu": (lambda z: SELU[0] * elu(z, SELU[1]), lambda z: SELU[0] * elu_derivative(z, SELU[1])),
+    "gelu": (
+        lambda z: z * normal_cdf(z),
+        lambda z: normal_cdf(z) + z * np.exp(-np.square(np.clip(z, -100, 100)) / 2) / np.sqrt(2 * np.pi),
+    ),
+    "silu": (lambda z: z * sigmoid(z), silu_derivative),
+    "mish": (mish, mish_derivative),
+    "hard_tanh": (lambda z: np.clip(z, -1, 1), lambda z: np.where(np.abs(z) < 1, 1.0, 0.0)),
+    "sine": (
+        lambda z: np.where(np.abs(z) <= MOST_TURNS, np.sin(z), np.nan),
+        lambda z: np.where(np.abs(z) <= MOST_TURNS, np.cos(z), np.nan),
     ),
     "softplus": (lambda z: np.logaddexp(0, z), sigmoid),
     "linear": (lambda z: z, lambda z: np.ones_like(z)),
 }
+
+
+# Where a slope jumps.
+CORNERS = {"relu": (0,), "leaky_relu": (0,), "selu": (0,), "hard_tanh": (-1, 1)}
 
 
 def one_hot(labels, n_classes):

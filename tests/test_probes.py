@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from naive import ACTIVATIONS as NAIVE
 from naive import LOSSES, forward, gradients, one_hot
+from test_kernels import PAIRS
 
 from glorot import kernels
 from glorot.datasets import Examples
 from glorot.models.activations import ACTIVATIONS
-from glorot.models.losses import LOSSES as OUR_LOSSES
 from glorot.models.network import initial_parameters
 from glorot.sweeps.settings import Probes, Settings
 from glorot.training import probes
@@ -36,14 +36,16 @@ def naive_deltas(layers, examples, activation, loss):
     return deltas
 
 
-@pytest.mark.parametrize("loss", OUR_LOSSES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("activation", "loss"), PAIRS)
 def test_activations_and_deltas_are_the_oracles(activation, loss):
     made, layers, examples = a_network(activation, loss)
-    activations, deltas = made.probe(examples)
-    _, inputs = forward(layers, examples.pixels, activation)
+    activations, deltas, slope_arguments = made.probe(examples)
+    zs, inputs = forward(layers, examples.pixels, activation)
     for found, wanted in zip(activations, inputs[1:], strict=True):
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-6)
+    for found, wanted in zip(slope_arguments, zs if ACTIVATIONS[activation].keeps_z else inputs[1:], strict=False):
+        np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-6)
+    assert len(slope_arguments) == len(activations)
     for found, wanted in zip(deltas, naive_deltas(layers, examples, activation, loss), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-6)
 
@@ -56,7 +58,7 @@ def test_probing_changes_no_bit():
         assert before.b.tobytes() == after.b.tobytes()
 
 
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "softsign", "relu"])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "softsign", "relu", "silu"])
 def test_statistics_are_the_oracles(activation):
     made, layers, examples = a_network(activation)
     rows = {(row.quantity, row.layer): row for row in probes.measure(made, examples, activation, update=7)}
@@ -86,18 +88,18 @@ def test_statistics_are_the_oracles(activation):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_saturation_is_a_small_slope(activation):
     z = np.linspace(-30, 30, 501)
-    slopes = NAIVE[activation][1](z)
-    a = NAIVE[activation][0](z).astype(np.float32)
+    slopes = abs(NAIVE[activation][1](z))
+    a = (z if ACTIVATIONS[activation].keeps_z else NAIVE[activation][0](z)).astype(np.float32)
     clear = abs(slopes / slopes.max() - probes.SATURATED) > 1e-4
     found = probes.saturated(activation)(a)
     assert (found == (slopes < probes.SATURATED * slopes.max()))[clear].all()
 
 
 def test_bounds_of_activations():
-    known = {"sigmoid": (0, 1), "tanh": (-1, 1), "softsign": (-1, 1)}
-    assert {name: probes.bounds(name) for name in ACTIVATIONS} == {
-        name: known.get(name, (None, None)) for name in ACTIVATIONS
-    }
+    z = np.linspace(-100, 100, 10_001)
+    for name in ACTIVATIONS:
+        low, high = NAIVE[name][0](z).min(), NAIVE[name][0](z).max()
+        assert probes.bounds(name) == ((round(low), round(high)) if max(-low, high) < 2 else (None, None))
 
 
 def test_a_histogram_counts_outliers_in_its_end_bins():

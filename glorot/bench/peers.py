@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from glorot.bench.setting import Setting
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
 from glorot.errors import GlorotError
+from glorot.models.activations import ACTIVATIONS
 from glorot.models.network import Layer, initial_parameters
+from glorot.registry import parsed
 
 
 def torch_peer(setting: Setting) -> TorchPeer:
@@ -27,22 +30,68 @@ def torch_peer(setting: Setting) -> TorchPeer:
     return TorchPeer(setting, torch)
 
 
+class Twin(NamedTuple):
+    """An activation in PyTorch. module: as a user has it. slope: of a or of z, as ours takes it."""
+
+    module: Any
+    slope: Callable
+
+
+def _sine(torch):
+    class Sine(torch.nn.Module):
+        def forward(self, z):
+            return torch.sin(z)
+
+    return Sine()
+
+
+def _slope_by_autograd(torch, module) -> Callable:
+    def slope(z):
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            return torch.autograd.grad(module(z).sum(), z)[0]
+
+    return slope
+
+
+SELU_SCALE, SELU_LIMIT = 1.0507009873554805, 1.7580993408473766
+
+# By name of the activation: a function of torch and of the activation's parameters.
+TWINS: dict[str, Callable[..., Twin]] = {
+    "sigmoid": lambda torch: Twin(torch.nn.Sigmoid(), lambda a: a * (1 - a)),
+    "tanh": lambda torch: Twin(torch.nn.Tanh(), lambda a: 1 - a * a),
+    "softsign": lambda torch: Twin(torch.nn.Softsign(), lambda a: (1 - a.abs()).square_()),
+    "relu": lambda torch: Twin(torch.nn.ReLU(), lambda a: (a > 0).float()),
+    "softplus": lambda torch: Twin(torch.nn.Softplus(), lambda a: 1 - torch.exp(-a)),
+    "leaky_relu": lambda torch, slope: Twin(torch.nn.LeakyReLU(slope), lambda a: torch.where(a > 0, 1.0, slope)),
+    "elu": lambda torch, alpha: Twin(torch.nn.ELU(alpha), lambda a: torch.where(a > 0, 1.0, a + alpha)),
+    "selu": lambda torch: Twin(torch.nn.SELU(), lambda a: torch.where(a > 0, SELU_SCALE, a + SELU_LIMIT)),
+    "gelu": lambda torch: Twin(torch.nn.GELU(), _slope_by_autograd(torch, torch.nn.GELU())),
+    "silu": lambda torch: Twin(torch.nn.SiLU(), _slope_by_autograd(torch, torch.nn.SiLU())),
+    "mish": lambda torch: Twin(torch.nn.Mish(), _slope_by_autograd(torch, torch.nn.Mish())),
+    "hard_tanh": lambda torch: Twin(torch.nn.Hardtanh(), lambda a: (a.abs() < 1).float()),
+    "sine": lambda torch: Twin(_sine(torch), torch.cos),
+    "linear": lambda torch: Twin(torch.nn.Identity(), torch.ones_like),
+}
+
+
+def twin(torch, activation: str) -> Twin:
+    """activation: a choice of ACTIVATIONS. Raises GlorotError where PyTorch has none such."""
+    name, parameters = parsed(ACTIVATIONS.canonical(activation))
+    if name not in TWINS:
+        known = ", ".join(TWINS)
+        raise GlorotError(f"--peer torch: PyTorch has no {name} here, only {known}; leave out --peer")
+    return TWINS[name](torch, **parameters)
+
+
 class TorchPeer:
     """The same network in PyTorch: as a user writes it, and by hand without autograd."""
 
     def __init__(self, setting: Setting, torch) -> None:
         self.torch, self.setting = torch, setting
         self.layers: list[Layer] = initial_parameters(setting.sizes, "normalized", 0)
-        functional = torch.nn.functional
-        # Value, and slope as a function of the activation, as in-place as PyTorch has it.
-        self.activation = {
-            "tanh": (torch.nn.Tanh, torch.tanh, lambda a: 1 - a * a),
-            "sigmoid": (torch.nn.Sigmoid, torch.sigmoid, lambda a: a * (1 - a)),
-            "softsign": (torch.nn.Softsign, functional.softsign, lambda a: (1 - a.abs()).square_()),
-            "relu": (torch.nn.ReLU, torch.relu, lambda a: (a > 0).float()),
-            "softplus": (torch.nn.Softplus, functional.softplus, lambda a: 1 - torch.exp(-a)),
-            "linear": (torch.nn.Identity, lambda z: z, torch.ones_like),
-        }[setting.activation]
+        self.twin = twin(torch, setting.activation)
+        self.keeps_z = ACTIVATIONS[setting.activation].keeps_z
 
     def _sequential(self):
         torch, modules = self.torch, []
@@ -51,7 +100,7 @@ class TorchPeer:
             with torch.no_grad():
                 linear.weight.copy_(torch.from_numpy(layer.W))
                 linear.bias.zero_()
-            modules += [linear] if l == len(self.layers) - 1 else [linear, self.activation[0]()]
+            modules += [linear] if l == len(self.layers) - 1 else [linear, self.twin.module]
         return torch.nn.Sequential(*modules).to(self.setting.device)
 
     def _batches(self, examples: Examples):
@@ -79,19 +128,22 @@ class TorchPeer:
             return {"nn.Sequential": sequential, "CUDA graph": self._graph(x, y)}
         weights = [torch.from_numpy(layer.W.T.copy()) for layer in self.layers]  # (fan_in, fan_out)
         biases = [torch.zeros(layer.W.shape[0]) for layer in self.layers]
-        _, value, slope = self.activation
+        value, slope = self.twin.module, self.twin.slope
         step = -0.01 / self.setting.batch_size
 
         @torch.no_grad()
         def by_hand(n: int) -> None:
             for i in range(n):
                 a = [x[i % len(x)]]
+                arguments = [a[0]]  # of slope
                 for W, b in zip(weights[:-1], biases[:-1], strict=True):
-                    a.append(value(torch.addmm(b, a[-1], W)))
+                    z = torch.addmm(b, a[-1], W)
+                    a.append(value(z))
+                    arguments.append(z if self.keeps_z else a[-1])
                 delta = torch.softmax(torch.addmm(biases[-1], a[-1], weights[-1]), 1)
                 delta[torch.arange(len(delta)), y[i % len(x)]] -= 1
                 for l in range(len(weights) - 1, -1, -1):
-                    below = delta @ weights[l].T * slope(a[l]) if l > 0 else None
+                    below = delta @ weights[l].T * slope(arguments[l]) if l > 0 else None
                     weights[l].addmm_(a[l].T, delta, alpha=step)
                     biases[l].add_(delta.sum(0), alpha=step)
                     delta = below

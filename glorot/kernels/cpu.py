@@ -52,6 +52,7 @@ from glorot.compiled.elementary import ONE, ZERO
 from glorot.compiled.names import bound, symbol
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
+from glorot.kernels.protocol import Probed
 from glorot.kernels.simd import LANES, dot_tile, prefetch_part, update_tile, wait_for_all
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
@@ -92,7 +93,7 @@ def _own(*arguments):
     raise NotImplementedError("each network has its own")
 
 
-value = slope = loss_normalizer = loss_value = loss_delta = optimizer_step = _own
+value = slope = loss_normalizer = loss_value = loss_delta = optimizer_step = keep = slope_arguments = _own
 
 
 def activate(z, start, stop):
@@ -104,11 +105,22 @@ def activate(z, start, stop):
 
 
 def times_slope(delta, a, start, stop):
-    """delta *= f'(z), which slope gives from a = f(z), columns start..stop-1. delta, a: (examples, units)."""
+    """delta *= f'(z), which slope gives from a = f(z) or from z, columns start..stop-1. delta, a: (examples, units)."""
     for e in range(len(a)):
         row, a_row = delta[e, start:stop], a[e, start:stop]
         for i in range(len(row)):
             row[i] *= slope(a_row[i])
+
+
+def keep_nothing(layer, a, examples, start, stop):
+    """For a slope in terms of a."""
+
+
+def keep_z(layer, a, examples, start, stop):
+    """For a slope in terms of z: a copy of z, columns start..stop-1, in the second half of the flat a."""
+    z, kept = above_of(layer, a, examples), above_of(layer, a[len(a) // 2 :], examples)
+    for e in range(examples):
+        kept[e, start:stop] = z[e, start:stop]
 
 
 def loss_and_delta(logits, label, delta):
@@ -157,6 +169,12 @@ def weights_of(layer, parameters):
 def below_of(layer, values, examples):
     """Activations or deltas below a layer: (examples, stride_in)."""
     return values[layer[BELOW] : layer[BELOW] + examples * layer[STRIDE_IN]].reshape((examples, layer[STRIDE_IN]))
+
+
+@numba.njit(error_model="numpy")
+def z_below_of(layer, a, examples):
+    """What keep_z kept of the units below a layer: (examples, stride_in)."""
+    return below_of(layer, a[len(a) // 2 :], examples)
 
 
 @numba.njit(error_model="numpy")
@@ -224,6 +242,7 @@ def forward(layers, l, parameters, a, examples, thread, threads):
     z = above_of(layer, a, examples)
     dots(weights_of(layer, parameters), below_of(layer, a, examples), z, start, stop)
     if l + 1 < len(layers):
+        keep(layer, a, examples, start, stop)
         activate(z, start, stop)
 
 
@@ -262,7 +281,7 @@ def backward(layers, l, parameters, a, delta, examples, step, thread, threads):
             update_first_columns(W_, k, n, a_below, delta_above, step)
         else:
             update_columns(W_, k, n, a_below, delta_above, delta_below, step)
-            times_slope(delta_below, a_below, k, k + n)
+            times_slope(delta_below, slope_arguments(layer, a, examples), k, k + n)
 
 
 def learn_by_sgd(layers, l, parameters, memory, a, delta, examples, rates, thread, threads):
@@ -283,7 +302,7 @@ def learn_by_moving(layers, l, parameters, memory, a, delta, examples, rates, th
         n = min(block, stop - k)
         move_columns(layer, l == 0, W_, memory, k, n, a_below, delta_above, delta_below, gradients, rates)
         if l > 0:
-            times_slope(delta_below, a_below, k, k + n)
+            times_slope(delta_below, slope_arguments(layer, a, examples), k, k + n)
 
 
 learn = _own
@@ -406,6 +425,8 @@ def steps_of(activation: str, loss: str) -> dict[str, Callable]:
     own = {"value": f.value, "slope": f.slope}
     own |= {"loss_normalizer": cost.normalizer, "loss_value": cost.value, "loss_delta": cost.delta}
     own = {name: numba.njit(formula) for name, formula in own.items()}
+    own["keep"] = numba.njit(error_model="numpy")(keep_z if f.keeps_z else keep_nothing)
+    own["slope_arguments"] = z_below_of if f.keeps_z else below_of
     name = symbol(f"{activation} {loss}")
     for step in (activate, times_slope, loss_and_delta, forward, backward, output_delta):
         own[step.__name__] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
@@ -465,9 +486,9 @@ class Layout:
         self.n_activations = int(rows[-1])
         self.examples = examples
 
-    def workspace(self) -> np.ndarray:
-        """Room for activations or deltas, with the constant 1 behind the units of each layer but the last."""
-        a = _aligned(self.n_activations)
+    def workspace(self, keeps_z: bool) -> np.ndarray:
+        """Room for activations, with the constant 1 behind the units of each layer but the last; and for as many z."""
+        a = _aligned((1 + keeps_z) * self.n_activations)
         for layer in self.layers:
             rows = a[layer[BELOW] : layer[BELOW] + self.examples * layer[STRIDE_IN]]
             rows.reshape(self.examples, layer[STRIDE_IN])[:, layer[FAN_IN]] = 1
@@ -525,9 +546,10 @@ class CpuKernels:
         self._optimizer = OPTIMIZERS[optimizer]
         self._layout = Layout(sizes, batch_size)
         self._parameters = _aligned(self._layout.n_parameters)
-        self._a, self._delta = self._layout.workspace(), _aligned(self._layout.n_activations)
+        self._keeps_z = ACTIVATIONS[activation].keeps_z
+        self._a, self._delta = self._layout.workspace(self._keeps_z), _aligned(self._layout.n_activations)
         self._evaluation = Layout(sizes, EVALUATION_CHUNK)
-        self._evaluation_a = [self._evaluation.workspace() for _ in range(threads)]
+        self._evaluation_a = [self._evaluation.workspace(self._keeps_z) for _ in range(threads)]
         self._evaluation_delta = [_aligned(_padded(sizes[-1])) for _ in range(threads)]
         kept = len(self._optimizer.keeps)
         self._memory = _aligned(kept * self._layout.n_parameters).reshape(kept, self._layout.n_parameters)
@@ -595,9 +617,8 @@ class CpuKernels:
         )  # fmt: skip
         return losses, predictions
 
-    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Activations a (n, units) of each hidden layer, and deltas dC/dz (n, units) of each hidden layer and of the
-        logits, float32; C is the loss of the one example. Changes nothing."""
+    def probe(self, examples: Examples) -> Probed:
+        """As the protocol has it."""
         layout, a, parameters = self._evaluation, self._evaluation_a[0], self._parameters.copy()
         delta, layers = _aligned(layout.n_activations), range(len(layout.layers))
         chunks: list[list[np.ndarray]] = []
@@ -605,10 +626,12 @@ class CpuKernels:
             chunk = slice(first, first + layout.examples)
             pixels, labels = examples.pixels[chunk], examples.labels[chunk]
             self._kernels.probe_examples(layout.layers, parameters, a, delta, self.levels, pixels, labels)
-            seen = [layout.above(values, l, len(labels)).copy() for values in (a, delta) for l in layers]
+            of_slopes = a[len(a) // 2 :] if self._keeps_z else a
+            seen = [layout.above(values, l, len(labels)).copy() for values in (a, delta, of_slopes) for l in layers]
             chunks.append(seen)
         whole = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
-        return whole[: len(layers) - 1], whole[len(layers) :]
+        n = len(layers)
+        return Probed(whole[: n - 1], whole[n : 2 * n], whole[2 * n : 3 * n - 1])
 
     def _on_each_thread(self, work):
         """Call work(thread) for every thread at the same time."""

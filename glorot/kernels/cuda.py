@@ -35,6 +35,7 @@ from glorot.kernels.cuda_tiles import (
     W_STRIDE,
     W,
 )  # fmt: skip
+from glorot.kernels.protocol import Probed
 from glorot.models.network import Layer
 
 EVALUATION_CHUNK = 6 if SIMULATED else 1280  # examples that pass the network together
@@ -170,7 +171,8 @@ class Passes:
     def __init__(self, queue: Queue, layout: "Layout", kernels: Compiled, weights: Any, levels: Any, n: int):
         self.queue, self.layout, self.kernels, self.weights, self.levels = queue, layout, kernels, weights, levels
         self.layers = queue.put(layout.layers)
-        self.a, self.delta = (queue.put(np.zeros(layout.n_activations, np.float32)) for _ in range(2))
+        halves = 1 + kernels.keeps_z  # a, and as many z
+        self.a, self.delta = (queue.put(np.zeros(k * layout.n_activations, np.float32)) for k in (halves, 1))
         self.partial = cuda.device_array(2 * layout.n_partial, np.float32, stream=queue.stream)
         self.example_losses = queue.put(np.zeros(n, np.float32))
 
@@ -355,17 +357,17 @@ class CudaKernels:
                 predictions[places] = self._queue.get(predicted)
         return losses, predictions
 
-    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Activations a (n, units) of each hidden layer, and deltas dC/dz (n, units) of each hidden layer and of the
-        logits, float32; C is the loss of the one example. Changes nothing."""
+    def probe(self, examples: Examples) -> Probed:
+        """As the protocol has it."""
         layers = self._layout.layers
-        activations, deltas = ([np.empty((len(examples), k), np.float32) for k in layers[:, FAN_OUT]] for _ in range(2))
+        seen = [[np.empty((len(examples), k), np.float32) for k in layers[:, FAN_OUT]] for _ in range(3)]
         with device_errors():
             for places, passes, staged, _ in self._forward(examples):
                 n, finite = len(staged), self._queue.put(np.zeros(1))
                 passes.backward(staged, finite, 0, n, None)
-                for found, flat in ((activations, self._queue.get(passes.a)), (deltas, self._queue.get(passes.delta))):
+                a, delta = self._queue.get(passes.a), self._queue.get(passes.delta)
+                for found, flat in zip(seen, (a, delta, a[-passes.layout.n_activations :]), strict=True):
                     for values, layer in zip(found, passes.layout.layers, strict=True):
                         rows = flat[layer[ABOVE] : layer[ABOVE] + n * layer[STRIDE_OUT]].reshape(n, layer[STRIDE_OUT])
                         values[places] = rows[:, : layer[FAN_OUT]]
-        return activations[:-1], deltas
+        return Probed(seen[0][:-1], seen[1], seen[2][:-1])

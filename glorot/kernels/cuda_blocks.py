@@ -51,12 +51,13 @@ class OnTiles(NamedTuple):
     store_sums: Any
 
 
-def on_tiles(T: int, f, slope) -> OnTiles:
-    """T: up to MOST_EXAMPLES. f, slope: of the activation, for kernels to call."""
+def on_tiles(T: int, f, slope, keeps_z: bool) -> OnTiles:
+    """T: up to MOST_EXAMPLES. f, slope: of the activation, for kernels to call. keeps_z: whether slope takes z, which
+    then lies in the second half of a."""
     sum_parts, examples_of, own_columns = _sum_parts(T), _examples_of(T), _own_columns(T)
     return OnTiles(
-        _gather_below(T, f, sum_parts),
-        _gather_above(T, slope, sum_parts),
+        _gather_below(T, f, sum_parts, keeps_z),
+        _gather_above(T, slope, sum_parts, keeps_z),
         # acc[i, e] += sum over this warp's k of W[j, k] a[e, k], for the rows j = lane + i LANES;
         # acc[i, e] += sum over this warp's j of W[j, k] delta[e, j], for the columns k = lane + i LANES.
         _multiply(T, examples_of, across=TILE_COLUMNS, along=1),
@@ -103,7 +104,7 @@ def _sum_parts(T):
     return sum_parts
 
 
-def _gather_below(T, f, sum_parts):
+def _gather_below(T, f, sum_parts, keeps_z):
     TURNS = _turns(T)
 
     @device
@@ -139,13 +140,15 @@ def _gather_below(T, f, sum_parts):
                     value = sums[i] if ready or l == 0 else f(sums[i])
                     if keep and l > 0:
                         put(a, base + offsets[i], value)
+                        if keeps_z:
+                            put(a, len(a) // 2 + base + offsets[i], sums[i])
             if e < T:
                 put(below, k * PAD + e, value)
 
     return gather_below
 
 
-def _gather_above(T, slope, sum_parts):
+def _gather_above(T, slope, sum_parts, keeps_z):
     TURNS = _turns(T)
 
     @device
@@ -169,7 +172,7 @@ def _gather_above(T, slope, sum_parts):
             if e < T and e0 + e < n and j < rows:
                 value = sums[i]
                 if not ready:
-                    value *= slope(at(a, base + offsets[i]))
+                    value *= slope(at(a, (len(a) // 2 if keeps_z else 0) + base + offsets[i]))
                     if keep:
                         put(delta, base + offsets[i], value)
             if e < T:

@@ -89,6 +89,8 @@ SIGNATURES = {
 
 
 class Compiled(NamedTuple):
+    """keeps_z: whether a is followed by as many z."""
+
     run_updates: Any
     forward_step: Any
     loss_step: Any
@@ -96,12 +98,14 @@ class Compiled(NamedTuple):
     update_step: Any
     predict: Any
     gather: Any
+    keeps_z: bool
 
 
 @lru_cache
 def compiled(activation: str, loss: str, T: int) -> Compiled:
     """The kernels for an activation, a loss and tiles of T examples (up to MOST_EXAMPLES)."""
-    tiles = on_tiles(T, device(ACTIVATIONS[activation].value), device(ACTIVATIONS[activation].slope))
+    f = ACTIVATIONS[activation]
+    tiles = on_tiles(T, device(f.value), device(f.slope), f.keeps_z)
     forward, output, backward, update = _forward(T, tiles), _output(loss), _backward(T, tiles), _update(T, tiles)
     return Compiled(
         _run_updates(T, forward, output, backward, update),
@@ -111,6 +115,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
         _update_step(update),
         predict,
         gather,
+        f.keeps_z,
     )
 
 

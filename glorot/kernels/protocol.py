@@ -1,12 +1,24 @@
 """What every device's kernels offer."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from glorot.datasets import Examples
 from glorot.models.network import Layer
+
+
+class Probed(NamedTuple):
+    """What some examples do in a network: float32 arrays (n, units) of each hidden layer; deltas also of the logits.
+
+    activations: a = f(z). deltas: dC/dz, C the loss of the one example. slope_arguments: of what the activation's slope
+    takes: a again, or z.
+    """
+
+    activations: list[np.ndarray]
+    deltas: list[np.ndarray]
+    slope_arguments: list[np.ndarray]
 
 
 class Staging(Protocol):
@@ -58,7 +70,6 @@ class Kernels(Protocol):
         """Losses (n,) float32 and predicted classes (n,) uint8."""
         ...
 
-    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Activations a (n, units) of each hidden layer, and deltas dC/dz (n, units) of each hidden layer and of the
-        logits, float32; C is the loss of the one example. Changes nothing."""
+    def probe(self, examples: Examples) -> Probed:
+        """Pass some examples forward and backward. Changes nothing."""
         ...

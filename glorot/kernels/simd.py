@@ -92,7 +92,7 @@ def _overload_sqrt(x):
     return lambda x: _sqrt(x)
 
 
-for function in (elementary.exp, elementary.log, elementary.log1p, elementary.tanh, activations.sigmoid):
+for function in (*elementary.FUNCTIONS, activations.sigmoid):
     register_jitable(function)
 
 

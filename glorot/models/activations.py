@@ -4,15 +4,19 @@ To add one: write the two functions, as below, and add a line to ACTIVATIONS at 
 `glorot list`, sweep files, kernels and the gradient checks of the tests all read that table.
 
 ``value(z)`` maps a pre-activation to an activation. ``slope(a)`` is the derivative with respect to z, written
-in terms of the *activation* a = value(z), so that the backward pass needs no z. Both take and return one float32
-and are compiled for each device: use float32 constants (a bare 1.0 would be a float64), the functions of
-``elementary.py``, and `x if condition else y`, which compiles to a branch-free selection.
+in terms of the *activation* a = value(z), so that the backward pass needs no z; or, with slope_of="z", in terms of z,
+which is then kept beside a. Both take and return one float32 and are compiled for each device: use float32 constants (a
+bare 1.0 would be a float64), the functions of ``elementary.py``, and `x if condition else y`, which compiles to a
+branch-free selection.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
-from glorot.compiled.elementary import HALF, ONE, ZERO, exp, log1p
+import numpy as np
+
+from glorot.compiled.elementary import HALF, ONE, TWO, ZERO, F, cos, exp, log1p, normal_cdf, sin
 from glorot.compiled.elementary import tanh as _tanh
 from glorot.compiled.names import fixed
 from glorot.registry import Family, Number, Registry
@@ -20,12 +24,21 @@ from glorot.registry import Family, Number, Registry
 
 @dataclass(frozen=True)
 class Activation:
-    """label: as in the paper's tables. formula: for `glorot list`."""
+    """label: as in the paper's tables. formula: for `glorot list`. slope_of: what slope takes, a = value(z) or z."""
 
     label: str
     formula: str
     value: Callable
     slope: Callable
+    slope_of: Literal["a", "z"] = "a"
+
+    @property
+    def keeps_z(self) -> bool:
+        return self.slope_of == "z"
+
+    def slope_at(self, z: np.float32) -> np.float32:
+        """f'(z)."""
+        return self.slope(z if self.keeps_z else self.value(z))
 
 
 def sigmoid(z):
@@ -84,6 +97,70 @@ def elu_slope(a, alpha):
     return ONE if a > ZERO else a + alpha
 
 
+SELU_SCALE, SELU_ALPHA = F(1.0507009873554805), F(1.6732632423543772)
+
+
+def selu(z):
+    return SELU_SCALE * (SELU_ALPHA * (_tanh(HALF * z) * (exp(z) + ONE)) if z < ZERO else z)
+
+
+def selu_slope(a):
+    return SELU_SCALE if a > ZERO else a + SELU_SCALE * SELU_ALPHA
+
+
+def gelu(z):
+    return z * normal_cdf(z)
+
+
+def gelu_slope(z):
+    return normal_cdf(z) + z * (F(0.398942280401432678) * exp(-HALF * z * z))
+
+
+def silu(z):
+    root = exp(-HALF * abs(z))  # its square, exp(-|z|), may lie below the normal numbers
+    return (z * root * root if z < ZERO else z) / (ONE + root * root)
+
+
+def silu_slope(z):
+    e = exp(-abs(z))
+    larger = ONE / (ONE + e)
+    smaller = e * larger
+    return smaller * (ONE + z * larger) if z < ZERO else larger * (ONE + z * smaller)
+
+
+def mish(z):
+    root = exp(-HALF * abs(z))
+    e = root * root
+    left = z * root * root * (e + TWO) / (e * (e + TWO) + TWO)
+    right = z * ((ONE + e + e) / (ONE + TWO * e * (ONE + e)))
+    return left if z < ZERO else right
+
+
+def mish_slope(z):
+    """tanh(s) + z (1 - tanh(s)^2) sigmoid(z), s = softplus(z), in terms of exp(-|z|)."""
+    e = exp(-abs(z))
+    left, right = e * (e + TWO) + TWO, ONE + TWO * e * (ONE + e)
+    below = e * ((e + TWO) / left + z * (F(4) * (ONE + e) / (left * left)))
+    above = (ONE + e + e) / right + z * (F(4) * e * e * (ONE + e) / (right * right))
+    return below if z < ZERO else above
+
+
+def hard_tanh(z):
+    return -ONE if z < -ONE else (ONE if z > ONE else z)
+
+
+def hard_tanh_slope(a):
+    return ONE if abs(a) < ONE else ZERO
+
+
+def sine(z):
+    return sin(z)
+
+
+def sine_slope(z):
+    return cos(z)
+
+
 def linear(z):
     return z
 
@@ -112,6 +189,12 @@ ACTIVATIONS: Registry[Activation] = Registry(
         "softplus": Activation("Softplus", "log(1 + exp(z))", softplus, softplus_slope),
         "leaky_relu": Family(_leaky_relu, {"slope": Number(0.01, 0, 1, low_open=True)}),
         "elu": Family(_elu, {"alpha": Number(1, 0, 100, low_open=True)}),
+        "selu": Activation("SELU", "1.0507 z for z > 0, else 1.7581 (exp(z) - 1)", selu, selu_slope),
+        "gelu": Activation("GELU", "z Phi(z), Phi the normal distribution", gelu, gelu_slope, "z"),
+        "silu": Activation("SiLU", "z / (1 + exp(-z)), also called Swish", silu, silu_slope, "z"),
+        "mish": Activation("Mish", "z tanh(log(1 + exp(z)))", mish, mish_slope, "z"),
+        "hard_tanh": Activation("Hard tanh", "max(-1, min(1, z))", hard_tanh, hard_tanh_slope),
+        "sine": Activation("Sine", "sin(z)", sine, sine_slope, "z"),
         "linear": Activation("Linear", "z", linear, linear_slope),
     },
 )

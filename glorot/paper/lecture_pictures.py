@@ -54,7 +54,7 @@ def slopes(runs: Sequence[StoredRun], data: Path) -> Page[Lines]:
     for name, f in ACTIVATIONS.items():
         largest = steepest(name)
         label = f"{f.label}: at most {largest.slope:.3g}"
-        lines[label] = mapped(f.slope, mapped(f.value, z))
+        lines[label] = mapped(f.slope_at, z)
         colors[label] = COLORS.get(name, OTHER_COLOR)
         if abs(largest.z) < REACH / 2:
             marks[label] = (largest.z, largest.slope)

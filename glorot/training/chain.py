@@ -65,7 +65,7 @@ def chain(activation: str, weights: Sequence[float], steep: bool = False) -> Cha
             product, bounds = product * w, bounds * abs(w)
             factors.append(Factor(f"w{number}", w, abs(w), product, bounds))
         a = float(f.value(z))
-        slope = float(f.slope(np.float32(a)))
+        slope = float(f.slope_at(z))
         product, bounds = product * slope, bounds * largest
         factors.append(Factor(f"f'(z{number})", slope, largest, product, bounds))
         zs.append(float(z))

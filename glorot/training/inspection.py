@@ -34,7 +34,7 @@ from glorot.datasets.inputs import INPUTS
 from glorot.errors import GlorotError
 from glorot.models.initializers import INITIALIZERS, Initializer
 from glorot.models.network import initial_parameters, layer_sizes
-from glorot.training.probes import Probed, measure
+from glorot.training.probes import Network, measure
 from glorot.training.seen import Inspection as Inspection
 from glorot.training.seen import LayerSeen as LayerSeen
 from glorot.training.seen import Pair as Pair
@@ -84,12 +84,12 @@ def inspect(
 
 
 def layers_seen(
-    network: Probed, examples: Examples, activation: str, initializer: Initializer, sizes: Sequence[int]
+    network: Network, examples: Examples, activation: str, initializer: Initializer, sizes: Sequence[int]
 ) -> list[LayerSeen]:
     """Every layer of a network, from the first hidden one to the output. sizes: from the inputs to the outputs."""
     with np.errstate(over="ignore", invalid="ignore"):  # of networks that overflow
         rows = {(row.quantity, row.layer): row for row in measure(network, examples, activation)}
-        activations, deltas = network.probe(examples)
+        activations, deltas, _ = network.probe(examples)
         below_each = [network.levels[examples.pixels.reshape(len(examples), -1)], *activations]
         weights = [_weight_gradient(*each) for each in zip(deltas, below_each, strict=True)]
         z_variances = _z_variances(network, below_each)
@@ -136,11 +136,11 @@ def _weight_gradient(delta: np.ndarray, below: np.ndarray) -> float:
     return float((squares(delta) * squares(below)).mean())
 
 
-def _z_variances(network: Probed, below: Sequence[np.ndarray]) -> list[float]:
+def _z_variances(network: Network, below: Sequence[np.ndarray]) -> list[float]:
     """Var[z] over units and examples, of each layer. below: what it gets, (n, fan_in)."""
     with threadpool_limits(1):
         return [float((a @ W.T + b).var(dtype=np.float64)) for a, (W, b) in zip(below, network.parameters, strict=True)]
 
 
-def _input_square(network: Probed, examples: Examples) -> float:
+def _input_square(network: Network, examples: Examples) -> float:
     return float(np.square(network.levels.astype(np.float64))[examples.pixels].mean())

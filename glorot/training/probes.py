@@ -22,6 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from glorot.datasets import Examples
+from glorot.kernels.protocol import Probed
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.network import Layer
 from glorot.randomness import generator
@@ -36,7 +37,7 @@ DIGITS = 6  # significant ones that are kept
 TINY = 1e-35  # below this standard deviation bins would have no width in float32
 
 
-class Probed(Protocol):
+class Network(Protocol):
     """The part of ``protocol.Kernels`` that probes need."""
 
     levels: np.ndarray
@@ -44,7 +45,7 @@ class Probed(Protocol):
     @property
     def parameters(self) -> list[Layer]: ...
 
-    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]: ...
+    def probe(self, examples: Examples) -> Probed: ...
 
 
 @dataclass(frozen=True)
@@ -69,24 +70,24 @@ class ProbeRow:
     counts: tuple[int, ...] | None = None
 
 
-def measure(kernels: Probed, examples: Examples, activation: str, update: int = 0) -> list[ProbeRow]:
+def measure(kernels: Network, examples: Examples, activation: str, update: int = 0) -> list[ProbeRow]:
     """The rows of one moment: by quantity, then by layer. activation: a key of ACTIVATIONS."""
-    activations, deltas = kernels.probe(examples)
+    activations, deltas, slope_arguments = kernels.probe(examples)
     parameters = kernels.parameters
     inputs = [kernels.levels[examples.pixels.reshape(len(examples), -1)], *activations]
     rows = []
     with threadpool_limits(1):  # one thread's sums, on every machine
-        for l, a in enumerate(activations, 1):
+        for l, (a, argument) in enumerate(zip(activations, slope_arguments, strict=True), 1):
             low, high = bounds(activation)
-            saturation = float(saturated(activation)(a).mean())
+            saturation = float(saturated(activation)(argument).mean())
             rows.append(_row(update, "activation", l, a, low, high, saturation=saturation))
         for l, delta in enumerate(deltas, 1):
             rows.append(_row(update, "gradient", l, delta))
         for l, (delta, below) in enumerate(zip(deltas, inputs, strict=True), 1):
             step = delta.T @ below / np.float32(len(examples))
             rows.append(_row(update, "weight_gradient", l, step, some=sample(l, step.size)))
-        for l, a in enumerate(activations[1:], 2):
-            slopes = slope(activation)(a[:JACOBIANS])
+        for l, argument in enumerate(slope_arguments[1:], 2):
+            slopes = slope(activation)(argument[:JACOBIANS])
             mean, std = singular_values.mean_and_std(parameters[l - 1].W, slopes, l)
             rows.append(ProbeRow(update, "jacobian", l, _rounded(mean), _rounded(std)))
     return rows
@@ -103,18 +104,18 @@ def sample(layer: int, size: int) -> np.ndarray:
 
 @cache
 def slope(activation: str) -> np.ufunc:
-    """f' as a function of a = f(z), for arrays."""
+    """f' as a function of a = f(z), or of z, for arrays."""
     chosen = numba.njit(ACTIVATIONS[activation].slope)
-    return numba.vectorize(["float32(float32)"])(lambda a: chosen(a))
+    return numba.vectorize(["float32(float32)"])(lambda argument: chosen(argument))
 
 
 @cache
 def saturated(activation: str) -> np.ufunc:
-    """Whether units with activations a are saturated, for arrays: 0 or 1."""
+    """Whether units are saturated, from what their slope takes, for arrays: 0 or 1."""
     chosen, f = numba.njit(ACTIVATIONS[activation].slope), ACTIVATIONS[activation]
     z = np.linspace(-10, 10, 2001, dtype=np.float32)
-    least = np.float32(SATURATED * max(f.slope(f.value(one)) for one in z))
-    return numba.vectorize(["uint8(float32)"])(lambda a: chosen(a) < least)
+    least = np.float32(SATURATED * max(abs(f.slope_at(one)) for one in z))
+    return numba.vectorize(["uint8(float32)"])(lambda argument: abs(chosen(argument)) < least)
 
 
 @cache

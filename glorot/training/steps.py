@@ -129,7 +129,7 @@ def work(network: SmallNetwork) -> Steps:
             a = outputs(network.loss, zs[l], normalizers)
         else:
             a = below[l + 1]
-            slope = mapped(f.slope, a)
+            slope = mapped(f.slope_at, zs[l])
             delta = (delta @ weights[l + 1]) * slope
         dW, db = delta.T @ below[l] / n, delta.mean(axis=0)
         layers.insert(0, LayerStep(

@@ -41,7 +41,7 @@ class Regime(NamedTuple):
 def near_zero(activation: str) -> Regime:
     """The linear regime of an activation function (a key of ACTIVATIONS)."""
     f, step = ACTIVATIONS[activation], np.float32(1e-6)
-    slopes = (round(float(f.slope(f.value(z))), 5) for z in (-step, step))
+    slopes = (round(float(f.slope_at(z)), 5) for z in (-step, step))
     return Regime(float(f.value(np.float32(0))), *slopes)
 
 
@@ -108,4 +108,4 @@ def steepest(activation: str) -> Steepest:
     """1/4 at z = 0 of the sigmoid; 1 at z = 0 of tanh."""
     f = ACTIVATIONS[activation]
     zs = sorted(np.linspace(-30, 30, 6001, dtype=np.float32), key=abs)
-    return max((Steepest(float(f.slope(f.value(z))), float(z)) for z in zs), key=lambda one: one.slope)
+    return max((Steepest(float(f.slope_at(z)), float(z)) for z in zs), key=lambda one: one.slope)
