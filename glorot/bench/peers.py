@@ -38,7 +38,7 @@ class Twin(NamedTuple):
 
 
 def _sine(torch):
-    class Sine(torch.nn.Module):
+    class Sine(torch.nn.Module):  # type: ignore[name-defined]
         def forward(self, z):
             return torch.sin(z)
 
