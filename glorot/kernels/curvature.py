@@ -33,6 +33,7 @@ from glorot.kernels.cpu import (
     move_one,
     read_pixels,
     share,
+    slope_arguments,
     steps_of,
     times_slope,
     weights_of,
@@ -81,8 +82,8 @@ def curvature_backward(layers, l, squares, memory, a, a2, delta, examples, rates
                 below2[e, i] = below[e, i] * below[e, i]
         move_columns(layer, l == 0, W2, memory, k, n, below2, delta_above, delta_below, gradients, rates)
         if l > 0:
-            times_slope(delta_below, below, k, k + n)
-            times_slope(delta_below, below, k, k + n)
+            times_slope(delta_below, slope_arguments(layer, a, examples), k, k + n)
+            times_slope(delta_below, slope_arguments(layer, a, examples), k, k + n)
 
 
 def add_curvatures(
@@ -133,7 +134,8 @@ class CurvatureKernels(CpuKernels):
     def estimate(self, examples: Examples) -> None:
         """Keep the mean second derivative of each parameter over these examples."""
         layout, barrier = self._evaluation, np.zeros(2 * LANES, np.int64)
-        a, a2, delta = layout.workspace(), layout.workspace(), np.zeros(layout.n_activations, np.float32)
+        a, a2 = layout.workspace(self._keeps_z), layout.workspace(False)
+        delta = np.zeros(layout.n_activations, np.float32)
         squares, self._memory[:] = self._parameters * self._parameters, 0
         rates = np.array([0, 0, 1 / len(examples)], np.float32)
         self._on_each_thread(
