@@ -237,7 +237,7 @@ def test_a_sweep_of_optimizers(tmp_path, glorot):
         assert len({row["test_loss"] for row in csv.DictReader(file)}) == 3
     stepped = "schedule={5: 0.02, 1_0: 0.05}"
     assert glorot("run", "moves.yaml", "--set", stepped, "--only", "optimizer=sgd", "-o", "other").returncode == 0
-    assert "Schedule: 5: 0.02, 10: 0.05" in glorot("report", "other/moves").stdout
+    assert "Schedule: 5: 0.02, 10: 0.05" in glorot("report", "other/moves-trial").stdout
     refused = glorot("run", "moves.yaml", "--set", "schedule={0: 0.02}")
     assert refused.returncode == 2
     assert "[optimizer=sgd]: schedule: expected the rate from update 0 on to be learning_rate, 0.01" in refused.stderr

@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from glorot.bench import contest
+from glorot.bench.floor import Floor
 from glorot.bench.setting import Setting
-from glorot.errors import ResultsError
+from glorot.errors import GlorotError, ResultsError
 from glorot.gate import speed
 from glorot.gate.speed import Speed
 from glorot.gate.verdicts import lines
+from glorot.models.optimizers import OPTIMIZERS
 
 SMALL = Setting(hidden=(8,), batch_size=2)
 
@@ -99,3 +102,26 @@ def test_bad_speed_baselines(tmp_path, text, message):
 @given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_sign_test(signs):
     assert speed.sign_test(*signs) == pytest.approx(stats.binomtest(*signs).pvalue)
+
+
+@pytest.mark.parametrize(("optimizer", "bytes_of_sgd"), [
+    ("momentum", 5 / 3), ("adam", 7 / 3), ("gradient_variance", 7 / 3), ("diagonal_hessian", 4 / 3),
+])  # fmt: skip
+def test_the_floor_of_an_optimizer_that_keeps_something(optimizer, bytes_of_sgd):
+    """Where memory is what limits; arithmetic that takes longer hides it."""
+    sgd, one = Setting(), Setting(optimizer=OPTIMIZERS.canonical(optimizer))
+    assert one.moved_bytes / sgd.moved_bytes == pytest.approx(bytes_of_sgd)
+    fast, slow = Floor(1.0, 1.0, 1e99), Floor(1e99, 1e99, 1.0)
+    assert one.floor_seconds(fast) / sgd.floor_seconds(fast) == pytest.approx(bytes_of_sgd)
+    assert one.floor_seconds(slow) == sgd.floor_seconds(slow)
+
+
+def test_an_optimizer_in_turns_with_sgd_and_pytorch(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr("glorot.bench.contest.ROUND_SECONDS", 0.001)
+    setting = Setting((8,), 2, optimizer=OPTIMIZERS.canonical("momentum"), n_inputs=5)
+    turns = contest.updates(setting, "torch", 1)
+    assert list(turns.seconds) == ["glorot", contest.SGD, "nn.Sequential", "fused optimizer"]
+    hessian = Setting((8,), 2, optimizer=OPTIMIZERS.canonical("diagonal_hessian"), n_inputs=5)
+    with pytest.raises(GlorotError, match="expected an optimizer that PyTorch has, found diagonal_hessian"):
+        contest.torch_peer(hessian).updates(contest.make_examples(hessian, 2))

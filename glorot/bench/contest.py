@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from glorot.kernels.protocol import Kernels
 
 ROUND_SECONDS = 0.25  # how long each contestant runs in a round
+RATE = 0.001  # of all contestants
 PAUSE_SECONDS = 0.02  # lets the threads of the contestant before go to sleep
 
 
@@ -74,28 +76,34 @@ def make_examples(setting: Setting, n: int) -> Examples:
 
 def our_kernels(setting: Setting) -> "Kernels":
     """A network of this setting, at the paper's normalized initialization."""
-    kernels.prepare(setting.device, setting.activation, "cross_entropy")
+    kernels.prepare(setting.device, setting.activation, "cross_entropy", setting.optimizer)
     network = kernels.create(
-        setting.device, setting.sizes, setting.activation, "cross_entropy", setting.batch_size, 0.01, setting.threads
-    )
+        setting.device, setting.sizes, setting.activation, "cross_entropy", setting.batch_size, RATE, setting.threads,
+        optimizer=setting.optimizer,
+    )  # fmt: skip
     network.parameters = initial_parameters(setting.sizes, "normalized", 0)
     return network
 
 
+SGD = "glorot, sgd"
+
+
 def updates(setting: Setting, peer: str | None = None, rounds: int = 11) -> Contest:
-    """Seconds an update, ours and the peer's."""
+    """Seconds an update, ours and the peer's; with another optimizer than plain SGD, also that of ours with SGD."""
     network = our_kernels(setting)
     batches = 64 if setting.device == "cpu" else 1000
     examples = make_examples(setting, batches * setting.batch_size)
     staged = network.staging.stage(examples) if network.staging else None  # as PyTorch has them: on the device
 
-    def ours(n: int) -> None:
+    def ours(n: int, network: "Kernels" = network) -> None:
         while n > 0:
             whole = staged is not None and n >= batches
             network.train(staged if whole else examples.first(min(n, batches) * setting.batch_size))
             n -= batches
 
-    contestants = {"glorot": ours}
+    contestants: dict[str, Callable[[int], None]] = {"glorot": ours}
+    if setting.optimizer != "sgd":
+        contestants[SGD] = partial(ours, network=our_kernels(replace(setting, optimizer="sgd")))
     if peer:
         contestants |= torch_peer(setting).updates(examples)
     return contest(contestants, rounds)
@@ -139,7 +147,7 @@ def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict
         "ms_per_update": 1e3 * seconds,
         "updates_per_second": 1 / seconds,
         "gflops": sum(setting.flops) / seconds / 1e9,
-        "weight_gb_per_second": 3 * 4 * setting.weights / seconds / 1e9,  # read, read and written
+        "weight_gb_per_second": setting.moved_bytes / seconds / 1e9,
         "floor": {
             "read_gb_per_second": rates.read / 1e9,
             "read_write_gb_per_second": rates.read_write / 1e9,
@@ -150,11 +158,16 @@ def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict
         "share_of_floor": setting.floor_seconds(rates) / seconds,
         "us_per_evaluated_example": 1e6 * looks.median("glorot"),
     }
+    if SGD in turns.seconds:
+        measured["times_sgd"] = {
+            "ours": 1 / turns.ratio(SGD),
+            "bytes": setting.moved_bytes / replace(setting, optimizer="sgd").moved_bytes,
+        }
     if peer:
         measured["peers"] = {
             name: {"ms_per_update": 1e3 * turns.median(name), "ratio": turns.ratio(name), "rounds": rounds}
             for name in turns.seconds
-            if name != "glorot"
+            if name not in ("glorot", SGD)
         }
         measured["evaluation_peers"] = {
             name: {"us_per_example": 1e6 * looks.median(name), "ratio": looks.ratio(name)}
@@ -167,8 +180,9 @@ def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict
 def text(measured: dict) -> str:
     """The same for people."""
     setting, rates = Setting(**measured["setting"]), measured["floor"]
+    optimizer = "" if setting.optimizer == "sgd" else f"{setting.optimizer}, "
     lines = [
-        f"{'-'.join(map(str, setting.sizes))}, {setting.activation}, minibatch {setting.batch_size}, "
+        f"{'-'.join(map(str, setting.sizes))}, {setting.activation}, {optimizer}minibatch {setting.batch_size}, "
         f"{setting.threads} {'thread' if setting.threads == 1 else 'threads'}, {measured['processor']}",
         f"  an update       {measured['ms_per_update']:8.3f} ms   ({measured['updates_per_second']:,.0f} a second)",
         f"  arithmetic      {measured['gflops']:8.1f} GFLOP/s",
@@ -180,6 +194,9 @@ def text(measured: dict) -> str:
         f"  share of floor  {100 * measured['share_of_floor']:8.1f} %",
         f"  an evaluation   {measured['us_per_evaluated_example']:8.2f} us an example",
     ]
+    if "times_sgd" in measured:
+        ours, moved = (measured["times_sgd"][name] for name in ("ours", "bytes"))
+        lines.append(f"  beside sgd      {ours:8.2f} times as long, in turns; it moves {moved:.2f} times the bytes")
     if "peers" in measured:
         lines += ["", f"{'PyTorch, in turns with ours':30} {'ours x':>8}"]
         lines += [
@@ -204,8 +221,9 @@ def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
     for run in runs:
         one, data = run.settings, info(run.settings.dataset)
         setting = Setting(
-            one.hidden, one.batch_size, one.activation, threads, math.prod(data.image_shape), data.n_classes
-        )
+            one.hidden, one.batch_size, one.activation, threads, math.prod(data.image_shape), data.n_classes,
+            optimizer=one.optimizer,
+        )  # fmt: skip
         if setting not in kinds:
             looks = evaluation(setting, rounds=2, n=500)
             kinds[setting] = updates(setting, rounds=3).median("glorot"), looks.median("glorot")

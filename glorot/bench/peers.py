@@ -109,23 +109,39 @@ class TorchPeer:
         x, y = UNIT[examples.pixels], examples.labels.astype(np.int64)
         return tuple(self.torch.from_numpy(part).to(self.setting.device).split(n) for part in (x, y))
 
+    def _optimizer(self, parameters, **options):
+        """PyTorch's own. Raises GlorotError where it has none."""
+        name, given = parsed(self.setting.optimizer)
+        if name == "adam":
+            betas = given["beta1"], given["beta2"]
+            return self.torch.optim.Adam(parameters, lr=0.001, betas=betas, eps=given["epsilon"], **options)
+        if name not in ("sgd", "momentum"):
+            raise GlorotError(f"--peer torch: expected an optimizer that PyTorch has, found {name}; leave out --peer")
+        return self.torch.optim.SGD(parameters, lr=0.001, **given, **options)
+
     def updates(self, examples: Examples) -> dict[str, Callable[[int], None]]:
         torch = self.torch
         x, y = self._batches(examples)
-        network = self._sequential()
-        optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
         cross_entropy = torch.nn.functional.cross_entropy
 
-        def sequential(n: int) -> None:
-            for i in range(n):
-                optimizer.zero_grad()
-                cross_entropy(network(x[i % len(x)]), y[i % len(x)]).backward()
-                optimizer.step()
-            if self.setting.device == "cuda":
-                torch.cuda.synchronize()
+        def sequential(**options) -> Callable[[int], None]:
+            network = self._sequential()
+            optimizer = self._optimizer(network.parameters(), **options)
 
+            def run(n: int) -> None:
+                for i in range(n):
+                    optimizer.zero_grad()
+                    cross_entropy(network(x[i % len(x)]), y[i % len(x)]).backward()
+                    optimizer.step()
+                if self.setting.device == "cuda":
+                    torch.cuda.synchronize()
+
+            return run
+
+        if self.setting.optimizer != "sgd":
+            return {"nn.Sequential": sequential(), "fused optimizer": sequential(fused=True)}
         if self.setting.device == "cuda":
-            return {"nn.Sequential": sequential, "CUDA graph": self._graph(x, y)}
+            return {"nn.Sequential": sequential(), "CUDA graph": self._graph(x, y)}
         weights = [torch.from_numpy(layer.W.T.copy()) for layer in self.layers]  # (fan_in, fan_out)
         biases = [torch.zeros(layer.W.shape[0]) for layer in self.layers]
         value, slope = self.twin.module, self.twin.slope
@@ -148,7 +164,7 @@ class TorchPeer:
                     biases[l].add_(delta.sum(0), alpha=step)
                     delta = below
 
-        return {"nn.Sequential": sequential, "addmm_ by hand": by_hand}
+        return {"nn.Sequential": sequential(), "addmm_ by hand": by_hand}
 
     def _graph(self, x, y) -> Callable[[int], None]:
         """The same updates as `sequential`, recorded once and replayed: the least that launches can cost PyTorch."""

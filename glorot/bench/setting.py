@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from glorot.models.network import layer_sizes
+from glorot.models.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     from glorot.bench.cuda_floor import GpuFloor
@@ -22,6 +23,7 @@ class Setting:
     n_inputs: int = 1024
     n_classes: int = 9
     device: str = "cpu"
+    optimizer: str = "sgd"
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -37,14 +39,26 @@ class Setting:
         products = 2 * self.batch_size * self.weights
         return products, 2 * products - 2 * self.batch_size * self.sizes[0] * self.sizes[1]
 
+    @property
+    def kept_bytes(self) -> int:
+        """That an update moves beside the weights: what the optimizer keeps, read and written; statistics only read."""
+        chosen = OPTIMIZERS[self.optimizer]
+        return 4 * self.weights * len(chosen.keeps) * (1 if chosen.statistic else 2)
+
+    @property
+    def moved_bytes(self) -> int:
+        """To and from the weights in an update, and what is kept of them."""
+        return 3 * 4 * self.weights + self.kept_bytes
+
     def floor_seconds(self, floor: "Floor | GpuFloor") -> float:
-        """The least time of an update: each weight is read forward, read and written backward, and no faster than
-        the arithmetic goes; on a GPU there is a barrier behind each layer, forward and backward."""
+        """The least time of an update: each weight is read forward, read and written backward, as is what its optimizer
+        keeps, and no faster than the arithmetic goes (without the optimizer's); on a GPU there is a barrier behind each
+        layer, forward and backward."""
         forward, backward = self.flops
         n_bytes = 4 * self.weights
         waiting = 2 * (len(self.sizes) - 1) * floor.barrier
         return (
             waiting
             + max(n_bytes / floor.read, forward / floor.flops)
-            + max(2 * n_bytes / floor.read_write, backward / floor.flops)
+            + max((2 * n_bytes + self.kept_bytes) / floor.read_write, backward / floor.flops)
         )

@@ -47,6 +47,18 @@ def list_() -> None:
     show("\n".join(lines[1:]) + "\n")
 
 
+def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str:
+    """ "adam" or "{adam: {beta2: 0.99}}" -> its text of one form."""
+    from glorot.errors import SweepError
+    from glorot.sweeps import yaml_nodes
+    from glorot.sweeps.settings import check_field
+
+    try:
+        return check_field("optimizer", yaml_nodes.parse(text, "--optimizer", numbered=False).plain())
+    except (ValueError, SweepError) as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command(epilog=epilog("glorot bench --peer torch\n"
                            "glorot bench experiments/lecture.yaml\n"
                            "glorot bench --width 100 --batch-size 1 --json"))  # fmt: skip
@@ -58,6 +70,8 @@ def list_() -> None:
 @click.option("--depth", type=click.IntRange(1), default=5, show_default=True, help="Hidden layers.")
 @click.option("--activation", type=Names(activation_names), default="tanh", show_default=True,
               help="Of the hidden layers.")  # fmt: skip
+@click.option("--optimizer", callback=optimizer_text, default="sgd", show_default=True,
+              metavar="NAME|{NAME: {parameter: value}}", help="How the weights move.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(1), default=11, show_default=True, help="Turns of each contestant.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs of SWEEP at a time.  [default: one a core]")
 @click.option("--device", type=click.Choice(DEVICES[1:]), default="cpu", show_default=True,
@@ -67,7 +81,7 @@ def list_() -> None:
               help="Draw the speed of minibatches of 1 to 128 under this machine's limits.")  # fmt: skip
 def bench(
     sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, activation: str,
-    rounds: int, jobs: int | None, device: str, as_json: bool, roofline: Path | None,
+    optimizer: str, rounds: int, jobs: int | None, device: str, as_json: bool, roofline: Path | None,
 ) -> None:  # fmt: skip
     """Measure how fast the kernels are.
 
@@ -80,7 +94,7 @@ def bench(
     from glorot.bench import contest as measure
     from glorot.bench.setting import Setting
     from glorot.execution.processes import share_cores
-    from glorot.kernels import choose_device
+    from glorot.kernels import choose_device, not_there
     from glorot.sweeps import config
     from glorot.sweeps.runs import expand
     from glorot.sweeps.search import describe_stages, flat, short_runs, workload
@@ -101,7 +115,9 @@ def bench(
             what = describe_stages(loaded, flat(short_runs(loaded, grid)), grid)
             show(f"{what}\n{measure.estimate_text(estimate)}")
         return
-    setting = Setting((width,) * depth, batch_size, activation, threads, device=kind)
+    setting = Setting((width,) * depth, batch_size, activation, threads, device=kind, optimizer=optimizer)
+    if reason := not_there(kind, optimizer):
+        raise click.UsageError(reason)
     if roofline:
         measure.draw_roofline(setting, roofline, peer, rounds)
         say(f"drawn: {roofline}")
