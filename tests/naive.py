@@ -241,3 +241,69 @@ def ulps(found, wanted):
     found = np.clip(np.float64(found), -(2.0**128), 2.0**128)
     _, exponent = np.frexp(wanted)
     return np.abs(found - wanted) / np.ldexp(1.0, np.maximum(exponent, -125) - 24)
+
+
+# Distortions of images, one pixel at a time.
+
+
+def splitmix(stream, address):
+    """Number `address` of the splitmix64 sequence from `stream` (Steele, Lea & Flood 2014), in whole numbers."""
+    z = (int(stream) + (int(address) + 1) * 0x9E3779B97F4A7C15) % 2**64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
+
+
+def displacements(stream, shape, sigma):
+    """The two fields of displacements of an image, smoothed: U(-1, 1) a pixel, then a Gaussian that sums to 1."""
+    words = [splitmix(stream, 16 + place) for place in range(shape[0] * shape[1])]
+    fields = [[word >> 40 for word in words], [(word >> 8) % 2**24 for word in words]]
+    radius = int(4 * sigma + 0.5)
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    smoothed = []
+    for field in fields:
+        padded = np.pad(np.reshape(field, shape) / 2**23 - 1, radius)
+        for axis in (0, 1):
+            padded = np.apply_along_axis(np.convolve, axis, padded, taps / taps.sum(), "same")
+        smoothed.append(padded[radius:-radius, radius:-radius])
+    return smoothed
+
+
+def backward_map(stream, shift=0, rotation=0.0, scaling=0.0, shear=0.0, flip=False):
+    """Of a distortion: A, (2, 2), and t with old = A (new - t), of (x, y) about the centre. rotation: degrees."""
+    u = {address: (splitmix(stream, address) >> 11) / 2**52 - 1 for address in (2, 3, 4, 5)}
+    angle = np.deg2rad(rotation) * u[2]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    mirror = np.diag([-1.0 if flip and splitmix(stream, 6) >> 63 else 1.0, 1.0])
+    forward = mirror @ turn @ np.array([[1, shear * u[5]], [0, 1]]) @ np.diag([1 + scaling * u[3], 1 + scaling * u[4]])
+    t = [((splitmix(stream, address) >> 32) * (2 * shift + 1) >> 32) - shift for address in (0, 1)]
+    return np.linalg.inv(forward), np.array(t, float)
+
+
+def bilinear(image, x, y, background):
+    """The value at a place between four pixels. background: None: the nearest pixel of the edge."""
+    height, width = image.shape
+
+    def pixel(x, y):
+        if background is not None and not (0 <= x < width and 0 <= y < height):
+            return float(background)
+        return float(image[min(max(y, 0), height - 1), min(max(x, 0), width - 1)])
+
+    x0, y0 = int(np.floor(x)), int(np.floor(y))
+    fx, fy = x - x0, y - y0
+    above = (1 - fx) * pixel(x0, y0) + fx * pixel(x0 + 1, y0)
+    below = (1 - fx) * pixel(x0, y0 + 1) + fx * pixel(x0 + 1, y0 + 1)
+    return (1 - fy) * above + fy * below
+
+
+def distorted(image, stream, background=0, elastic=None, **parameters):
+    """An image after the distortion whose draws are the words of `stream`, in float64. elastic: (sigma, alpha)."""
+    A, t = backward_map(stream, **parameters)
+    dx, dy = displacements(stream, image.shape, elastic[0]) if elastic else np.zeros((2, *image.shape))
+    centre, alpha = (np.array(image.shape[::-1]) - 1) / 2, elastic[1] if elastic else 0.0
+    new = np.empty(image.shape)
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            px, py = A @ (np.array([x, y]) - centre - t) + centre + alpha * np.array([dx[y, x], dy[y, x]])
+            new[y, x] = bilinear(image, px, py, background)
+    return new

@@ -201,7 +201,7 @@ OTHER = {
     "batch_size": 11, "learning_rate": math.nextafter(0.03, 1), "updates": 60_001, "seed": 1, "evaluate_every": 10_001,
     "valid_examples": 9_999, "test_examples": 9_999, "checkpoint_minutes": 0.5,
     "train_examples": 500, "probes": {"every": 5}, "inputs": "unit", "optimizer": "adam", "schedule": {"5": 0.1},
-    "model": "svm",
+    "model": "svm", "preprocessing": "deskew", "augmentation": {"shift": 1},
 }  # fmt: skip
 
 

@@ -120,6 +120,7 @@ class DatasetInfo:
     version: rises when the same name yields other examples; part of every run_id.
     inputs: what a network sees of its pixels where a sweep does not say, a key of ``inputs.INPUTS``.
     chance: error in percent of always answering the commonest class of its test set; None where that is not known.
+    background: the byte around its images; None: none, so that the pixels of an image's edge go on.
     built_in: whether it needs no file. Then its module, and Numba with it, is imported only by who loads it.
     parameters: of a choice with some: arguments of the module's load, by name.
     """
@@ -133,6 +134,7 @@ class DatasetInfo:
     version: int = 1
     inputs: str = "unit"
     chance: float | None = None
+    background: int | None = None
     built_in: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
 
@@ -378,7 +380,7 @@ _PLAIN = [
                 "Shapeset-3x2: one or two triangles, parallelograms, ellipses; made on the fly",
                 (32, 32), 9, version=2, inputs="symmetric", chance=100 * 5 / 6, built_in=True),
     DatasetInfo("mnist", "MNIST", "mnist",
-                "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10, chance=88.65),
+                "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10, chance=88.65, background=0),
     DatasetInfo("cifar10", "CIFAR-10", "cifar10",
                 "small colour photographs: 40,000 / 10,000 / 10,000", (3, 32, 32), 10, chance=90.0),
     DatasetInfo("small_imagenet", "ImageNet", "small_imagenet",

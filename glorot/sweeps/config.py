@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from glorot.datasets import DATASETS, LocalData
+from glorot.datasets.augmentation import Augmentation
 from glorot.errors import SweepError, nearest
 from glorot.models import schedules
 from glorot.registry import fields_of
@@ -601,8 +602,9 @@ def _dumped_fields(fields: Mapping[str, Any], folder: Path | None) -> dict[str, 
     dumped = {
         name: fields_of(value) if name in ABOUT and ABOUT[name].choices else value for name, value in fields.items()
     }
-    if isinstance(fields.get("probes"), Probes):
-        dumped["probes"] = fields["probes"].fields()
+    for name, value in fields.items():
+        if isinstance(value, Probes | Augmentation):
+            dumped[name] = value.fields()
     if "schedule" in fields:
         dumped["schedule"] = schedules.fields_of(fields["schedule"])
     if isinstance(fields.get("dataset"), str):

@@ -12,7 +12,10 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from glorot.datasets import DATASETS, AnyData, LocalData, exact, info
+from glorot.datasets.augmentation import Augmentation
+from glorot.datasets.augmentation import parsed as parsed_augmentation
 from glorot.datasets.inputs import INPUTS
+from glorot.datasets.prepared import PREPROCESSING, has_images
 from glorot.errors import nearest
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.architectures import MODELS, ignored
@@ -223,6 +226,16 @@ def model_text(model: str) -> str:
     return "multilayer perceptron" if model == "mlp" else model
 
 
+def preprocessing_text(name: str) -> str:
+    """ "upright by second moments"."""
+    return PREPROCESSING[name].text
+
+
+def augmentation_text(augmentation: Augmentation | str | None) -> str:
+    """ "elastic 34 with sigma 4"; "none"."""
+    return str(augmentation) if augmentation else "none"
+
+
 def first_text(number: int | None) -> str:
     """ "the first 20"; "all"."""
     return "all" if number is None else f"the first {number:,}"
@@ -358,6 +371,29 @@ class Settings(BaseModel):
             older="unit",
         ),
     ] = None
+    preprocessing: Annotated[
+        str,
+        _one_of(PREPROCESSING),
+        About(
+            "Preprocessing",
+            "what is done to every image once: `none`, or `deskew`, which shears its ink upright",
+            text=preprocessing_text,
+            paper="none",
+            older="none",
+        ),
+    ] = "none"
+    augmentation: Annotated[
+        Augmentation | None,
+        BeforeValidator(parsed_augmentation),
+        About(
+            "Augmentation",
+            "random distortions of the training images, others each time: `{shift: 2, rotation: 15, scaling: 0.15, "
+            "shear: 0.15, elastic: {sigma: 4, alpha: 34}, flip: true}`, or a part of these; default: none",
+            text=augmentation_text,
+            paper=None,
+            older=None,
+        ),
+    ] = None
     train_examples: Annotated[
         int | None,
         _whole_or_none(1, 10**9),
@@ -439,6 +475,16 @@ class Settings(BaseModel):
                 f"schedule: expected the rate from update 0 on to be learning_rate, {self.learning_rate:g}; found "
                 f"{first:g}; change one of them, or leave 0 out of the schedule"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _images_to_change(self) -> "Settings":
+        for name in ("preprocessing", "augmentation"):
+            if getattr(self, name) != ABOUT[name].older and not has_images(info(self.dataset)):
+                raise ValueError(
+                    f"{name} changes images, but the examples of {self.dataset} are none; remove {name}, or choose "
+                    "another data set"
+                )
         return self
 
     @property

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import glorot
 from glorot import datasets, kernels
 from glorot.datasets import AnyData, Dataset
+from glorot.datasets.prepared import preprocessed
 from glorot.sweeps.settings import Settings
 from glorot.training.learners import Task, learner_of
 from glorot.training.loop import HistoryRow, Trained
@@ -65,7 +66,7 @@ def run_cell(
     compiling.
     """
     started = now()
-    dataset = _dataset(settings.dataset, settings.train_examples, data_folder)
+    dataset = _dataset(settings.dataset, settings.train_examples, settings.preprocessing, data_folder)
     learner = learner_of(Task(settings, dataset, device, threads, checkpoint_folder, afresh))
     trained = learner.fit(on_progress)
     return Outcome(
@@ -133,7 +134,8 @@ def _hardware() -> str:
 
 
 @lru_cache(maxsize=1)
-def _dataset(name: AnyData, train_examples: int | None, folder: Path) -> Dataset:
+def _dataset(name: AnyData, train_examples: int | None, preprocessing: str, folder: Path) -> Dataset:
     """The data set, kept from one cell to the next in the same process."""
     dataset = datasets.load(name, folder)
-    return dataset if train_examples is None else datasets.limited(dataset, train_examples)
+    dataset = dataset if train_examples is None else datasets.limited(dataset, train_examples)
+    return preprocessed(dataset, preprocessing, datasets.info(name))

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from glorot import kernels
-from glorot.datasets import Dataset
+from glorot.datasets import Dataset, info
 from glorot.datasets.inputs import INPUTS
+from glorot.datasets.prepared import augmented
 from glorot.models.architectures import MODELS
 from glorot.models.network import initial_parameters, layer_sizes
 from glorot.sweeps.settings import Settings
@@ -80,7 +81,8 @@ class GradientDescent:
         state = None if task.afresh else self._checkpoints.load(sizes)
         if state is None:
             network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
-        self._training = Training(settings, task.dataset, network, state)
+        dataset = augmented(task.dataset, settings.augmentation, info(settings.dataset))
+        self._training = Training(settings, dataset, network, state)
         self.problems = self._checkpoints.problems
 
     @property

@@ -47,7 +47,7 @@ class Stream:
             self._under_way = (start, count), self._ahead.submit(self._make, start, count)
 
     def _make(self, start: int, count: int) -> Any:
-        if not self.staging:
+        if not self.staging and self.threads == 1:
             return self.dataset.train(self.seed, start, count)
         if self._pick and isinstance(self.dataset, FiniteDataset):
             return self._pick(self.dataset.order(self.seed, start, count))
@@ -56,8 +56,6 @@ class Stream:
         parts = list(
             self._makers.map(lambda i: self.dataset.train(self.seed, ends[i], ends[i + 1] - ends[i]), range(shares))
         )
-        if len(parts) == 1:
-            return self.staging.stage(parts[0])
-        return self.staging.stage(
-            Examples(np.concatenate([part.pixels for part in parts]), np.concatenate([part.labels for part in parts]))
-        )
+        pixels = [part.pixels for part in parts], [part.labels for part in parts]
+        whole = parts[0] if len(parts) == 1 else Examples(*map(np.concatenate, pixels))
+        return self.staging.stage(whole) if self.staging else whole
