@@ -432,6 +432,7 @@ def test_defaults():
         base={
             "dataset": "shapeset",
             "model": "mlp",
+            "preprocessing": "none",
             "optimizer": "sgd",
             "schedule": "constant",
             "activation": "tanh",

@@ -66,8 +66,8 @@ def preprocessed(dataset: Dataset, name: str, info: DatasetInfo) -> Dataset:
 
     if not isinstance(dataset, FiniteDataset):
         return Changed(dataset, changed)
-    parts = (Examples(changed(one.pixels), one.labels) for one in (dataset.examples, dataset.valid, dataset.test))
-    return FiniteDataset(dataset.name, dataset.n_classes, *parts)
+    parts = [Examples(changed(one.pixels), one.labels) for one in (dataset.examples, dataset.valid, dataset.test)]
+    return FiniteDataset(dataset.name, dataset.n_classes, parts[0], parts[1], parts[2])
 
 
 class Augmented:
