@@ -160,16 +160,6 @@ def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[
     return _kept(list(runs.values()), only)
 
 
-def _settings(sweep: Sweep, cell: Sequence[Choice]) -> Settings:
-    """Those of one cell. Raises SweepError where its fields, each right, do not go together."""
-    try:
-        return Settings(**combined(sweep.base, *(choice.fields for choice in cell)))
-    except ValidationError as error:
-        where = ", ".join(f"{axis}={choice.label}" for axis, choice in zip(sweep.grid, cell, strict=True))
-        reason = "; ".join(str(one.get("ctx", {}).get("error") or one["msg"]) for one in error.errors())
-        raise SweepError(f"sweep {sweep.name}: {f'[{where}]: ' if where else ''}{reason}") from None
-
-
 def _differences(sweep: Sweep, run: Run, first: Run) -> tuple[list[str], bool]:
     """The fields that two cells of the same run differ in, of those that its model has no use for; and whether these
     are seeds or settings to choose from, of which one is enough."""
