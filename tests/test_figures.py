@@ -21,6 +21,7 @@ from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.paper import cost_surfaces, drawing, figures, lecture_pictures
 from glorot.paper.figures import FIGURES, NotDrawn
+from glorot.reporting import style
 from glorot.results.store import Store
 from glorot.results.stored import gather
 from glorot.training.probes import BINS, ProbeRow
@@ -427,7 +428,7 @@ def test_same_colour_for_the_same_layer(runs, number):
     """Whatever the depth of its network; every layer of the deepest one is in the legend."""
     drawn = FIGURES[number].draw(page(number, runs), "x")
     colors = [[line.get_color() for line in axes.lines] for axes in drawn.axes]
-    layers = [drawing.layer_color(layer, 5) for layer in range(1, 6)]
+    layers = [style.layer_color(layer, 5) for layer in range(1, 6)]
     assert set(colors[1]) == set(layers)
     assert set(colors[0]) == set(layers[:4] if number == 2 else layers)
     (legend,) = drawn.legends
@@ -459,7 +460,7 @@ def test_report_figures(glorot, tmp_path, monkeypatch):
     for name in ("tiny", "more"):
         assert glorot("run", f"{name}.yaml", "-q").returncode == 0
     (tmp_path / "matplotlibrc").write_bytes(b"\xff: no text\n")
-    ended = glorot("report", "--figures", MPLBACKEND="nonsense")
+    ended = glorot("report", "--figures", "paper", MPLBACKEND="nonsense")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("## more")
     assert ended.stderr.splitlines()[-1] == "10 figures drawn in results/figures, all of them on contact-sheet.png"
@@ -486,7 +487,7 @@ def test_figures_of_one_named_sweep_lie_beside_its_tables(tmp_path, monkeypatch)
         (tmp_path / name / "sweep.yaml").touch()  # is asked for, not read
     runner = CliRunner()
     for names in (["a"], ["a", "b"], []):
-        result = runner.invoke(cli, ["report", *names, "--output", str(tmp_path), "--figures"])
+        result = runner.invoke(cli, ["report", *names, "--output", str(tmp_path), "--figures", "paper"])
         assert result.exit_code == 0, result.output
     assert asked == [tmp_path / "a" / "figures", tmp_path / "figures", tmp_path / "figures"]
 

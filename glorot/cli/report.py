@@ -30,35 +30,41 @@ def values() -> Iterable[str]:
 @click.command(epilog=epilog("glorot report quickstart\n"
                            "glorot report results/lecture --value valid_error --format csv\n"
                            "glorot report table1 lecture --paper\n"
-                           "glorot report figures --figures"))  # fmt: skip
+                           "glorot report my-study --figures"))  # fmt: skip
 @click.argument("sweeps", nargs=-1, metavar="[NAME|DIR|SWEEP.yaml]...")
 @output_option
 @format_option
 @click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
 @click.option("--paper", is_flag=True, help="One table of all these sweeps, beside the paper's Table 1.")
 @click.option("--scorecard", is_flag=True, help="Judge the paper's claims by these runs instead.")
-@click.option("--figures", is_flag=True, help="Draw the paper's figures as well, of all these sweeps together.")
+@click.option("--figures", is_flag=False, flag_value="", metavar="[sweep|paper]",
+              help="Draw figures as well: each sweep's own, or the paper's, of all these sweeps together.  "
+              "[default: sweep; paper for the shipped reproductions]")  # fmt: skip
 @data_option
 def report(
     sweeps: tuple[str, ...], output: Path, form: str | None, value: str | None, paper: bool, scorecard: bool,
-    figures: bool, data: Path | None,
+    figures: str | None, data: Path | None,
 ) -> int:  # fmt: skip
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; the sweeps directly in OUTPUT, if none is named. Writes
     table.md and table.csv beside the results it reads, and prints the table in any --format: latex is a table of the
-    package booktabs. What is made of all of them together goes there if
-    one is named, else to OUTPUT: with --paper, paper.md and paper.csv; with --figures, PNG, SVG and a contact sheet in
-    figures/; with --scorecard, scorecard.md: claims of the paper, each with its number, ours, and a verdict by a rule.
+    package booktabs. --figures draws in figures/ there: PNG, SVG, PDF and a contact sheet.
+
+    What is made of all of them together goes there if one is named, else to OUTPUT: with --paper, paper.md and
+    paper.csv; with --figures paper, the paper's figures; with --scorecard, scorecard.md: claims of the paper, each with
+    its number, ours, and a verdict by a rule.
     """
-    if scorecard and (value or paper or figures):
+    if figures not in (None, "", "sweep", "paper"):  # "--figures NAME": the name of a sweep
+        sweeps, figures = (*sweeps, figures), ""
+    if scorecard and (value or paper or figures is not None):
         raise click.UsageError("--scorecard is a report of its own; give it without other options but --format")
     if paper and value not in (None, "test_error"):
         raise click.UsageError("--paper shows test errors; leave --value out")
     if scorecard:
         return _scorecard(sweeps, output, form)
-    if figures and not sweeps and not _own(output):
-        _draw([], output, data)  # some need no run
+    if figures is not None and not sweeps and not _own(output):
+        _draw_papers([], output, data)  # some need no run
         return OK
     places = [place for name in sweeps for place in places_of(name, output)] if sweeps else _own(output)
     if not places:
@@ -67,8 +73,13 @@ def report(
         )
     together = places[0][0] if sweeps and len(places) == 1 else output
     code = _tables(places, form, "test_error" if paper else value, together if paper else None)
-    if figures:
-        _draw([folder for folder, _ in places], together, data)
+    if figures is not None:
+        folders = [folder for folder, _ in places]
+        papers = figures == "paper" or (not figures and all(map(_is_reproduction, folders)))
+        if papers:
+            _draw_papers(folders, together, data)
+        for folder, file in [] if papers else places:
+            _draw_own(folder, file, value, data)
     return code
 
 
@@ -85,6 +96,11 @@ def _others(output: Path) -> str:
 
     deeper = sorted({str(folder.parent) for folder in find_folders(output)} - {str(output)})
     return f"; or name those of others: glorot report {' '.join(deeper)}" if deeper else ""
+
+
+def _is_reproduction(folder: Path) -> bool:
+    """Whether a shipped sweep of the paper's results lies there, whose figures are the paper's."""
+    return folder.name in ("figures", "figures-quick", "table1") or folder.name.startswith("reference-")
 
 
 def _tables(places: list[tuple[Path, Path | None]], form: str | None, value: str | None, paper: Path | None) -> int:
@@ -134,7 +150,28 @@ def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None) -> int:
     return WRONG_USAGE if problems else OK
 
 
-def _draw(folders: list[Path], place: Path, data: Path | None) -> None:
+def _draw_own(folder: Path, file: Path | None, value: str | None, data: Path | None) -> None:
+    """The figures of one sweep, in figures/ there."""
+    from glorot.datasets import data_folder
+    from glorot.reporting.figures import draw
+    from glorot.reporting.report import stored_table
+    from glorot.reporting.views import Study
+    from glorot.results.store import Store
+    from glorot.training.checkpoint import checkpoint_folder
+
+    try:
+        study = Study(stored_table(folder, file, value), Store(folder))
+        files, notes = draw(study, folder / "figures", data_folder(data), checkpoint_folder())
+    except GlorotError as error:
+        say(f"glorot: no figures of {folder}: {error}")
+        return
+    for note in notes:
+        say(note)
+    count = sum(path.suffix == ".svg" for path in files)
+    say(f"{count} figures drawn in {folder / 'figures'}" + ", all of them on contact-sheet.png" * (count > 0))
+
+
+def _draw_papers(folders: list[Path], place: Path, data: Path | None) -> None:
     """Figures 1-12 of the runs in these folders, in figures/ there, and what there are no runs for."""
     from glorot.datasets import data_folder
     from glorot.paper.figures import draw_all

@@ -5,7 +5,6 @@ function has its own colour, and the initialization its dashes. The colour-blind
 """
 
 import math
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import numpy as np
 from glorot.models.initializers import INITIALIZERS
 from glorot.reporting import pictures
 from glorot.reporting.pictures import plain
+from glorot.reporting.style import DIM, DPI, SHADE, STYLE, WIDTH, layer_style, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,15 +72,6 @@ class Page(Generic[Panel]):
 
 # Style ---------------------------------------------------------------------------------------------
 
-WIDTH = 7.0  # inches: that of the text on a page of A4 or letter
-DPI = 160
-CAPTION_WIDTH = 125  # letters
-STYLE: Any = {
-    "font.size": 9.0, "axes.titlesize": 9.5, "figure.titlesize": 10.5, "legend.fontsize": 8.0,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
-    "lines.linewidth": 1.4, "lines.markersize": 3.5,
-}  # fmt: skip
-
 # Okabe & Ito's colours; the yellow of these is too light for a line on white.
 COLORS = {
     "sigmoid": "#D55E00", "tanh": "#0072B2", "softsign": "#009E73", "relu": "#CC79A7", "softplus": "#E69F00",
@@ -92,8 +83,6 @@ DASHES: dict[str, Any] = {
 }  # fmt: skip
 SHALLOWER_DASHES = (0, (1, 1))  # of a method's second depth
 OTHER_DASHES = [(0, (6, 1, 1, 1)), (0, (2, 1)), (0, (1, 2)), (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 1))]
-SHADE, DIM = "#777777", "#444444"  # of bands and guides; of small print
-MARKERS = "osD^vP*X"
 MAGNIFIED = 5  # a panel that takes less than a fifth of the x axis is shown magnified as well ...
 INSET = (0.58, 0.52, 0.4, 0.4)  # ... here: left, bottom, width, height, in parts of the axes
 EPOCH = 20_000  # updates, in the paper's figures
@@ -111,19 +100,6 @@ def method_style(activation: str, initializer: str) -> dict[str, Any]:
     return {"color": COLORS.get(activation, OTHER_COLOR), "linestyle": dashes(initializer)}
 
 
-def layer_color(layer: int, layers: int) -> Any:
-    """layer: from 1, at the input. Viridis up to where it is too light for a line on white."""
-    from matplotlib import colormaps
-
-    return colormaps["viridis"](0.88 * (layer - 1) / max(1, layers - 1))
-
-
-def layer_style(layer: int, layers: int) -> dict[str, Any]:
-    """Colour, marker and label of a layer's line."""
-    marker = MARKERS[(layer - 1) % len(MARKERS)]
-    return {"color": layer_color(layer, layers), "marker": marker, "label": f"layer {layer}"}
-
-
 @contextmanager
 def sheet(page: Page[Any], title: str, height: float, **options: Any) -> Iterator[tuple["Figure", list["Axes"]]]:
     """A figure with a row of axes, one a panel, between its title and its caption."""
@@ -137,11 +113,6 @@ def sheet(page: Page[Any], title: str, height: float, **options: Any) -> Iterato
         yield figure, list(axes)
         figure.draw_without_rendering()  # lays the figure out, once for both of its files
         figure.set_layout_engine("none")
-
-
-def wrapped(caption: str) -> str:
-    """Its lines, none longer than the page is wide."""
-    return "\n".join(textwrap.fill(line, CAPTION_WIDTH) for line in caption.splitlines())
 
 
 def rendered(figure: "Figure", form: str) -> bytes:

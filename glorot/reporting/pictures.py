@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILES: Mapping[str, Any] = {"svg.hashsalt": "glorot", "svg.fonttype": "none"}  # equal figures give equal bytes
+NO_DATE: Mapping[str, Any] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 # Parameters of a process or a window, which no figure depends on.
 OF_THE_PROCESS = frozenset({"backend", "backend_fallback", "interactive", "toolbar", "timezone"})
 
@@ -79,14 +80,14 @@ def new(**options: Any) -> "Figure":
 
 
 def rendered(figure: "Figure", form: str, style: Mapping[str, Any]) -> bytes:
-    """The bytes of a file, form "png" or "svg", with nothing in them that differs from one time to the next.
+    """The bytes of a file, form "png", "svg" or "pdf", with nothing in them that differs from one time to the next.
 
     style: what the figure was drawn with.
     """
     buffer = io.BytesIO()
-    metadata: dict[str, Any] = {"Date": None} if form == "svg" else {"Software": None}
+    metadata: dict[str, Any] = NO_DATE[form]
     with shipped(style):
-        figure.savefig(buffer, format=form, metadata=metadata, backend="agg" if form == "png" else "svg")
+        figure.savefig(buffer, format=form, metadata=metadata, backend="agg" if form == "png" else form)
     return buffer.getvalue()
 
 

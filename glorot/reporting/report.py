@@ -105,12 +105,12 @@ def table(
     source = Source(sweep, runs, found, value, cache(correct), history)
     over = sweep.select.over if sweep.select else ()
     column_names = (sweep.table.columns,)
-    row_names = _row_names(sweep, runs, over)
+    row_names = row_axes(sweep, runs, over)
     by_row, by_column = grouped(runs, row_names), grouped(runs, column_names)
     by_place = [grouped(row, column_names) for row in by_row.values()]
     unmarked = [[cell_of(places.get(column, []), source) for column in by_column] for places in by_place]
     cells = marked(unmarked, sweep.table.test)
-    rows, columns = _labels(by_row, row_names, sweep), _labels(by_column, column_names, sweep)
+    rows, columns = axis_labels(by_row, row_names, sweep), axis_labels(by_column, column_names, sweep)
     columns = [label + mark for label, mark in zip(columns, map(kind_mark, by_column.values()), strict=True)]
     if not any(map(kind_mark, by_column.values())):
         rows = [label + mark for label, mark in zip(rows, map(kind_mark, by_row.values()), strict=True)]
@@ -154,7 +154,7 @@ def stored_table(folder: Path, file: Path | None = None, value: str | None = Non
     return table(stored, sweep, runs, value, store.read_correct, store.read_history)
 
 
-def _row_names(sweep: "Sweep", runs: "Sequence[Run]", over: Sequence[str]) -> list[str]:
+def row_axes(sweep: "Sweep", runs: "Sequence[Run]", over: Sequence[str]) -> list[str]:
     """The axes that make a row: those of the sweep's table, and those that would else be averaged over."""
     names = list(sweep.table.rows)
     if {"activation", "initializer"} <= set(names) and "method" not in names:  # "Tanh N" says both
@@ -173,7 +173,7 @@ def _row_names(sweep: "Sweep", runs: "Sequence[Run]", over: Sequence[str]) -> li
     return names
 
 
-def _labels(keys: Iterable[tuple[str, ...]], names: Sequence[str], sweep: "Sweep") -> list[str]:
+def axis_labels(keys: Iterable[tuple[str, ...]], names: Sequence[str], sweep: "Sweep") -> list[str]:
     """What is printed for each row or column. Plain labels where the short ones would not be unique."""
 
     def short(name: str, label: str) -> str:

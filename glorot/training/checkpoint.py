@@ -109,6 +109,18 @@ class Checkpoints:
             self.problems.append(f"cannot look for saved states in {self.folder}: {error.strerror or error}")
             return []
 
+    def final(self) -> list[Layer] | None:
+        """The weights and biases at the run's end; None where they are not kept any more. Nothing is a problem."""
+        try:
+            with np.load(self.last_path, allow_pickle=False) as arrays:
+                own = str(arrays["code"]), str(arrays["run"]), int(arrays["update"])
+                if own != (code(), self._trajectory, self.settings.updates):
+                    return None
+                count = sum(name.startswith("W") for name in arrays.files)
+                return [Layer(arrays[f"W{l}"], arrays[f"b{l}"]) for l in range(count)]
+        except Exception:  # not there, or damaged, which can raise anything
+            return None
+
     def _read(self, path: Path, sizes: tuple[int, ...]) -> State | None:
         """None of a state of other sources, and of a file that is no state of this run, which is a problem."""
         try:
