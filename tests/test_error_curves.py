@@ -255,7 +255,7 @@ def test_a_broken_sweep_hides_no_others(glorot, tmp_path):
         store(tmp_path / "results" / name, name, "tanh" if name == "good" else "softsign")
     (tmp_path / "results/good/sweep.yaml").write_text(SEARCH.partition("select")[0])
     (tmp_path / "results/broken/sweep.yaml").write_text("name: [")
-    ended = glorot("report", "--figures")
+    ended = glorot("report", "--figures", "paper")
     assert ended.returncode == 2
     assert (tmp_path / "results/figures/figure-11.svg").is_file(), ended.stderr
     assert "not in the figures: results/broken/sweep.yaml" in ended.stderr
