@@ -57,8 +57,13 @@ def whole(destination: Path) -> Iterator[IO[bytes]]:
     Whoever reads the destination, or pulls the plug, finds the old content or the new one. It is written beside it
     under a hidden name, which is gone afterwards whatever happens, as are the folders that were made for it if nothing
     comes of it. What a killed process left there is removed by the next one that writes to the folder.
-    Raises OSError where the folder cannot be written.
+    A link stays, and what it leads to is written. Raises OSError where the folder cannot be written, and NotAFile
+    where a folder, a pipe or a device is there.
     """
+    destination = Path(os.path.realpath(destination))
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(mode := os.stat(destination).st_mode):
+            raise NotAFile(destination, mode)
     made = _make_folders(destination.parent)
     partial = None
     try:
@@ -123,6 +128,16 @@ def _lock(file: IO[bytes]) -> bool:
         raise
     except OSError:  # a file system without locks
         return False
+
+
+def can_lock(path: Path) -> bool:
+    """Whether the file system of this file, which is made, has locks. Some of networks and containers have none.
+    Raises OSError where it cannot be written."""
+    try:
+        with open(path, "ab") as file:
+            return fcntl is None or _lock(file)
+    except BlockingIOError:  # a process has it
+        return True
 
 
 def _remove_if_left(path: Path) -> None:

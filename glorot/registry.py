@@ -18,6 +18,8 @@ from glorot.errors import nearest, shown
 Entry = TypeVar("Entry")
 Value = float | int | bool | str | tuple  # of a parameter: a number, true or false, a word, or several of these
 
+TINY = 1e-30  # the smallest number of a setting; much smaller ones are 0 in float32
+
 
 @dataclass(frozen=True)
 class Number:
@@ -31,6 +33,10 @@ class Number:
 
     def check(self, value: Any) -> float:
         """The value as it is stored. Raises ValueError: expected, found."""
+        if type(value) is float and 0 < abs(value) < TINY:
+            raise ValueError(
+                f"expected 0, or {TINY:g} or more, as the kernels have no smaller numbers; found {shown(value)}"
+            )
         good = type(value) in (int, float) and self.low <= value <= self.high
         if good and not (self.low_open and value == self.low) and (not self.whole or float(value).is_integer()):
             return int(value) if self.whole else float(value)

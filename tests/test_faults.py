@@ -72,7 +72,7 @@ def test_a_fault_at_every_write_point(tiny, glorot, whole, name):
         assert ended.returncode == 2, ended.stderr
         assert "No space left on device" in ended.stderr
         assert "Traceback" not in ended.stderr
-        assert not [path for path in folder.rglob(".*") if path.name.endswith(".tmp")]
+        assert not [path for path in folder.rglob(".*") if path.name.endswith(".part")]
         mended = glorot("run", "tiny.yaml", "-o", output, "-j1")
         assert mended.returncode == 0, mended.stderr
         assert stored(folder) == wanted

@@ -1,14 +1,23 @@
 """What the machine and its user do around a sweep, through real processes: streams that fail, odd folders and
 environments. None of it changes a result, or ends a sweep without a word."""
 
+import contextlib
 import csv
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from glorot import machine
 
 SWEEP = """
 name: tiny
@@ -120,3 +129,174 @@ def test_a_slow_reader_of_a_nonblocking_pipe_gets_everything(tiny, environment):
             text = file.read()
     assert process.returncode == 0, text[-300:]
     assert text.count("to do ") == 2000
+
+
+# Where it runs. ------------------------------------------------------------------------------------
+
+
+def test_nothing_is_imported_from_the_working_folder(tiny, glorot):
+    """Nor by the processes that are started there, which begin with Python's own modules."""
+    for name in ("signal", "socket", "struct", "pickle", "numpy", "selectors", "multiprocessing"):
+        (tiny / f"{name}.py").write_text('raise SystemExit("imported from the working folder")\n')
+    ended = glorot("run", "tiny.yaml", "-j2")
+    assert ended.returncode == 0, ended.stderr
+    assert statuses(tiny / "results" / "tiny") == ["done"] * 3
+
+
+def test_a_tilde_is_the_users_folder_everywhere(tiny, glorot):
+    """Also where no shell has seen it. A folder that is called ~ is made nowhere."""
+    (tiny / "home" / "sweeps").mkdir(parents=True)
+    (tiny / "tiny.yaml").rename(tiny / "home" / "sweeps" / "tiny.yaml")
+    home = {"HOME": str(tiny / "home"), "GLOROT_CACHE": "~/cache", "GLOROT_DATA": "~/data"}
+    (tiny / "home" / "cache").symlink_to(os.environ["GLOROT_CACHE"])
+    options = ["--output=~/out", "--checkpoints=~/states"]
+    assert glorot("run", "~/sweeps/tiny.yaml", "-q", *options, **home).returncode == 0
+    assert sorted(path.name for path in (tiny / "home").iterdir()) == ["cache", "out", "states", "sweeps"]
+    for command in (["report", "~/sweeps/tiny.yaml"], ["status", "~/out/tiny"]):
+        assert glorot(*command, "--output=~/out", **home).returncode == 0
+    assert str(tiny / "home" / "data") in glorot("data", "list", **home).stdout
+    nobody = glorot("report", "-o", "~no_such_user/x")
+    assert (nobody.returncode, "~no_such_user/x: expected ~ to stand for a known folder" in nobody.stderr) == (2, True)
+    assert [path.name for path in tiny.iterdir()] == ["home"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to become another user")
+def test_a_user_whom_no_one_knows(tiny, environment, tmp_path_factory):
+    """As in a container: no name, no home."""
+    for name in ("HOME", "USER", "LOGNAME", "GLOROT_CACHE", "XDG_CACHE_HOME"):
+        environment.pop(name, None)
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o777)
+    program = (
+        "import os, platformdirs, tempfile; from glorot import places\n"
+        "from glorot.training.checkpoint import checkpoint_folder\n"
+        f"os.setgid(54321); os.setuid(54321); os.chdir({str(place)!r})\n"
+        "print(places.cache_folder(), oct(places.cache_folder().stat().st_mode & 0o777), checkpoint_folder())\n"
+        "os.chmod(places.cache_folder(), 0o777); places.cache_folder()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment | {"TMPDIR": str(place)}, capture_output=True, text=True
+    )
+    cache = place / "glorot-54321"
+    assert ended.stdout == f"{cache} 0o700 {cache}/checkpoints\n", ended.stderr
+    assert "found neither; name a folder with the environment's GLOROT_CACHE" in ended.stderr
+    shutil.rmtree(place)
+
+
+def test_nothing_compiled_is_told_at_once(tiny, glorot):
+    ended = glorot("run", "tiny.yaml", NUMBA_DISABLE_JIT="1")
+    assert (ended.returncode, ended.stderr.startswith("glorot: NUMBA_DISABLE_JIT is set")) == (2, True)
+    assert not (tiny / "results").exists()
+    seen = glorot("inspect", "--activation", "tanh", "--initializer", "standard", NUMBA_DISABLE_JIT="1")
+    assert (seen.returncode, "Traceback" in seen.stderr) == (2, False)
+
+
+def test_a_file_system_without_locks(tiny, glorot):
+    """The same results, and a word; nobody is said to write there."""
+    (tiny / "sitecustomize.py").write_text(
+        "import errno, fcntl\n"
+        "def none(*arguments):\n    raise OSError(errno.ENOLCK, 'No locks available')\n"
+        "fcntl.flock = fcntl.lockf = none\n"
+    )
+    ended = glorot("run", "tiny.yaml", PYTHONPATH=str(tiny))
+    assert (ended.returncode, statuses(tiny / "results" / "tiny")) == (0, ["done"] * 3), ended.stderr
+    assert "note: the file system of results/tiny has no locks" in ended.stderr
+    (tiny / "results" / "tiny" / ".lock").touch()
+    assert "no process runs it now" in glorot("status", "tiny", PYTHONPATH=str(tiny)).stdout
+
+
+def test_the_cores_that_a_container_has(tmp_path):
+    def group(name: str, file: str, text: str) -> None:
+        (tmp_path / "sys/fs/cgroup" / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "sys/fs/cgroup" / name / file).write_text(text + "\n")
+
+    here = machine.cores()
+    assert machine.cores(tmp_path) == here  # no control groups at all
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/a/b\n")
+    group("a", "cpu.max", "50000 100000")
+    group("a/b", "cpu.max", "max 100000")
+    assert machine.cores(tmp_path) == 1
+    group("a", "cpu.max", "max 100000")
+    group("", "cpu.max", "100000000 100000")
+    assert machine.cores(tmp_path) == here
+    (tmp_path / "proc/self/cgroup").write_text("4:cpu,cpuacct:/c\n1:name=x:/\n")
+    group("cpu/c", "cpu.cfs_quota_us", "100000")
+    group("cpu/c", "cpu.cfs_period_us", "100000")
+    assert machine.cores(tmp_path) == 1
+    group("cpu/c", "cpu.cfs_quota_us", "-1")
+    assert machine.cores(tmp_path) == here
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
+def test_nohup_is_obeyed():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert machine.heeded() == [signal.SIGINT, signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert machine.heeded() == list(machine.SIGNALS)
+
+
+def in_session(leader: int) -> list[str]:
+    """The commands of all processes of a session, but those that have ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):
+            state, _, _, session, *_ = path.joinpath("stat").read_text().rpartition(")")[2].split()
+            if int(session) == leader and state != "Z":
+                found.append(path.joinpath("cmdline").read_text())
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_no_process_outlives_its_parent(tiny, environment):
+    """While more images are read than one process does; nor does a half-written file."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8))
+    picture.save(tiny / "picture.png")
+    for number in range(1100):
+        folder = tiny / "photos" / ("cat" if number % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        os.link(tiny / "picture.png", folder / f"{number}.png")
+    (tiny / "photos.yaml").write_text(SWEEP.replace("dataset: shapeset", "dataset: {folder: photos}"))
+    (tiny / "sitecustomize.py").write_text("import os\nos.sched_getaffinity = lambda pid: {0, 1}\n")
+    command = [sys.executable, "-m", "glorot", "run", "photos.yaml"]
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+        process = subprocess.Popen(
+            command, cwd=tiny, env=environment | {"PYTHONPATH": str(tiny)}, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        while process.poll() is None and len(in_session(process.pid)) < 4:  # itself, two, and what tracks resources
+            time.sleep(0.05)
+        process.send_signal(signum)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == (-9 if signum == signal.SIGKILL else 128 + signum), said
+        assert b"Traceback" not in said
+        for _ in range(200):
+            if not (left := in_session(process.pid)):
+                break
+            time.sleep(0.05)
+        assert left == []
+    assert not list(tiny.rglob("*.part"))
+
+
+# What no one has foreseen. -------------------------------------------------------------------------
+
+
+def test_a_last_handler(tiny, glorot):
+    """Exit code 1 is for a run that failed; Python's own would be 1 too."""
+    (tiny / "sitecustomize.py").write_text(
+        "import os\nfrom pathlib import Path\n"
+        "kind = getattr(__builtins__, 'dict', dict)(memory=MemoryError, runtime=RuntimeError, eof=EOFError)"
+        "[os.environ['FAULT']]\n"
+        "def broken(self, *arguments):\n    raise kind('out of\\nit')\n"
+        "Path.is_file = broken\n"
+    )
+    for fault, name in (("memory", "MemoryError"), ("eof", "EOFError")):
+        ended = glorot("report", "tiny", FAULT=fault, PYTHONPATH=str(tiny))
+        line = re.fullmatch(rf"\n?glorot: unexpected {name}: out of; its traceback is in (\S+): .*\n", ended.stderr)
+        assert (ended.returncode, bool(line)) == (2, True), ended.stderr
+        assert f"{name}: out of" in Path(line[1]).read_text()
+    long = glorot("report", "a" * 5000)
+    assert (long.returncode, long.stderr.startswith("glorot: File name too long: ")) == (2, True), long.stderr
+    assert len(long.stderr.splitlines()) == 1

@@ -4,6 +4,7 @@ import errno
 import math
 import os
 import tempfile
+import uuid
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glorot import files
 from glorot.errors import ResultsError
-from glorot.results import store
 from glorot.results.rows import HISTORY_COLUMNS, OUTCOME_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
 from glorot.results.store import Store, find_folders, read_folders, settings_of, write_text
 from glorot.sweeps import config
@@ -213,6 +214,12 @@ class _FullFile:
     def __exit__(self, *_):
         self.file.close()
 
+    def fileno(self):
+        return self.file.fileno()
+
+    def close(self):
+        self.file.close()
+
     def write(self, data):
         self.file.write(data[: len(data) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -222,10 +229,10 @@ def break_step(monkeypatch, step, number, code=errno.ENOSPC):
     """Let the number-th call of one step of write_text fail, as it does on a full or read-only disk."""
     calls = iter(range(1000))
     module, name = {
-        "mkdir": (Path, "mkdir"), "open": (store, "open"), "write": (store, "open"),
+        "mkdir": (Path, "mkdir"), "open": (files, "open"), "write": (files, "open"),
         "fsync": (os, "fsync"), "replace": (os, "replace"),
     }[step]  # fmt: skip
-    original = open if module is store else getattr(module, name)
+    original = open if module is files else getattr(module, name)
 
     def broken(*args, **keywords):
         if next(calls) != number:
@@ -249,7 +256,7 @@ def test_a_full_disk_leaves_earlier_results_intact(tmp_path, monkeypatch, step, 
         with pytest.raises(ResultsError, match=r"cannot write .*csv: No space left on device"):
             write(store, "b")
     after = snapshot(tmp_path)
-    assert not [path for path in after if path.suffix == ".tmp"]
+    assert not [path for path in after if path.suffix == ".part"]
     for name in ["x/sweep.yaml", "x/runs.csv", "x/history/a.csv"]:  # runs.csv: to it, the run has not happened
         assert after[Path(name)] == before[Path(name)]
     assert "a" in store.read_provenance()["run_id"].tolist()
@@ -294,11 +301,11 @@ def test_text_that_is_not_unicode_is_refused(tmp_path):
 def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     store = Store(tmp_path)
     write(store)
-    for name, age in [(".runs.csv.1.tmp", 3600), ("history/.a.csv.1.tmp", 3600), (".table.md.2.tmp", 0)]:
-        (tmp_path / name).write_text("half")
-        os.utime(tmp_path / name, (os.stat(tmp_path).st_mtime - age,) * 2)
+    for name in (".runs.csv", "history/.a.csv"):
+        (tmp_path / f"{name}.{uuid.uuid4().hex}.part").write_text("half")
+    files.sweep.cache_clear()
     store.write_sweep("name: x\n")
-    assert [str(path) for path in snapshot(tmp_path) if path.suffix == ".tmp"] == [".table.md.2.tmp"]
+    assert not [path for path in snapshot(tmp_path) if path.suffix == ".part"]
 
 
 def test_files_can_be_read_by_others(tmp_path):

@@ -97,8 +97,10 @@ def undisturbed(tmp_path_factory):
     return stored(folder)
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("group", [False, True])
+@pytest.mark.parametrize(
+    ("signum", "code", "group"),
+    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False), (signal.SIGTERM, 143, True), (signal.SIGHUP, 129, True)],
+)
 def test_signals_save_the_state(folder, undisturbed, signum, code, group):
     process = start(folder)
     until(lambda: states(folder))
@@ -212,7 +214,7 @@ def kill_at_random(folder: Path, kills: int, seed: int, undisturbed: dict[str, b
 
 def compare(folder: Path, undisturbed: dict[str, bytes]) -> None:
     for path in (folder / "results" / "long").rglob(".*"):  # what a killed writer may leave
-        assert path.name.endswith(".tmp") or path.name in (".lock", ".progress.json")
+        assert path.name.endswith(".part") or path.name in (".lock", ".progress.json")
         path.unlink()
     assert stored(folder) == undisturbed
 

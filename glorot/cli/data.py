@@ -87,6 +87,7 @@ def _class_folder(option: str) -> tuple[str, Path]:
     """ "flowers=photos" -> ("flowers", Path("photos"))."""
     from glorot.datasets.wordnet import CLASS_NAMES
     from glorot.errors import nearest
+    from glorot.places import expanded
 
     name, equals, folder = option.partition("=")
     if name not in CLASS_NAMES or not folder:
@@ -94,7 +95,7 @@ def _class_folder(option: str) -> tuple[str, Path]:
         hint = nearest(name, CLASS_NAMES) if name not in CLASS_NAMES else "; and expected a folder behind the ="
         message = f"expected CLASS=DIR, CLASS one of {allowed}; found {found}{hint}"
         raise click.BadParameter(message, param_hint="--class")
-    return name, Path(folder).expanduser()
+    return name, expanded(folder)
 
 
 @data.command(epilog=epilog("glorot data verify\nglorot data verify mnist"))

@@ -18,6 +18,7 @@ from glorot.cli.shared import (
     loss_names,
     say,
     show,
+    sweep_type,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def picture(ctx: click.Context, param: click.Parameter, file: Path | None) -> Pa
 def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any:
     """A name, a folder, or what a sweep file has: {folder: PATH, size: [32, 32]}."""
     from glorot.errors import SweepError
+    from glorot.places import expanded
     from glorot.sweeps import yaml_nodes
     from glorot.sweeps.settings import check_field
 
@@ -77,7 +79,7 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
         if isinstance(value, str) and Path(value).is_dir():
             value = {"folder": value}
         if isinstance(value, dict) and isinstance(value.get("folder"), str):
-            value["folder"] = str(Path(value["folder"]).expanduser().resolve())
+            value["folder"] = str(expanded(value["folder"]).resolve())
         return check_field("dataset", value)
     except (ValueError, SweepError) as error:
         raise click.BadParameter(str(error)) from None
@@ -89,7 +91,7 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
                            "--figure both.png\n"
                            "glorot inspect two-layers --steps\n"
                            "glorot inspect --chain 1,1,1,1 --weights 0.5 --activation sigmoid"))  # fmt: skip
-@click.argument("network", type=click.Path(path_type=Path), required=False, metavar="[NETWORK.yaml]")
+@click.argument("network", type=sweep_type, required=False, metavar="[NETWORK.yaml]")
 @click.option("--activation", "activations", type=Names(activation_names), multiple=True,
               help="Of the hidden layers. Twice: two methods side by side.")  # fmt: skip
 @click.option("--initializer", "initializers", type=Names(initializer_names), multiple=True,

@@ -11,6 +11,7 @@ from glorot.cli.shared import (
     file_type,
     say,
     show,
+    sweep_type,
 )
 from glorot.kernels import DEVICES
 
@@ -62,7 +63,7 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
 @click.command(epilog=epilog("glorot bench --peer torch\n"
                            "glorot bench experiments/lecture.yaml\n"
                            "glorot bench --width 100 --batch-size 1 --json"))  # fmt: skip
-@click.argument("sweep", type=click.Path(path_type=Path), required=False)
+@click.argument("sweep", type=sweep_type, required=False)
 @click.option("--peer", type=click.Choice(("torch",)), help="Measure PyTorch too, in turns with ours.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of each contestant.")
 @click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True, help="Examples an update.")

@@ -9,7 +9,8 @@ import sys
 import click
 
 import glorot
-from glorot.cli import streams
+from glorot import machine
+from glorot.cli import faults, streams
 from glorot.cli.check import check
 from glorot.cli.data import data
 from glorot.cli.inspect import inspect
@@ -24,21 +25,32 @@ def main() -> None:
     """Entry point: runs a command and turns what went wrong into a message and an exit code."""
     streams.guard()
     try:
-        code = cli.main(prog_name="glorot", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = WRONG_USAGE
-    except GlorotError as error:
-        say(f"glorot: {error}")
-        code = WRONG_USAGE
-    except (KeyboardInterrupt, click.Abort):
+        machine.stop_on_signals()
+        code = cli.main(prog_name="glorot", standalone_mode=False) or OK
+    except BaseException as error:
+        code = _told(error.__cause__ or error if isinstance(error, click.Abort) else error)
+    if code > 128:
+        for signum in machine.heeded():
+            signal.signal(signum, signal.SIG_IGN)  # a second one, while Python winds up
+    sys.exit(code)
+
+
+def _told(error: BaseException) -> int:
+    """Say what ended the command. Returns its exit code."""
+    if isinstance(error, SystemExit):
+        raise error
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt | click.Abort):
         say("glorot: interrupted")
-        code = INTERRUPTED
-    if code == INTERRUPTED:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C, while Python winds up
-    sys.exit(code or OK)
+        return 128 + error.signum if isinstance(error, machine.Stopped) else INTERRUPTED
+    if isinstance(error, click.ClickException):
+        error.show()
+    elif isinstance(error, GlorotError):
+        say(f"glorot: {error}")
+    else:
+        say(f"glorot: {faults.line(error)}")
+    return WRONG_USAGE
 
 
 @click.group(

@@ -95,6 +95,9 @@ class Display:
         if runs and not self.quiet:
             self._print(f"chosen: {len(runs)} {'run' if len(runs) == 1 else 'runs'} to follow")
 
+    def noted(self, text: str) -> None:
+        self._print(f"note: {text}")
+
     def started(self, run: Run) -> None:
         self._tasks[run.run_id] = self.progress.add_task(
             self._label(run), total=run.settings.updates, amount="", state=self.state

@@ -21,6 +21,7 @@ from glorot.cli.shared import (
     printed,
     say,
     show,
+    sweep_type,
 )
 from glorot.errors import GlorotError
 from glorot.kernels import DEVICES
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.command(epilog=epilog("glorot run experiments/quickstart.yaml\n"
                            "glorot run experiments/lecture.yaml --set updates=9_000 --only dataset=mnist\n"
                            "glorot run table1 --cluster tcp://10.0.0.1:8786"))  # fmt: skip
-@click.argument("sweep", type=click.Path(path_type=Path))
+@click.argument("sweep", type=sweep_type)
 @output_option
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Change a field of base, or search.updates; VALUE is read as YAML. Repeatable.")  # fmt: skip
@@ -74,8 +75,9 @@ def run(
     from glorot.execution import plan as plans
     from glorot.execution.cluster import parsed as parsed_cluster
     from glorot.execution.engine import Tasks
-    from glorot.execution.execute import Stopped, run_plan
+    from glorot.execution.execute import run_plan
     from glorot.kernels import Choice, choose_device
+    from glorot.machine import Stopped
     from glorot.places import cache_folder
     from glorot.reporting.report import stored_table
     from glorot.sweeps import config

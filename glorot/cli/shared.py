@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glorot.errors import ResultsError
+from glorot.places import expanded
 
 if TYPE_CHECKING:
     from glorot.reporting.document import Document
@@ -82,8 +83,16 @@ def loss_names() -> Iterable[str]:
     return LOSSES
 
 
-folder_type = click.Path(path_type=Path, file_okay=False)
-file_type = click.Path(path_type=Path, dir_okay=False)
+class UserPath(click.Path):
+    """A path in which ~ is the user's folder, also where no shell has seen it (--data=~/x, a variable)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(expanded(value), param, ctx)
+
+
+sweep_type = UserPath(path_type=Path)
+folder_type = UserPath(path_type=Path, file_okay=False)
+file_type = UserPath(path_type=Path, dir_okay=False)
 output_option = click.option(
     "-o", "--output", type=folder_type, default=Path("results"), show_default=True,
     help="Folder of results; a sweep's own are in its subfolder NAME.",
@@ -118,7 +127,7 @@ def places_of(name: str, output: Path, begun: bool = False) -> list[tuple[Path, 
     from glorot.sweeps import config
     from glorot.sweeps.shipped import resolve
 
-    path = Path(name)
+    path = expanded(name)
     if path.is_file():
         return [(output / config.load(path).name, path)]
     if begun and (output / name / "sweep.yaml").is_file():

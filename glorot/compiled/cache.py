@@ -23,10 +23,17 @@ import llvmlite.binding
 import numba
 from numba.core import config
 
+from glorot import files, places
 from glorot.compiled import sources
+from glorot.errors import DeviceError
 
 LIBRARIES = ("numba", "numpy", "llvmlite")  # their functions are told apart by their versions
 KEEP_DAYS = 30
+
+if config.DISABLE_JIT:
+    raise DeviceError(
+        "Numba is told to compile nothing (NUMBA_DISABLE_JIT, or .numba_config.yaml): it would take for ever"
+    )
 
 
 def cpu_target() -> tuple[str, str]:
@@ -61,12 +68,10 @@ def sources_of(function: Callable) -> frozenset[Path]:
 def cache_folder(files: frozenset[Path]) -> Path | None:
     """Where machine code made from these files lies; None where nothing can be cached: no files, or no folder can
     be written."""
-    import platformdirs
-
     if not files:
         return None
     made_with = (sources.digest(files), numba.__version__, llvmlite.__version__, sys.version, cpu_target())
-    kernels = Path(os.environ.get("GLOROT_CACHE") or platformdirs.user_cache_dir("glorot")) / "kernels"
+    kernels = places.cache_folder() / "kernels"
     folder = kernels / hashlib.sha256(repr(made_with).encode()).hexdigest()[:20]
     try:
         if not folder.is_dir():
@@ -114,14 +119,18 @@ def compiling(kernel: Callable) -> Iterator[None]:
     if folder is None or (folder / f"{name}.complete").exists():
         yield
         return
+    with _locked(folder / f"{name}.lock"):
+        yield
+        with contextlib.suppress(OSError):  # another process compiles once more
+            (folder / f"{name}.complete").touch()
+
+
+def _locked(path: Path) -> contextlib.AbstractContextManager:
+    """A lock, once it is free; nothing where there are no locks."""
     import filelock
 
-    try:
-        lock = filelock.FileLock(folder / f"{name}.lock", timeout=600)
-        lock.acquire()
-    except (filelock.Timeout, OSError, NotImplementedError):  # no locks here: compile without
-        yield
-        return
-    with lock:
-        yield
-        (folder / f"{name}.complete").touch()
+    held = contextlib.ExitStack()
+    with contextlib.suppress(filelock.Timeout, OSError):
+        if files.can_lock(path):
+            held.enter_context(filelock.FileLock(path, timeout=600))
+    return held

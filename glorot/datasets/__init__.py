@@ -20,6 +20,7 @@ import numpy as np
 
 from glorot.datasets import truth_tables
 from glorot.errors import DataError
+from glorot.places import expanded, user_cache
 from glorot.randomness import generator
 from glorot.registry import Family, Registry
 
@@ -159,12 +160,10 @@ class DataFile:
 def data_folder(chosen: Path | str | None = None) -> Path:
     """The folder data sets lie in: the one given, else $GLOROT_DATA, else the user's cache."""
     if chosen:
-        return Path(chosen).expanduser()
+        return expanded(chosen)
     if os.environ.get("GLOROT_DATA"):
-        return Path(os.environ["GLOROT_DATA"]).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("glorot")) / "data"
+        return expanded(os.environ["GLOROT_DATA"])
+    return user_cache() / "data"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ anything is decoded.
 import hashlib
 import io
 import os
-import signal
 import stat
 import warnings
 from collections import deque
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from glorot.machine import cores, started, starting, working_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -97,11 +98,6 @@ def read_images(
         found[chunk.start : chunk.stop] = images
         advance(len(chunk))
     return found
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def averaged(plane: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -240,7 +236,8 @@ def _in_processes(paths: Sequence[Path], chunks: Sequence[range], shape: Shape) 
         try:
             while waiting or running:
                 while waiting and len(running) < 2 * cores():
-                    future = pool.submit(_read_chunk, [paths[i] for i in waiting[0]], shape)
+                    with starting():
+                        future = pool.submit(_read_chunk, [paths[i] for i in waiting[0]], shape)
                     running[future] = waiting.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     images = future.result()
@@ -256,15 +253,12 @@ def _read_apart(path: Path, shape: Shape) -> Image | str:
     """A file's image by a process of its own."""
     with _pool(1) as pool:
         try:
-            return pool.submit(_read_chunk, [path], shape).result()[0]
+            with starting():
+                future = pool.submit(_read_chunk, [path], shape)
+            return future.result()[0]
         except BrokenProcessPool:
             return "its decoder crashed"
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(processes, get_context("spawn"), initializer=_deaf_to_interrupts)
-
-
-def _deaf_to_interrupts() -> None:
-    """Ctrl-C reaches the whole group; the parent alone decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(processes, get_context("spawn"), initializer=started, initargs=(working_folder(),))

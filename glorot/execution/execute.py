@@ -11,23 +11,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from glorot import files, machine
 from glorot.errors import ResultsError
 from glorot.execution.engine import Engine, GivenBack
 from glorot.execution.plan import FINISHED, Plan, plan_after, traceback_file
 from glorot.execution.status import ProgressFile, lock_of
+from glorot.machine import Stopped
 from glorot.results.store import Store, settings_of, write_text
 from glorot.sweeps.config import dump
 from glorot.sweeps.runs import Run
 from glorot.training.cell import Outcome
 from glorot.training.checkpoint import Checkpoints
-
-
-class Stopped(KeyboardInterrupt):
-    """A signal asked the runner to stop, and it did so in good order. signum: SIGINT or SIGTERM."""
-
-    def __init__(self, signum: int):
-        super().__init__(f"stopped by {signal.Signals(signum).name}")
-        self.signum = signum
 
 
 class Observer(Protocol):
@@ -42,6 +36,9 @@ class Observer(Protocol):
     def planned(self, runs: Sequence[Run]) -> None:
         """These are to follow, now that the search has chosen them."""
 
+    def noted(self, text: str) -> None:
+        """Something about the whole that the user should know."""
+
     def given_back(self, run: Run, reason: str) -> None:
         """It is to be started again, elsewhere perhaps."""
 
@@ -53,7 +50,7 @@ def run_plan(plan: Plan, engine: Engine, checkpoint_folder: Path, observer: Obse
     ResultsError where it cannot be stored, Stopped after a signal, and what the engine raises.
     """
     sweep = plan.request.sweep
-    with _alone_in(plan.store.folder):
+    with _alone_in(plan.store.folder, observer):
         plan.store.write_sweep(dump(sweep, plan.store.folder), [settings_of(run) for run in plan.runs])
         with signals_noted() as noted:  # over both stages of a search: none is lost between them
             while plan.to_do:
@@ -121,7 +118,7 @@ def execute(
 
 @contextlib.contextmanager
 def signals_noted() -> Iterator[list[int]]:
-    """SIGINT and SIGTERM are noted in a list for the caller to act on; a second one ends the program at once."""
+    """Signals that ask to stop are noted in a list for the caller to act on; a second one ends the program at once."""
     noted: list[int] = []
 
     def note(signum: int, frame: object) -> None:
@@ -132,7 +129,7 @@ def signals_noted() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread only
         yield noted
         return
-    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+    before = {signum: signal.signal(signum, note) for signum in machine.heeded()}
     try:
         yield noted
     finally:
@@ -155,21 +152,21 @@ def _write(store: Store, run: Run, outcome: Outcome, checkpoint_folder: Path) ->
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _alone_in(folder: Path, observer: Observer) -> Iterator[None]:
     """Two that write the same results would lose each other's rows: the second one is refused."""
     import filelock
 
     lock = lock_of(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        if files.can_lock(Path(lock.lock_file)):
+            lock.acquire()
+        else:
+            observer.noted(f"the file system of {folder} has no locks: let no other glorot write there meanwhile")
     except filelock.Timeout:
         raise ResultsError(
             f"another glorot is writing to {folder}; wait until it has ended, or choose another folder with --output"
         ) from None
-    except NotImplementedError:  # a file system without locks
-        yield
-        return
     except OSError as error:
         raise ResultsError(
             f"cannot write {lock.lock_file}: {error.strerror}; choose another folder with --output"

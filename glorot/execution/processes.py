@@ -6,18 +6,17 @@ its cell with it. Asked to stop, a worker saves the state of its cell first.
 
 import contextlib
 import multiprocessing
-import os
 import signal
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
+from glorot import machine
 from glorot.errors import DeviceError
 from glorot.execution.engine import Message, Progress, Tasks, carry_out
 from glorot.kernels import devices
+from glorot.machine import cores
 from glorot.sweeps.runs import Run
 from glorot.training.cell import Outcome, failure, now
 from glorot.training.loop import HistoryRow
@@ -39,8 +38,8 @@ class Worker:
         self.started = now()
         self.training = False  # whether the cell has begun, and so has a state to save
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, gpu), daemon=True)
-        with _one_blas_thread(), _deaf_to_interrupts():
+        self.process = context.Process(target=_work, args=(theirs, gpu, machine.working_folder()), daemon=True)
+        with machine.starting():
             self.process.start()
         theirs.close()  # so that a dead worker is an end of file here
 
@@ -130,11 +129,6 @@ def _messages(workers: Iterable[Worker], timeout: float) -> Iterator[tuple[Run, 
             yield worker.run, worker.receive()
 
 
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def share_cores(runs: int, jobs: int | None, gpus: int = 0) -> tuple[int, int]:
     """(jobs, threads a job) for so many runs: single-threaded runs side by side, unless there are too few.
 
@@ -152,43 +146,11 @@ def _how_it_ended(exitcode: int | None) -> str:
     return f"its process ended with exit code {exitcode}"
 
 
-@contextlib.contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Processes started meanwhile keep NumPy's libraries to one thread each."""
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started meanwhile do not hear Ctrl-C before they can say that they ignore it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # now, as its start would let the signal through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _work(connection: Connection, gpu: int | None) -> None:
+def _work(connection: Connection, gpu: int | None, folder: str) -> None:
     """A worker's life: receive a cell, report progress, send the outcome, until it is stopped or the parent is gone."""
     if gpu is not None:
         devices.use_only(gpu)
-    for signum in (signal.SIGINT, signal.SIGTERM):  # both may reach the whole group; the parent decides
-        signal.signal(signum, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    machine.started(folder)
     with contextlib.suppress(EOFError, OSError, _StopRequested):
         while (task := connection.recv()) is not None:
             run, tasks = task
@@ -202,11 +164,3 @@ def _outcome(run: Run, tasks: Tasks, connection: Connection) -> Outcome | Device
             raise _StopRequested
 
     return carry_out(run, tasks, report)
-
-
-def _end_with_parent() -> None:
-    """End this process as soon as the parent has ended, even in the middle of a compilation."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glorot import files
 from glorot.errors import ResultsError
 from glorot.results.rows import read_file
 from glorot.results.store import Store, write_text
@@ -34,14 +35,14 @@ def is_running(folder: Path) -> bool:
     """Whether a process is writing to this folder now."""
     import filelock
 
-    if not (folder / ".lock").exists():
-        return False
     try:
+        if not (folder / ".lock").exists() or not files.can_lock(folder / ".lock"):
+            return False
         with lock_of(folder):
             return False
     except filelock.Timeout:
         return True
-    except (OSError, NotImplementedError):  # not ours to lock: then nor to run
+    except OSError:  # not ours to lock: then nor to run
         return False
 
 

@@ -1,5 +1,6 @@
 """The devices networks run on, behind one small interface (``protocol.Kernels``). Only this module knows which."""
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from glorot.errors import DeviceError
@@ -22,7 +23,11 @@ class Choice(NamedTuple):
 
 
 def choose_device(requested: str) -> Choice:
-    """The device to use for one of DEVICES. Raises DeviceError where it is not there."""
+    """The device to use for one of DEVICES. Raises DeviceError where it is not there, or nothing would be compiled."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "").strip() not in ("", "0"):
+        raise DeviceError(
+            "NUMBA_DISABLE_JIT is set: without compiling, a run would take a thousand times as long; unset it"
+        )
     if requested == "cpu" or (requested == "auto" and (devices.simulated() or not devices.has_driver())):
         return Choice("cpu", "cpu")
     try:

@@ -17,13 +17,12 @@ clean. One process writes (``execution/execute.py``); any number may read meanwh
 
 import contextlib
 import io
-import os
 import re
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glorot import files
 from glorot.datasets import LocalData
 from glorot.errors import ResultsError
 from glorot.results.rows import (
@@ -48,8 +47,6 @@ from glorot.sweeps.settings import ABOUT, FIELDS
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-
-_LEFTOVER_AGE = 60.0  # seconds after which a temporary file has no writer any more
 
 
 class Store:
@@ -131,7 +128,8 @@ class Store:
                 outcome = {column: row[column] for column in OUTCOME_COLUMNS}
                 rows[position] = {**current[row["run_id"]], **outcome}
         write_text(self.folder / "sweep.yaml", text)
-        _remove_leftovers(self.folder)
+        for folder in (self.folder, *(self.folder / name for name in ("history", "correct", "probes"))):
+            files.sweep(folder)
         if rows:
             self._write_rows("runs.csv", RUN_COLUMNS, rows, next(iter(current.values()), {}))
         if provenance:
@@ -261,20 +259,11 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     Raises ResultsError where that fails; the old file is then untouched and no temporary one is left.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same folder, so os.replace is atomic
     try:
         if path.is_file() and path.read_bytes() == data:
             return  # so that a run with nothing to do leaves every file alone
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:  # Ctrl-C as well
-            temporary.unlink(missing_ok=True)
-            raise
+        with files.whole(path) as file:
+            file.write(data)
     except OSError as error:
         raise ResultsError(
             f"cannot write {path}: {error.strerror or error}; earlier results are intact. "
@@ -317,13 +306,3 @@ def _read_npy(path: Path, expected: str, np_type: Any, most: int | None = None) 
 
 def _counts(row: Mapping[str, Any]) -> str:
     return " ".join(map(str, row["counts"] or ()))
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of a writer that was killed. Young ones may belong to a `glorot report`."""
-    for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
-        try:
-            if time.time() - path.stat().st_mtime > _LEFTOVER_AGE:
-                path.unlink()
-        except OSError:  # gone meanwhile, or not ours: harmless either way
-            continue

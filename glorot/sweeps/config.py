@@ -21,6 +21,7 @@ from glorot.datasets import DATASETS, LocalData
 from glorot.datasets.augmentation import Augmentation
 from glorot.errors import SweepError, nearest
 from glorot.models import schedules
+from glorot.places import expanded
 from glorot.registry import fields_of
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.about import label_of
@@ -270,7 +271,7 @@ def _rooted(node: Node, folder: Path) -> Node:
     entries = {key: _rooted(entry, folder) for key, entry in node.value.items()}
     path = entries.get("folder")
     if path and isinstance(path.value, str) and path.value:
-        entries["folder"] = Node(os.path.abspath(folder / os.path.expanduser(path.value)), path.where)
+        entries["folder"] = Node(os.path.abspath(folder / expanded(path.value)), path.where)
     return Node(entries, node.where)
 
 

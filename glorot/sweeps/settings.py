@@ -24,7 +24,7 @@ from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.models.schedules import CONSTANT, canonical, schedule
 from glorot.printable import is_printable
-from glorot.registry import Registry, parsed
+from glorot.registry import TINY, Registry, parsed
 from glorot.sweeps.about import About, Paper, Role, count, sizes_text
 from glorot.sweeps.yaml_nodes import shown
 
@@ -65,8 +65,10 @@ def _whole_or_none(low: int, high: int) -> BeforeValidator:
 
 
 def _positive(value: Any) -> float:
-    if type(value) in (int, float) and 0 < value <= 1e6:
+    if type(value) in (int, float) and TINY <= value <= 1e6:
         return float(value)
+    if type(value) is float and 0 < value < TINY:
+        raise ValueError(f"expected {TINY:g} or more, as the kernels have no smaller numbers; found {shown(value)}")
     raise ValueError(f"expected a number above 0 and up to 1000000, found {shown(value)}")
 
 

@@ -124,6 +124,7 @@ class _Parser:
     def __init__(self, text: str, source: str, numbered: bool):
         self.text, self.source, self.numbered = text, source, numbered
         self.events: Iterator[yaml.Event] = iter(())
+        self.keys: list[str] = []  # that lead to the value which is read now
 
     def document(self, key: str) -> Node:
         try:
@@ -194,7 +195,9 @@ class _Parser:
             if key in entries:
                 first = entries[key].where
                 raise self.error(event, f"the key {shown(key)} is there twice, first at {first}; remove one")
+            self.keys.append(key)
             entries[key] = Node(self.node(next(self.events), depth + 1, key).value, where)
+            self.keys.pop()
         return entries
 
     def scalar(self, event: yaml.ScalarEvent) -> Any:
@@ -204,7 +207,9 @@ class _Parser:
         except UnicodeEncodeError:
             raise self.error(event, "expected Unicode text, found half a surrogate pair") from None
         except ValueError as error:
-            raise self.error(event, str(error)) from None
+            path = ".".join(self.keys)
+            named = f"{path}: " if path and path.isprintable() and len(path) <= 200 else ""
+            raise self.error(event, f"{named}{error}") from None
 
 
 # Writing. ------------------------------------------------------------------------------------------

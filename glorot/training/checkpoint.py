@@ -10,7 +10,6 @@ is one that cannot be read, or is of another run than its name says; that is a p
 
 import contextlib
 import json
-import os
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -19,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glorot import files
 from glorot.compiled import sources
 from glorot.datasets import DATASETS
 from glorot.models.network import Layer
 from glorot.models.optimizers import OPTIMIZERS
+from glorot.places import cache_folder
 from glorot.sweeps.runs import run_id
 from glorot.sweeps.settings import Settings
 from glorot.training.loop import HistoryRow, State
@@ -42,9 +43,7 @@ def code() -> str:
 
 def checkpoint_folder(chosen: Path | None = None) -> Path:
     """The folder states are saved in: the one given, or else one in the user's cache."""
-    import platformdirs
-
-    return chosen or Path(os.environ.get("GLOROT_CACHE") or platformdirs.user_cache_dir("glorot")) / "checkpoints"
+    return chosen or cache_folder() / "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -79,17 +78,8 @@ class Checkpoints:
             self.problems.append(f"no state of a run can be saved in {self.folder}: {error.strerror or error}")
 
     def _write(self, path: Path, state: State) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with open(temporary, "wb") as file:
-                np.savez(file, run=np.array(self._trajectory), **_arrays(state))  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with files.whole(path) as file:
+            np.savez(file, run=np.array(self._trajectory), **_arrays(state))  # type: ignore[arg-type]
         _make_room(self.folder, keep=path)
 
     def load(self, sizes: tuple[int, ...]) -> State | None:
