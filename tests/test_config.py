@@ -159,7 +159,7 @@ CASES = {
     ),
     "unknown top key": (
         BASE + "gird: {}",
-        "s.yaml:2: gird: unknown key; allowed: name, description, base, grid, select, search, table; "
+        "s.yaml:2: gird: unknown key; allowed: name, description, base, grid, select, search, table, published; "
         "did you mean grid?",
     ),
     "unknown base key": (

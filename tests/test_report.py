@@ -384,3 +384,54 @@ def test_losses_are_bold_by_seeds_alone(tmp_path):
 def test_more_examples_asked_for_than_there_are(tmp_path):
     table = table_of(tmp_path, sixty(1).replace("updates", "test_examples: 50_000, updates"), {("tanh", "0"): error(1)})
     assert "Examples tested: 10,000" in table.notes
+
+
+# Numbers of others ---------------------------------------------------------------------------------
+
+PUBLISHED = """
+name: beside
+base: {activation: tanh, depth: 1, learning_rate: 0.03, updates: 60_000}
+grid:
+  method: {MLP: {width: 300}, "SVM, rbf": {width: 20}}
+  dataset: [mnist, cifar10]
+published:
+  source: LeCun et al. (1998), table 1
+  values:
+    MLP: {mnist: 4.7, CIFAR-10: 60}
+    SVM, rbf: {MNIST: 1.4}
+    Boosted LeNet-4: {MNIST: 0.7}
+"""
+
+
+def test_published_numbers_stand_beside_ours(tmp_path):
+    """By the table's labels or the sweep's; in the CSV too; as the stored sweep has them; not beside other values."""
+    outcomes = {("MLP", "mnist"): error(4.523), ("SVM, rbf", "mnist"): error(1.5), ("SVM, rbf", "cifar10"): error(50.0)}
+    table = table_of(tmp_path, PUBLISHED, outcomes)
+    text = table.markdown()
+    assert "4.52 (published 4.7, -0.18)" in text
+    assert f"{summary.NOT_RUN} (published 60)" in text
+    assert "**1.50** (published 1.4, +0.10)" in text
+    assert "\n- In parentheses: published, and ours minus that. Source: LeCun et al. (1998), table 1\n" in text
+    assert "\n- Published, but not in this table: Boosted LeNet-4 on MNIST 0.7\n" in text
+    rows = {(row["row"], row["column"]): row["published"] for row in csv.DictReader(io.StringIO(table.csv()))}
+    assert rows["SVM, rbf", "MNIST"] == "1.4"
+    assert rows["SVM, rbf", "CIFAR-10"] == ""
+    sweep = config.parse(PUBLISHED, "x.yaml")
+    assert config.parse(config.dump(sweep), "y.yaml") == sweep
+    assert "published" not in table_of(tmp_path, PUBLISHED, outcomes, "valid_error").markdown().lower()
+
+
+@pytest.mark.parametrize(
+    ("published", "message"),
+    [
+        ("{values: {A: {B: 1}}}", "published.source: missing"),
+        ("{source: S, values: {A: {B: x}}}", 'published.values.A.B: expected a number, found "x"'),
+        ("{source: S, values: {A: 1}}", "published.values.A: expected a mapping of labels"),
+        ("{source: 3, values: {A: {B: 1}}}", "published.source: expected text, found 3"),
+        ("5", "published: expected a mapping with keys of source, values"),
+    ],
+)
+def test_published_that_is_not(published, message):
+    with pytest.raises(GlorotError) as caught:
+        config.parse(PUBLISHED.partition("published")[0] + f"published: {published}", "x.yaml")
+    assert message in str(caught.value)

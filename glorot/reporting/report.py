@@ -5,8 +5,8 @@ axis that is neither row, column, seed nor selected over joins the row's label. 
 ``select``, each cell first chooses the best setting (by validation error, say) and only then shows its value.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ from glorot.errors import GlorotError, ResultsError, nearest
 from glorot.models.activations import ACTIVATIONS
 from glorot.reporting import markdown, writers
 from glorot.reporting.bold import bold_notes
-from glorot.reporting.document import Document, Grid, Records, Text, Value, notes
-from glorot.reporting.summary import NOT_RUN, Cell, Correct, History, Source, cell_of, grouped, marked
+from glorot.reporting.document import Document, Grid, Records, Text, Value, notes, spans
+from glorot.reporting.summary import NOT_RUN, Cell, Correct, History, Source, cell_of, decimals, grouped, marked
 from glorot.results.store import Store, write_text
 from glorot.sweeps import search
 from glorot.sweeps.about import About, Role, count, label_of
@@ -38,7 +38,10 @@ CSV_COLUMNS = (
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is ready to print. cells: by row, then by column. notes: items of a markdown list. source: of it."""
+    """A table that is ready to print. cells: by row, then by column. notes: items of a markdown list. source: of it.
+
+    published: numbers of others beside ours, by row and column.
+    """
 
     title: str
     value: str
@@ -47,22 +50,34 @@ class Table:
     cells: list[list[Cell]]
     notes: list[str]
     source: Source
+    published: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def document(self) -> Document:
         """Title, table and notes; the records have one row per cell."""
         header = [VALUES[self.value], *self.columns]
         lines: list[list[Text]] = [
-            [row, *(cell.parts(self.value) for cell in cells)] for row, cells in zip(self.rows, self.cells, strict=True)
+            [row, *(self._text(row, column, cell) for column, cell in zip(self.columns, cells, strict=True))]
+            for row, cells in zip(self.rows, self.cells, strict=True)
         ]
         records = [
             self._record(row, column, cell)
             for row, cells in zip(self.rows, self.cells, strict=True)
             for column, cell in zip(self.columns, cells, strict=True)
         ]
-        return Document(self.title, [Grid(header, lines), notes(self.notes)], Records(CSV_COLUMNS, records))
+        columns = (*CSV_COLUMNS, "published") if self.published else CSV_COLUMNS
+        return Document(self.title, [Grid(header, lines), notes(self.notes)], Records(columns, records))
+
+    def _text(self, row: str, column: str, cell: Cell) -> Text:
+        """ "1.62 ± 0.03 (published 1.6, +0.02)"."""
+        theirs = self.published.get((row, column))
+        if theirs is None:
+            return cell.parts(self.value)
+        difference = "" if cell.mean is None else f", {cell.mean - theirs:+{decimals(self.value, theirs)}}"
+        return (*spans(cell.parts(self.value)), f" (published {theirs:g}{difference})")
 
     def _record(self, row: str, column: str, cell: Cell) -> dict[str, Value]:
-        return {
+        theirs = {"published": self.published.get((row, column))} if self.published else {}
+        return theirs | {
             "row": row, "column": column, "value": self.value, "mean": cell.mean,
             "standard_error": cell.standard_error, "n": cell.done, "seeds": cell.runs, "diverged": cell.diverged,
             "failed": cell.failed, "status": cell.status,
@@ -115,7 +130,9 @@ def table(
     if not any(map(kind_mark, by_column.values())):
         rows = [label + mark for label, mark in zip(rows, map(kind_mark, by_row.values()), strict=True)]
     every = {run.run_id for run in [*search.flat(source.short), *runs]}
+    published = _published(sweep, value, (by_row, rows), (by_column, columns))
     told = [
+        *_sources(sweep, published, value),
         *data_notes(runs),
         *_facts(source, [run for line in cells for one in line for run in one.shown], {*row_names, *column_names}),
         *_seeds(runs, [*row_names, *column_names, *over], cells),
@@ -123,10 +140,47 @@ def table(
         *bold_notes(dict(zip(columns, zip(*cells, strict=True), strict=True)), value, sweep.table.test, "table.csv"),
         *_legend(cells, len(found.keys() - every)),
     ]
-    return Table(" ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, told, source)
+    return Table(
+        " ".join((sweep.description or sweep.name).split()), value, rows, columns, cells, told, source, published
+    )
 
 
 # Rows and columns ----------------------------------------------------------------------------------
+
+
+Labelled = tuple[Iterable[tuple[str, ...]], Sequence[str]]  # what rows (or columns) have, and their labels
+
+
+def _published(sweep: "Sweep", value: str, rows: Labelled, columns: Labelled) -> dict[tuple[str, str], float]:
+    """The published numbers that belong beside cells, by the table's labels; none where another value is shown."""
+    if not sweep.published or value != sweep.table.value:
+        return {}
+
+    def names(labelled: Labelled) -> dict[str, str]:
+        keys, labels = labelled
+        return {", ".join(key): label for key, label in zip(keys, labels, strict=True)} | {one: one for one in labels}
+
+    of_rows, of_columns = names(rows), names(columns)
+    return {
+        (of_rows[row], of_columns[column]): number
+        for row, numbers in sweep.published.values.items()
+        for column, number in numbers.items()
+        if row in of_rows and column in of_columns
+    }
+
+
+def _sources(sweep: "Sweep", published: Mapping[tuple[str, str], float], value: str) -> list[str]:
+    """Where published numbers are from, and those of what is not in the table."""
+    if not sweep.published or value != sweep.table.value:
+        return []
+    every = [(row, column, number) for row, numbers in sweep.published.values.items()
+             for column, number in numbers.items()]  # fmt: skip
+    told = [f"In parentheses: published, and ours minus that. Source: {sweep.published.source}"] if published else []
+    if len(every) > len(published):
+        labels = {label for place in published for label in place}
+        left = [f"{row} on {column} {number:g}" for row, column, number in every if row not in labels]
+        told += [f"Published, but not in this table: {', '.join(left)}"] if left else []
+    return told
 
 
 def stored_table(folder: Path, file: Path | None = None, value: str | None = None) -> Table:

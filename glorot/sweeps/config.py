@@ -22,6 +22,7 @@ from glorot.datasets.augmentation import Augmentation
 from glorot.errors import SweepError, nearest
 from glorot.models import schedules
 from glorot.places import expanded
+from glorot.printable import is_printable
 from glorot.registry import fields_of
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.about import label_of
@@ -48,6 +49,7 @@ VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss") 
 # The t-tests over seeds by which a table can be marked: reporting/significance.py; docs/significance.md compares them.
 TESTS = ("pooled", "welch", "paired", "blocks")
 DEFAULT_TEST = "pooled"
+TOP_KEYS = ("name", "description", "base", "grid", "select", "search", "table", "published")
 SEARCH_KEYS = ("updates", "seeds")
 SELECT_BY = ("valid_error", "valid_loss", "train_loss")  # never by the test set: that would be peeking
 RESERVED = {*VALUES, "run_id", "status", "device", "train_error", "update", "examples", "seconds", "started", "data"}
@@ -93,6 +95,17 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Published:
+    """Numbers of others, to stand beside ours in the sweep's own table. source: where they are from.
+
+    values: row -> column -> number, in the unit of the table's value; labels as the table or the sweep has them.
+    """
+
+    source: str
+    values: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
 class Sweep:
     """A valid sweep.
 
@@ -109,6 +122,7 @@ class Sweep:
     table: Table
     search: Search | None = None
     versions: dict[str, int] | None = dataclasses.field(default=None, compare=False)
+    published: Published | None = None
 
     @property
     def seed_axes(self) -> list[str]:
@@ -138,7 +152,7 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
     if isinstance(top.value, dict) and "versions" in top.value:  # in stored sweeps alone: not shown among the keys
         versions = _versions(top.value["versions"], problems)
         top = Node({key: entry for key, entry in top.value.items() if key != "versions"}, top.where)
-    keys = problems.known_keys(top, "", ("name", "description", "base", "grid", "select", "search", "table"))
+    keys = problems.known_keys(top, "", TOP_KEYS)
     problems.raise_any()
     nothing = Node({}, top.where)
     if "search" in keys:
@@ -165,6 +179,7 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
         select=_select(keys["select"], grid, problems) if "select" in keys else None,
         table=_table(keys.get("table", nothing), grid, problems),
         versions=versions,
+        published=_published(keys["published"], problems) if "published" in keys else None,
     )
     problems.raise_any()
     return replace(sweep, search=_search(keys["search"], sweep, problems)) if "search" in keys else sweep
@@ -556,6 +571,36 @@ def _table(node: Node, grid: Mapping[str, Any], problems: _Problems) -> Table:
     return Table(rows, columns, value, test)
 
 
+def _published(node: Node, problems: _Problems) -> Published:
+    keys = problems.known_keys(node, "published", ("source", "values"))
+    missing = [key for key in ("source", "values") if isinstance(node.value, dict) and key not in keys]
+    for key in missing:
+        problems.add(node, f"published.{key}", "missing; e.g. {source: TEXT, values: {ROW: {COLUMN: NUMBER}}}")
+    source = problems.text(keys["source"], "published.source") if "source" in keys else ""
+    if not is_printable(source) or len(source) > 1000:
+        problems.add(keys["source"], "published.source", "expected a line of up to 1000 printable characters")
+    rows = _mapping(keys["values"], "published.values", problems) if "values" in keys else {}
+    values: dict[str, dict[str, float]] = {}
+    for row, entry in rows.items():
+        for column, number in _mapping(entry, f"published.values.{row}", problems).items():
+            if type(number.value) in (int, float) and math.isfinite(number.value):
+                values.setdefault(row, {})[column] = float(number.value)
+            else:
+                text = f"expected a number, found {shown(number.value)}"
+                problems.add(number, f"published.values.{row}.{column}", text)
+    return Published(source, values)
+
+
+def _mapping(node: Node, path: str, problems: _Problems) -> dict[str, Node]:
+    """The entries of a mapping of labels; of anything else a problem."""
+    if isinstance(node.value, dict) and node.value and all(is_printable(key) and len(key) <= 200 for key in node.value):
+        return node.value
+    problems.add(
+        node, path, f"expected a mapping of labels, as in {{ROW: {{COLUMN: NUMBER}}}}; found {shown(node.value)}"
+    )
+    return {}
+
+
 # Back to YAML. -------------------------------------------------------------------------------------
 
 
@@ -578,6 +623,9 @@ def dump(sweep: Sweep, folder: Path | None = None) -> str:
         "value": sweep.table.value,
         "test": sweep.table.test,
     }
+    if sweep.published:
+        values = Block({row: dict(columns) for row, columns in sweep.published.values.items()})
+        top["published"] = Block({"source": sweep.published.source, "values": values})
     versions = {name: version for name, version in versions_of(sweep).items() if version > 1}
     if versions:
         top["versions"] = versions
