@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from glorot.models.initializers import INITIALIZERS
+from glorot.models.initializers import DRAWN, INITIALIZERS
 from glorot.models.network import initial_parameters, layer_sizes
 from glorot.randomness import generator
 
@@ -21,7 +21,7 @@ STANDARD_DEVIATION = {
     "he_normal": lambda fan_in, fan_out: np.sqrt(2 / fan_in),
 }
 UNIFORM = {"standard", "normalized", "lecun_uniform", "he_uniform"}
-INDEPENDENT = [name for name in INITIALIZERS if name != "orthogonal"]
+INDEPENDENT = [name for name in DRAWN if name != "orthogonal"]
 SHAPES = [(1024, 1000), (1000, 9), (784, 50), (30, 2000), (1, 3000)]  # (fan_in, fan_out)
 
 
@@ -115,7 +115,7 @@ def test_orthogonal_is_uniform_over_the_orthogonal_group():
 SIZES = layer_sizes(40, (40, 40, 40), 40)
 
 
-@pytest.mark.parametrize("name", INITIALIZERS)
+@pytest.mark.parametrize("name", DRAWN)
 class TestParameters:
     def test_shapes_and_zero_biases(self, name):
         sizes = layer_sizes(7, (5, 3, 11), 2)

@@ -72,9 +72,9 @@ def input_names() -> Iterable[str]:
 
 
 def initializer_names() -> Iterable[str]:
-    from glorot.models.initializers import INITIALIZERS
+    from glorot.models.initializers import DRAWN
 
-    return INITIALIZERS
+    return DRAWN
 
 
 def loss_names() -> Iterable[str]:

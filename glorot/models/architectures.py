@@ -5,11 +5,13 @@ To add one: a line in MODELS at the bottom and, where it is fitted in a way of i
 sets one beside the model is refused.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
-from glorot.registry import Family, Number, OneOf, Parameter, Registry
+from glorot.registry import Family, Number, OneOf, Parameter, Registry, Switch
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,14 @@ class SupportVectors(Model):
     degree: int = 3
 
 
+@dataclass(frozen=True)
+class ByHand(Model):
+    """A network of ``constructions.py``. kind: a key of BUILDERS there. parameters: of it, by name."""
+
+    kind: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
 # What gradient descent needs and a model that is fitted in one go does not.
 OF_GRADIENT_DESCENT = frozenset({
     "activation", "initializer", "hidden", "loss", "batch_size", "learning_rate", "seed", "updates", "evaluate_every",
@@ -61,11 +71,45 @@ def _svm(kernel: str, C: float, gamma: float, degree: int) -> SupportVectors:
     return SupportVectors(f"SVM ({named})", formula, "svm", OF_GRADIENT_DESCENT, ("cpu",), kernel, C, gamma, degree)
 
 
+# What the wiring gives, or only networks of layers have.
+OF_LAYERS = frozenset({"hidden", "loss", "optimizer", "schedule", "probes", "checkpoint_minutes"})
+GAIN: dict[str, Parameter] = {"gain": Number(10, 0, 1000, low_open=True)}
+TIMES: dict[str, Parameter] = {"times": Number(1, 1, 1000, whole=True)}
+
+
+def _by_hand(kind: str, label: str, formula: str, **parameters: Any) -> ByHand:
+    return ByHand(label, formula, "by_hand", OF_LAYERS, ("cpu",), kind, parameters)
+
+
+def _or_of_ands(gain: float, times: int) -> ByHand:
+    formula = (
+        "of a Boolean function: a hidden unit for each true row, and an OR of them; times: so many times the units"
+    )
+    return _by_hand("or_of_ands", _times("OR of ANDs", times), formula, gain=gain, times=times)
+
+
+def _counting(gain: float, times: int) -> ByHand:
+    formula = "of a Boolean function of N inputs: N hidden units that count the ones; times: so many times the units"
+    return _by_hand("counting", _times("Counting", times), formula, gain=gain, times=times)
+
+
+def _times(label: str, times: int) -> str:
+    return label if times == 1 else f"{label} x {times}"
+
+
+def _xor_tree(tied: bool, gain: float) -> ByHand:
+    formula = "of parity: a binary tree of XORs of three units each; tied: the same three everywhere"
+    return _by_hand("xor_tree", f"XOR tree, {'tied' if tied else 'untied'}", formula, tied=tied, gain=gain)
+
+
 MODELS: Registry[Model] = Registry(
     "model",
     {
         "mlp": Model("", "fully connected layers; with depth: 0 logistic regression"),
         "svm": Family(_svm, SVM_PARAMETERS),
+        "or_of_ands": Family(_or_of_ands, GAIN | TIMES),
+        "counting": Family(_counting, GAIN | TIMES),
+        "xor_tree": Family(_xor_tree, {"tied": Switch(True)} | GAIN),
     },
 )
 

@@ -29,7 +29,7 @@ class Initializer:
     source: str
     scale: float
     fan: Literal["in", "average", "larger", "one"]
-    distribution: Literal["uniform", "normal", "orthogonal"]
+    distribution: Literal["uniform", "normal", "orthogonal", "given"]
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Var[W] of one weight."""
@@ -82,8 +82,12 @@ INITIALIZERS: Registry[Initializer] = Registry(
         ),
         "he_uniform": Initializer("(He uniform)", "U(-sqrt(6/fan_in), ...)", "He et al. 2015", 2, "in", "uniform"),
         "he_normal": Initializer("(He normal)", "N(0, sd sqrt(2/fan_in))", "He et al. 2015", 2, "in", "normal"),
+        "exact": Initializer(
+            "(exact)", "weights by hand, of models that have such", "constructions", 0, "one", "given"
+        ),
         "orthogonal": Initializer(
             "(orthogonal)", "random orthonormal rows or columns", "Saxe et al. 2013", 1, "larger", "orthogonal"
         ),
     },
 )
+DRAWN = tuple(name for name, one in INITIALIZERS.items() if one.distribution != "given")

@@ -82,7 +82,15 @@ DASHES: dict[str, Any] = {
     "standard": "-", "normalized": (0, (4, 1.5)), "standard_normal": ":", "scaled_normal": "-.",
 }  # fmt: skip
 SHALLOWER_DASHES = (0, (1, 1))  # of a method's second depth
-OTHER_DASHES = [(0, (6, 1, 1, 1)), (0, (2, 1)), (0, (1, 2)), (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 1))]
+OTHER_DASHES = [
+    (0, (6, 1, 1, 1)),
+    (0, (2, 1)),
+    (0, (1, 2)),
+    (0, (6, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (8, 1)),
+    (0, (1, 4)),
+]
 MAGNIFIED = 5  # a panel that takes less than a fifth of the x axis is shown magnified as well ...
 INSET = (0.58, 0.52, 0.4, 0.4)  # ... here: left, bottom, width, height, in parts of the axes
 EPOCH = 20_000  # updates, in the paper's figures

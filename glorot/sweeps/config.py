@@ -37,6 +37,7 @@ from glorot.sweeps.settings import (
     combined,
     ignored_fields,
     no_use,
+    unfit,
 )
 from glorot.sweeps.settings import Settings as Settings  # config.Settings: what others need of a run
 from glorot.sweeps.yaml_nodes import Block, Node, shown
@@ -171,6 +172,7 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
     _check_clashes(base_node, grid_node, grid, problems)
     _check_required(base_node, grid_node, grid, base, problems)
     _check_models(base_node, grid_node, grid, base, problems)
+    _check_fit(base_node, grid_node, grid, base, problems)
     sweep = Sweep(
         name=_name(keys.get("name", Node(name_of_file(Path(source)), top.where)), problems),
         description=problems.text(keys.get("description", Node("", "")), "description"),
@@ -478,6 +480,29 @@ def _check_models(
         model = next((model for model in models if key in _ignored_by(model) - unused), "")
         if model and fields[key] is not None and not any(key in _set_by(choices) for choices in grid.values()):
             problems.add(base.value[key], f"base.{key}", no_use(model, key))
+
+
+def _check_fit(
+    base: Node, grid_node: Node, grid: Mapping[str, tuple[Choice, ...]], fields: Mapping[str, Any], problems: _Problems
+) -> None:
+    """Models that cannot be for their data set, units or weights, told where the model is set."""
+    told = set()
+    for choices, one in _kinds(fields, grid, "dataset", "activation", "initializer", "inputs"):
+        model = one.get("model", "mlp")
+        if not {"dataset", "activation"} <= one.keys() or None in (one["dataset"], one["activation"], model):
+            continue
+        why = unfit(model, one["dataset"], one["activation"], one.get("initializer", "standard"), one.get("inputs"))
+        if not why or why in told:
+            continue
+        told.add(why)
+        key = "model" if model != "mlp" else "initializer"
+        axis = next((axis for axis, choice in choices.items() if key in choice.fields), None)
+        if axis is None:
+            problems.add(base.value.get(key, base), f"base.{key}", why)
+            continue
+        entries, label = grid_node.value[axis], choices[axis].label
+        where = entries.value[label].value[key] if isinstance(entries.value, dict) else entries
+        problems.add(where, f"grid.{axis}.{label}", why)
 
 
 def _ignored_by(model: str) -> frozenset[str]:

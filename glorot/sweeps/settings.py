@@ -16,9 +16,11 @@ from glorot.datasets.augmentation import Augmentation
 from glorot.datasets.augmentation import parsed as parsed_augmentation
 from glorot.datasets.inputs import INPUTS
 from glorot.datasets.prepared import PREPROCESSING, has_images
+from glorot.datasets.truth_tables import values_of
 from glorot.errors import nearest
 from glorot.models.activations import ACTIVATIONS
-from glorot.models.architectures import MODELS, ignored
+from glorot.models.architectures import MODELS, ByHand, ignored
+from glorot.models.constructions import EXACT, misfit
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
@@ -489,6 +491,12 @@ class Settings(BaseModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _fits(self) -> "Settings":
+        if why := unfit(self.model, self.dataset, self.activation, self.initializer, self.inputs):
+            raise ValueError(why)
+        return self
+
     @property
     def ignored(self) -> frozenset[str]:
         """The fields that this run's model has no use for."""
@@ -538,6 +546,20 @@ def no_use(model: Any, name: str) -> str:
     return (
         f"the model {parsed(MODELS.canonical(model))[0]} has no use for {name}; remove {name}, or choose another model"
     )
+
+
+@functools.cache
+def unfit(model: str, dataset: AnyData, activation: str, initializer: str, inputs: str | None) -> str:
+    """Why a model cannot be for a data set, with these fields as Settings has them; empty where it can."""
+    chosen = MODELS[model]
+    if not isinstance(chosen, ByHand):
+        needs = "expected a drawn initializer, as only models by hand have exact weights; found exact"
+        return needs if initializer == EXACT and "initializer" not in chosen.ignores else ""
+    if not (isinstance(dataset, str) and parsed(dataset)[0] == "boolean"):
+        return f"expected a Boolean data set for the model {chosen.kind}, found {dataset_text(dataset)}"
+    values, found = values_of(**info(dataset).parameters), inputs or info(dataset).inputs
+    why = misfit(chosen.kind, values, activation, initializer, found)
+    return f"the model {chosen.kind} on {dataset_text(dataset)}: {why}" if why else ""
 
 
 @functools.cache

@@ -15,7 +15,8 @@ from glorot import kernels
 from glorot.datasets import Dataset, info
 from glorot.datasets.inputs import INPUTS
 from glorot.datasets.prepared import augmented
-from glorot.models.architectures import MODELS
+from glorot.models.architectures import MODELS, ByHand
+from glorot.models.constructions import build
 from glorot.models.network import initial_parameters, layer_sizes
 from glorot.sweeps.settings import Settings
 from glorot.training.checkpoint import Checkpoints
@@ -152,9 +153,39 @@ class InOneGo:
             outcome.append(error)
 
 
+class WiredByHand:
+    """A network of ``models/constructions.py``, with weights by hand or drawn, trained as others are. These networks
+    are small: no state is saved, and a run that was interrupted begins anew."""
+
+    libraries = ""
+
+    def __init__(self, task: Task):
+        from glorot.datasets.truth_tables import values_of
+        from glorot.kernels.circuits import CircuitKernels
+
+        settings, chosen = task.settings, MODELS[task.settings.model]
+        assert isinstance(chosen, ByHand)
+        assert settings.inputs
+        values = values_of(**info(settings.dataset).parameters)
+        construction = build(chosen.kind, values, settings.activation, dict(chosen.parameters))
+        levels = INPUTS[settings.inputs].levels(task.dataset)
+        network = CircuitKernels(construction, settings.activation, settings.batch_size, settings.learning_rate, levels)
+        network.parameters = construction.first_weights(settings.initializer, settings.seed)
+        self._training = Training(settings, task.dataset, network)
+        self.problems: list[str] = []
+
+    @property
+    def seconds(self) -> float:
+        return self._training.seconds
+
+    def fit(self, on_progress: OnProgress) -> Trained:
+        return self._training.run(lambda training: on_progress(training.update, training.history[-1]))
+
+
 LEARNERS: dict[str, Callable[[Task], Learner]] = {
     "gradient_descent": GradientDescent,
     "svm": InOneGo,
+    "by_hand": WiredByHand,
 }
 
 
