@@ -9,7 +9,7 @@ import numpy as np
 
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
-from glorot.paper.drawing import COLORS, OTHER_COLOR, Page, sheet
+from glorot.paper.drawing import COLORS, Page, sheet
 from glorot.results.stored import StoredRun
 from glorot.training.steps import mapped
 from glorot.training.theory import steepest
@@ -49,13 +49,14 @@ def cost_gradients(runs: Sequence[StoredRun], data: Path) -> Page[Lines]:
 
 
 def slopes(runs: Sequence[StoredRun], data: Path) -> Page[Lines]:
-    """f'(z) of every activation function, with its largest value."""
+    """f'(z) of the activation functions with a colour of their own, with its largest value."""
     z, lines, colors, marks = over(), {}, {}, {}
-    for name, f in ACTIVATIONS.items():
+    for name in COLORS:
+        f = ACTIVATIONS[name]
         largest = steepest(name)
         label = f"{f.label}: at most {largest.slope:.3g}"
         lines[label] = mapped(f.slope_at, z)
-        colors[label] = COLORS.get(name, OTHER_COLOR)
+        colors[label] = COLORS[name]
         if abs(largest.z) < REACH / 2:
             marks[label] = (largest.z, largest.slope)
     page = Lines("slopes f'(z)", z, lines, colors, marks)
@@ -66,9 +67,8 @@ def drawn(page: Page[Lines], title: str) -> "Figure":
     """A panel for each target, or one."""
     with sheet(page, title, 3.2, sharey=True) as (figure, axes):
         for panel, one in zip(page.panels, axes, strict=True):
-            for number, (name, values) in enumerate(panel.lines.items()):
-                style = "-" if panel.colors[name] != OTHER_COLOR else ("--", ":", "-.")[number % 3]
-                one.plot(panel.z, values, color=panel.colors[name], linestyle=style, label=name)
+            for name, values in panel.lines.items():
+                one.plot(panel.z, values, color=panel.colors[name], label=name)
                 if name in panel.marks:
                     one.plot(*panel.marks[name], marker="o", color=panel.colors[name])
             one.set_xlabel("z")
