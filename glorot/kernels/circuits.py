@@ -16,6 +16,7 @@ from glorot.compiled.cache import compiling, jit
 from glorot.compiled.elementary import ONE, TWO, ZERO
 from glorot.datasets import Examples
 from glorot.kernels import simd  # noqa: F401
+from glorot.kernels.protocol import Probed
 from glorot.models import activations, losses
 from glorot.models.constructions import Construction
 from glorot.models.network import Layer
@@ -166,7 +167,7 @@ class CircuitKernels:
                              found, zs)  # fmt: skip
         return zs, found
 
-    def probe(self, examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def probe(self, examples: Examples) -> Probed:
         raise NotImplementedError("probes are of layers; the models by hand ignore the field")
 
 
