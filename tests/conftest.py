@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import platformdirs
 import pytest
+
+from glorot.datasets import Examples, FiniteDataset
 
 # The same examples on every push, so that a red test is the push's fault; at night new ones: HYPOTHESIS_PROFILE=random.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
@@ -57,3 +60,16 @@ def glorot(tmp_path, environment):
         )
 
     return call
+
+
+@pytest.fixture(scope="session")
+def dataset():
+    """Three classes of 6-pixel images that can be told apart; 50 for training, so that epochs end within intervals."""
+    generator = np.random.default_rng(0)
+
+    def examples(n):
+        labels = generator.integers(0, 3, n, dtype=np.uint8)
+        pixels = generator.integers(0, 100, (n, 6)) + 120 * (np.arange(6) % 3 == labels[:, None])
+        return Examples(pixels.astype(np.uint8), labels)
+
+    return FiniteDataset("three", 3, examples(50), examples(40), examples(60))

@@ -307,3 +307,12 @@ def distorted(image, stream, background=0, elastic=None, **parameters):
             px, py = A @ (np.array([x, y]) - centre - t) + centre + alpha * np.array([dx[y, x], dy[y, x]])
             new[y, x] = bilinear(image, px, py, background)
     return new
+
+
+def naive_deltas(layers, examples, activation, loss):
+    """dC/dz of every layer, C the loss of one example: (n, units) each."""
+    zs, _ = forward(layers, examples.pixels, activation)
+    deltas = [LOSSES[loss][1](zs[-1], one_hot(examples.labels, zs[-1].shape[1]))]
+    for l in reversed(range(1, len(layers))):
+        deltas.insert(0, deltas[0] @ np.float64(layers[l][0]) * ACTIVATIONS[activation][1](zs[l - 1]))
+    return deltas

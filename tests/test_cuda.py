@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import naive
 import numpy as np
 import pytest
+from networks import assert_close, bits, bits_of, part, random_examples, random_layers
 from PIL import Image
-from test_kernels import assert_close, bits, bits_of, part, random_examples, random_layers
 
 from glorot import kernels
 from glorot.datasets import Examples, FiniteDataset

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from test_figures import page, store
-from test_results import a_provenance
+from drawn import page, store
+from stored import a_provenance
 
 from glorot.datasets import DATASETS
 from glorot.paper import drawing, error_curves

@@ -7,7 +7,7 @@ test says so; add one.
 import pytest
 import yaml
 from pydantic import ValidationError
-from test_report import store_runs, table_of
+from stored import store_runs, table_of
 
 from glorot.gate.regression import Fresh, compare, read_baseline, write_baseline
 from glorot.paper.table1 import paper_table

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from drawn import MOMENTS, NOWHERE, a_row, page, store
 from naive import LOSSES as NAIVE_LOSSES
 from naive import one_hot
 from PIL import Image
-from test_results import a_provenance, a_record
+from stored import a_provenance, a_record
 
 from glorot.cli import report as report_command
 from glorot.cli.main import cli
-from glorot.datasets import DATASETS, Examples, FiniteDataset, wordnet
+from glorot.datasets import Examples, FiniteDataset, wordnet
 from glorot.datasets.shapeset import CLASS_NAMES, Shapeset
 from glorot.errors import DataError
 from glorot.models.activations import ACTIVATIONS
@@ -25,50 +26,6 @@ from glorot.reporting import style
 from glorot.results.store import Store
 from glorot.results.stored import gather
 from glorot.training.probes import BINS, ProbeRow
-
-QUANTITIES = ("activation", "gradient", "weight_gradient")
-MOMENTS = (0, 50, 100)
-NOWHERE = Path("no data")
-
-
-def a_row(quantity, layer, update, salt=0.0):
-    """A row with numbers that say where they are from, and a histogram that leans with its layer."""
-    number = QUANTITIES.index(quantity) + layer / 10 + update / 1e4 + salt
-    counts = tuple((layer + 1) * bin % (7 + layer) for bin in range(BINS))
-    high = 1.0 if quantity == "activation" else 4 * number
-    return ProbeRow(update, quantity, layer, number, number / 2, -number, 0.9 * number, None, -high, high, counts)
-
-
-def some_probes(depth, salt=0.0):
-    rows = [
-        a_row(quantity, layer, update, salt)
-        for update in MOMENTS
-        for quantity in QUANTITIES
-        for layer in range(1, depth + 1 + (quantity != "activation"))  # the last layer's are the logits
-    ]
-    rows += [ProbeRow(update, "jacobian", layer, 0.8, 0.1) for update in MOMENTS for layer in range(2, depth + 1)]
-    return [asdict(row) for row in rows]
-
-
-def store(
-    folder, run_id, activation="tanh", initializer="standard", hidden=(30,) * 5, probed=True, salt=0.0, **changes
-):
-    """Write one finished run; its test error falls from 90 % to 40 % + salt."""
-    updates = changes.get("updates", 100)
-    info = DATASETS[changes.get("dataset", "shapeset")]
-    own = {"inputs": info.inputs} if info.inputs != "unit" else {}
-    own |= {"data": f"version {info.version}"} if info.version > 1 else {}
-    changes = own | changes
-    record = a_record(
-        run_id, activation=activation, initializer=initializer, depth=len(hidden), hidden="-".join(map(str, hidden)),
-        method=f"{activation} {initializer}", **changes,
-    )  # fmt: skip
-    history = [
-        {"update": update, "examples": 10 * update, "train_loss": 1.0, "valid_loss": 1.0, "valid_error": 50.0,
-         "test_loss": 1.0, "test_error": 90 - (50 - salt) * update / updates}
-        for update in (0, updates // 2, updates)
-    ]  # fmt: skip
-    Store(folder).write_run(record, a_provenance(), history, some_probes(len(hidden), salt) if probed else ())
 
 
 def everything(folder):
@@ -97,10 +54,6 @@ def small(monkeypatch):
     figures.first_look.cache_clear()
     yield
     figures.first_look.cache_clear()
-
-
-def page(number, runs, data=NOWHERE):
-    return FIGURES[number].page(runs, data)
 
 
 # What is drawn. ------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from photos import write_images
 from PIL import Image
-from test_small_imagenet import write_images
 
 from glorot import datasets
 from glorot.datasets import LocalData, build, folder

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_kernels import BACKENDS, TOLERANCE, random_examples, random_layers
+from networks import BACKENDS, TOLERANCE, random_examples, random_layers
 
 from glorot import kernels
 from glorot.datasets import DATASETS, Examples, FiniteDataset, load

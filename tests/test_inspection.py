@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from naive import ACTIVATIONS as NAIVE
-from naive import forward
-from test_probes import naive_deltas
+from naive import forward, naive_deltas
 
 from glorot import kernels
 from glorot.cli.main import cli

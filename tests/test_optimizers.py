@@ -6,9 +6,8 @@ import csv
 import naive
 import numpy as np
 import pytest
-from test_kernels import bits_of, part, random_examples, random_layers
-from test_training import dataset  # noqa: F401
-from test_training import settings as run_settings
+from networks import bits_of, part, random_examples, random_layers
+from trained import settings as run_settings
 
 from glorot import kernels
 from glorot.datasets.shapeset import Shapeset
@@ -143,7 +142,7 @@ class Interrupt(Exception):
     pass
 
 
-def under_way(dataset, folder, optimizer, stop=None):  # noqa: F811
+def under_way(dataset, folder, optimizer, stop=None):
     """A run as run_cell makes it, from its saved state if there is one; interrupted at an update, with its state saved.
     Its parameters in the end."""
     chosen = run_settings(hidden=(9, 8), updates=60, evaluate_every=25, batch_size=3, optimizer=optimizer)
@@ -162,7 +161,7 @@ def under_way(dataset, folder, optimizer, stop=None):  # noqa: F811
 
 
 @pytest.mark.parametrize("optimizer", [MOMENTUM, ADAM, HESSIAN])
-def test_interrupted_and_resumed_to_the_same_bits(dataset, tmp_path, monkeypatch, optimizer):  # noqa: F811
+def test_interrupted_and_resumed_to_the_same_bits(dataset, tmp_path, monkeypatch, optimizer):
     monkeypatch.setattr(loop, "SEGMENT_BYTES", 18 * 3)
     wanted, _ = under_way(dataset, tmp_path / "whole", optimizer)
     for stop in (3, 31):
@@ -171,7 +170,7 @@ def test_interrupted_and_resumed_to_the_same_bits(dataset, tmp_path, monkeypatch
     assert (found, checkpoints.problems) == (wanted, [])
 
 
-def test_a_state_of_another_optimizer_is_passed_over(dataset, tmp_path):  # noqa: F811
+def test_a_state_of_another_optimizer_is_passed_over(dataset, tmp_path):
     *_, ours = under_way(dataset, tmp_path, MOMENTUM, 25)
     *_, others = under_way(dataset, tmp_path, ADAM, 25)
     for there, here in ((others, ours), (ours, others)):
@@ -185,7 +184,7 @@ def test_a_state_of_another_optimizer_is_passed_over(dataset, tmp_path):  # noqa
     assert ours.load((6, 9, 8, 3)).update == 25
 
 
-def test_a_schedule_is_what_it_would_be_by_hand(dataset):  # noqa: F811
+def test_a_schedule_is_what_it_would_be_by_hand(dataset):
     """Steps between segments, and at the start; text of one form from every spelling."""
     chosen = run_settings(
         hidden=(9, 8), updates=30, evaluate_every=25, batch_size=3, schedule={"12": 0.02, "20": "0.1"}

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from test_report import check_golden, store_runs
+from stored import check_golden, store_runs
 
 from glorot.errors import ResultsError
 from glorot.paper.table1 import ROWS, TABLE_1, paper_table

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 from naive import ACTIVATIONS as NAIVE
-from naive import LOSSES, forward, gradients, one_hot
-from test_kernels import PAIRS
+from naive import forward, gradients, naive_deltas
+from networks import PAIRS
 
 from glorot import kernels
 from glorot.datasets import Examples
@@ -25,15 +25,6 @@ def a_network(activation="tanh", loss="cross_entropy", n=130, initializer="norma
     rng = np.random.default_rng(4)
     examples = Examples(rng.integers(0, 256, (n, SIZES[0]), dtype=np.uint8), rng.integers(0, 5, n).astype(np.uint8))
     return made, made.parameters, examples
-
-
-def naive_deltas(layers, examples, activation, loss):
-    """dC/dz of every layer, C the loss of one example: (n, units) each."""
-    zs, _ = forward(layers, examples.pixels, activation)
-    deltas = [LOSSES[loss][1](zs[-1], one_hot(examples.labels, zs[-1].shape[1]))]
-    for l in reversed(range(1, len(layers))):
-        deltas.insert(0, deltas[0] @ np.float64(layers[l][0]) * NAIVE[activation][1](zs[l - 1]))
-    return deltas
 
 
 @pytest.mark.parametrize(("activation", "loss"), PAIRS)

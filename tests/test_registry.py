@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_kernels import TOLERANCE, random_examples, random_layers
+from networks import TOLERANCE, random_examples, random_layers
 
 from glorot import kernels
 from glorot.models.activations import ACTIVATIONS

@@ -9,22 +9,19 @@ import csv
 import io
 import itertools
 import math
-import os
 import statistics
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stored import check_golden, error, store_runs, table_of, texts
 
 from glorot.errors import GlorotError
 from glorot.reporting import report, summary
-from glorot.results.store import Store, settings_of
+from glorot.results.store import Store
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
-
-GOLDEN = Path(__file__).parent / "golden"
 
 METHODS = """
   method:
@@ -33,40 +30,6 @@ METHODS = """
     Sigmoid: {activation: sigmoid, initializer: standard}
 """
 BASE = "base: {dataset: shapeset, depth: 5, width: 300, learning_rate: 0.03, updates: 60_000}\n"
-
-
-def store_runs(folder, runs, outcomes):
-    """Stores a run for each outcome: labels (in the order of the axes) -> status, or the columns that differ."""
-    store = Store(folder, [run.run_id for run in runs])
-    for run in runs:
-        outcome = outcomes.get(tuple(run.labels.values()))
-        if outcome is None:
-            continue
-        columns = {"status": outcome} if isinstance(outcome, str) else {"status": "done", **outcome}
-        store.write_run({**settings_of(run), **columns}, {}, [])
-    return store.read_runs()
-
-
-def table_of(folder, text, outcomes, value=None):
-    sweep = config.parse(text, "x.yaml")
-    runs = expand(sweep)
-    return report.table(store_runs(folder, runs, outcomes), sweep, runs, value)
-
-
-def texts(table):
-    return {row: [cell.text(table.value) for cell in cells] for row, cells in zip(table.rows, table.cells, strict=True)}
-
-
-def check_golden(name, table):
-    for suffix, text in [("md", table.markdown()), ("csv", table.csv())]:
-        path = GOLDEN / f"{name}.{suffix}"
-        if os.environ.get("GLOROT_GOLDEN") == "write":
-            path.write_bytes(text.encode())
-        assert text == path.read_bytes().decode(), f"{path} differs; see the head of this file"
-
-
-def error(percent, **more):
-    return {"test_error": percent, "valid_error": percent - 1, **more}
 
 
 # Whole tables --------------------------------------------------------------------------------------

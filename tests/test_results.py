@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored import a_provenance, a_record
 
 from glorot import files
 from glorot.errors import ResultsError
@@ -18,25 +19,6 @@ from glorot.results.rows import HISTORY_COLUMNS, OUTCOME_COLUMNS, PROVENANCE_COL
 from glorot.results.store import Store, find_folders, read_folders, settings_of, write_text
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
-
-
-def a_record(run_id="a", **changes):
-    record = {
-        "run_id": run_id, "method": "Tanh N", "dataset": "shapeset", "activation": "tanh",
-        "initializer": "normalized", "depth": 2, "width": 30, "hidden": "30-30", "loss": "cross_entropy",
-        "batch_size": 10, "learning_rate": 0.03, "seed": 0, "updates": 100, "evaluate_every": 50,
-        "valid_examples": 1000, "test_examples": 2000, "device": "cpu", "status": "done", "updates_done": 100,
-        "train_loss": 1.25, "valid_loss": 1.5, "valid_error": 65.25, "test_loss": 1.75, "test_error": 66.6,
-    }  # fmt: skip
-    return record | changes
-
-
-def a_provenance(**changes):
-    return {
-        "started": "2026-01-02T03:04:05+00:00", "seconds": 1.5, "threads": 2, "hardware": "a CPU, 2 cores",
-        "glorot": "0.1", "python": "3.10.1", "numpy": "2.0", "numba": "0.60",
-    } | changes  # fmt: skip
-
 
 HISTORY = [
     {"update": 0, "examples": 0, "train_loss": math.nan, "valid_loss": 2.2, "valid_error": 88.5,

@@ -10,7 +10,7 @@ import sys
 import threading
 
 import pytest
-from test_report import check_golden, store_runs, texts
+from stored import check_golden, store_runs, texts
 
 from glorot.execution import execute as executing
 from glorot.execution import plan as plans

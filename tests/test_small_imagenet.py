@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from photos import write_images
 from PIL import Image
 
 from glorot import datasets
@@ -112,13 +113,6 @@ def test_another_wordnet_is_refused(tmp_path):
 
 IDS = {name: ids.split()[0] for name, ids in OF_TINY_IMAGENET.items()}
 NO_CLASS = "n02206856"
-
-
-def write_images(place: Path, count: int, seed: int, kind: str = "JPEG", size: int = 40, start: int = 0) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    for number in range(start, start + count):
-        pixels = np.random.default_rng([seed, number]).integers(0, 256, (size, size + 9, 3), np.uint8)
-        Image.fromarray(pixels).save(place / f"{seed}_{number}.{kind}", kind)
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from test_figures import NOWHERE, some_probes
-from test_results import a_provenance
+from drawn import NOWHERE, some_probes
+from stored import a_provenance
 
 from glorot.reporting import figures, plots, views
 from glorot.reporting.report import stored_table

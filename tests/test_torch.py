@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from test_kernels import PAIRS
+from networks import PAIRS
 
 from glorot import kernels
 from glorot.bench import peers

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trained import settings
 
 from glorot import kernels
-from glorot.datasets import Examples, FiniteDataset
+from glorot.datasets import Examples
 from glorot.models.network import initial_parameters
-from glorot.sweeps.settings import Settings
 from glorot.training import checkpoint, loop
 from glorot.training.checkpoint import Checkpoints
 from glorot.training.loop import Training, evaluate
@@ -22,16 +22,6 @@ from glorot.training.loop import Training, evaluate
 def train(chosen, dataset, made, on_progress=lambda update, row: None):
     """A whole run from the kernels' parameters."""
     return Training(chosen, dataset, made).run(lambda training: on_progress(training.update, training.history[-1]))
-
-
-def settings(**fields):
-    return Settings(
-        **{
-            "dataset": "shapeset", "activation": "tanh", "learning_rate": 0.1, "hidden": (4,), "batch_size": 2,
-            "updates": 10, "evaluate_every": 4, "seed": 5,
-        }
-        | fields
-    )  # fmt: skip
 
 
 class CountingDataset:
@@ -183,19 +173,6 @@ def test_evaluate_means_and_percent():
 
 
 # With the real kernels. --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def dataset():
-    """Three classes of 6-pixel images that can be told apart; 50 for training, so that epochs end within intervals."""
-    generator = np.random.default_rng(0)
-
-    def examples(n):
-        labels = generator.integers(0, 3, n, dtype=np.uint8)
-        pixels = generator.integers(0, 100, (n, 6)) + 120 * (np.arange(6) % 3 == labels[:, None])
-        return Examples(pixels.astype(np.uint8), labels)
-
-    return FiniteDataset("three", 3, examples(50), examples(40), examples(60))
 
 
 def run(dataset, threads=1, **fields):
