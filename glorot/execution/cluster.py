@@ -77,7 +77,7 @@ def parsed(where: str) -> tuple[str, str]:
 def _local(distributed: Any, workers: int, cores: int) -> Any:
     return distributed.LocalCluster(
         n_workers=workers, threads_per_worker=max(1, cores // workers), processes=True, host="127.0.0.1",
-        dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL,
+        dashboard_address="127.0.0.1:0", memory_limit=0, silence_logs=logging.CRITICAL,
     )  # fmt: skip
 
 

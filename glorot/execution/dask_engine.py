@@ -9,7 +9,7 @@ import queue
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ LOOK_SECONDS = 1.0  # between two looks at which workers there are
 PROGRESS_SECONDS = 2.0  # between two reports of a cell, and more where there are many cells
 STOP_SECONDS = 60.0  # how long cells may take to save their states
 PART = 2**24  # bytes of a file that are sent together
+GONE = (
+    "the scheduler of the cluster does not answer any more; what has finished is stored, and the same command goes on "
+    "from there"
+)
 
 
 @dataclass
@@ -92,8 +96,9 @@ class DaskEngine:
         self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._topic, self._started, self._looked = f"glorot-{uuid.uuid4().hex}", 0, 0.0
         self._idle_since: float | None = None
-        client.subscribe_topic(self._topic, self._heard)
-        self._look()
+        with _scheduler():
+            client.subscribe_topic(self._topic, self._heard)
+            self._look()
         refused = [member for member in self.members.values() if member.refused]
         if refused:
             error = DataError if all(_is_about_data(member) for member in refused) else ClusterError
@@ -114,10 +119,11 @@ class DaskEngine:
             self._send_states(run, member)
         tasks = replace(self.tasks, data_folder=member.data_folder, threads=member.threads)
         seconds = max(PROGRESS_SECONDS, len(self.members) / 20)
-        future = self.client.submit(
-            remote.work, key, run, tasks, self.is_shared, self._topic, seconds,
-            key=key, workers=[member.address], allow_other_workers=False, pure=False,
-        )  # fmt: skip
+        with _scheduler():
+            future = self.client.submit(
+                remote.work, key, run, tasks, self.is_shared, self._topic, seconds,
+                key=key, workers=[member.address], allow_other_workers=False, pure=False,
+            )  # fmt: skip
         cell = Cell(key, run, member, future)
         self._cells[key] = member.cell = cell
         loop: Any = self.client.loop
@@ -130,10 +136,7 @@ class DaskEngine:
             if cell is not None:
                 yield from self._said(cell, what)
         if self.client.status != "running":
-            raise ClusterError(
-                "the scheduler of the cluster does not answer any more; what has finished is stored, and the same "
-                "command goes on from there"
-            )
+            raise ClusterError(GONE)
         self._look_again()
         for cell in list(self._cells.values()):
             if cell.member.address not in self.members:
@@ -151,7 +154,11 @@ class DaskEngine:
                 for run, message in self.messages(timeout=0.2):
                     if isinstance(message, Outcome) and message.status != "failed":
                         ended.append((run, message))
-        except (ClusterError, OSError):  # their workers see that the scheduler is gone, and save the states themselves
+        except (
+            ClusterError,
+            OSError,
+            RuntimeError,
+        ):  # their workers see that the scheduler is gone, and save the states themselves
             pass
         finally:
             for cell in list(self._cells.values()):
@@ -225,27 +232,25 @@ class DaskEngine:
         del self._cells[cell.key]
         cell.member.cell = None
         if cell.future.status != "finished" and self.client.status == "running":
-            self.client.cancel([cell.future], asynchronous=False, force=True)
+            with suppress(OSError, RuntimeError):
+                self.client.cancel([cell.future], asynchronous=False, force=True)
         cell.future.release()
 
     # Workers. ---------------------------------------------------------------------------------------
 
     def _look_again(self) -> None:
         if time.monotonic() - self._looked >= LOOK_SECONDS:
-            self._look()
+            with _scheduler():
+                self._look()
 
     def _look(self) -> None:
         """Find out which workers there are, and whether those that are new can do these cells."""
         self._looked = time.monotonic()
-        try:
-            there = self.client.nthreads()
-        except (OSError, TimeoutError):  # messages() tells that the scheduler is gone
-            return
+        there = self.client.nthreads()
         self.members = {address: member for address, member in self.members.items() if address in there}
         new = [Member(address, threads) for address, threads in there.items() if address not in self.members]
         if new:
-            self._admit(new)
-            for member in new:
+            for member in self._admitted(new):
                 self.members[member.address] = member
                 if member.refused and self._started:  # those that are there from the start end everything
                     self.tell(f"worker {member.address} gets no runs: {member.refused}")
@@ -258,7 +263,8 @@ class DaskEngine:
             self._idle_since = time.monotonic()
             self.tell("the cluster has no workers that can be used; waiting for some")
 
-    def _admit(self, new: Sequence[Member]) -> None:
+    def _admitted(self, new: Sequence[Member]) -> list[Member]:
+        """Those that answered, with why they are refused. The others are gone again, or will be asked next time."""
         versions: Any = self.client.get_versions(packages=["numba", "llvmlite", "glorot"])
         for member in new:
             if member.address in versions["workers"]:
@@ -268,8 +274,11 @@ class DaskEngine:
         found = self.client.run(
             remote.look, self.device, self.needed, folder, workers=[one.address for one in good], on_error="return"
         ) if good else {}  # fmt: skip
+        lost = [member.address for member in good if isinstance(found.get(member.address), OSError | None)]
         for member in good:
-            self._judge(member, found.get(member.address))
+            if member.address not in lost:
+                self._judge(member, found[member.address])
+        return [member for member in new if member.address not in lost]
 
     def _judge(self, member: Member, facts: Any) -> None:
         if not isinstance(facts, remote.Facts):
@@ -332,6 +341,15 @@ class DaskEngine:
     def _keep_state(self, name: str, data: bytes) -> None:
         with suppress(Exception):
             write_bytes(self.tasks.checkpoint_folder / Path(name).name, data)
+
+
+@contextmanager
+def _scheduler() -> Iterator[None]:
+    """What Dask raises where its connection is lost is a ClusterError."""
+    try:
+        yield
+    except (OSError, TimeoutError, RuntimeError) as error:  # RuntimeError: "ConnectionPool is closed"
+        raise ClusterError(f"{GONE} ({_reason(error)})") from error
 
 
 def _is_about_data(member: Member) -> bool:

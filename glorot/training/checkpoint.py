@@ -10,6 +10,7 @@ is one that cannot be read, or is of another run than its name says; that is a p
 
 import contextlib
 import json
+import os
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -94,7 +95,10 @@ class Checkpoints:
     def saved(self) -> list[Path]:
         """The files of this trajectory's states, whatever is in them."""
         try:
-            return sorted(self.folder.glob(f"{self._trajectory}-*.npz"))
+            names = [name for name in os.listdir(self.folder) if name.startswith(f"{self._trajectory}-")]
+            return sorted(self.folder / name for name in names if name.endswith(".npz"))
+        except FileNotFoundError:
+            return []
         except OSError as error:
             self.problems.append(f"cannot look for saved states in {self.folder}: {error.strerror or error}")
             return []
