@@ -54,8 +54,11 @@ def history_of(run):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results") / "study"
-    sweep = config.parse(SWEEP, "x.yaml")
+    return stored(tmp_path_factory.mktemp("results") / "study", SWEEP)
+
+
+def stored(folder, text, history=history_of):
+    sweep = config.parse(text, "x.yaml")
     runs = expand(sweep)
     store = Store(folder, [run.run_id for run in runs])
     store.write_sweep(config.dump(sweep))
@@ -69,7 +72,7 @@ def study(tmp_path_factory):
         predictions["prediction"] = [0, 2, 1, 2]
         predictions["loss"] = [0.1, 2.0, 5.0, 0.2]
         store.write_run(
-            {**settings_of(run), **outcome}, a_provenance(), history_of(run)[: 1 if lost else None],
+            {**settings_of(run), **outcome}, a_provenance(), history(run)[: 1 if lost else None],
             some_probes(run.settings.depth), None, None if lost else predictions,
         )  # fmt: skip
     return Study(stored_table(folder), Store(folder))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,9 @@ from glorot.cli.shared import (
     show,
 )
 from glorot.errors import GlorotError
+
+if TYPE_CHECKING:
+    from glorot.reporting.views import Study
 
 
 def values() -> Iterable[str]:
@@ -40,16 +44,18 @@ def values() -> Iterable[str]:
 @click.option("--figures", is_flag=False, flag_value="", metavar="[sweep|paper]",
               help="Draw figures as well: each sweep's own, or the paper's, of all these sweeps together.  "
               "[default: sweep; paper for the shipped reproductions]")  # fmt: skip
+@click.option("--html", "page", is_flag=True, help="Write report.html as well: all of a sweep in one file.")
 @data_option
 def report(
     sweeps: tuple[str, ...], output: Path, form: str | None, value: str | None, paper: bool, scorecard: bool,
-    figures: str | None, data: Path | None,
+    figures: str | None, page: bool, data: Path | None,
 ) -> int:  # fmt: skip
     """Print the tables of sweeps that were run.
 
     Names a sweep by its name, its folder or its file; the sweeps directly in OUTPUT, if none is named. Writes
     table.md and table.csv beside the results it reads, and prints the table in any --format: latex is a table of the
-    package booktabs. --figures draws in figures/ there: PNG, SVG, PDF and a contact sheet.
+    package booktabs. --figures draws in figures/ there: PNG, SVG, PDF and a contact sheet. --html writes report.html
+    there, one file that needs no network: tables, curves, what happens in networks, every run, and how it was made.
 
     What is made of all of them together goes there if one is named, else to OUTPUT: with --paper, paper.md and
     paper.csv; with --figures paper, the paper's figures; with --scorecard, scorecard.md: claims of the paper, each with
@@ -57,7 +63,7 @@ def report(
     """
     if figures not in (None, "", "sweep", "paper"):  # "--figures NAME": the name of a sweep
         sweeps, figures = (*sweeps, figures), ""
-    if scorecard and (value or paper or figures is not None):
+    if scorecard and (value or paper or page or figures is not None):
         raise click.UsageError("--scorecard is a report of its own; give it without other options but --format")
     if paper and value not in (None, "test_error"):
         raise click.UsageError("--paper shows test errors; leave --value out")
@@ -73,6 +79,8 @@ def report(
         )
     together = places[0][0] if sweeps and len(places) == 1 else output
     code = _tables(places, form, "test_error" if paper else value, together if paper else None)
+    for folder, file in places if page else ():
+        _page(folder, file, value)
     if figures is not None:
         folders = [folder for folder, _ in places]
         papers = figures == "paper" or (not figures and all(map(_is_reproduction, folders)))
@@ -150,17 +158,41 @@ def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None) -> int:
     return WRONG_USAGE if problems else OK
 
 
+def _page(folder: Path, file: Path | None, value: str | None) -> None:
+    """Write report.html of one sweep; with the scorecard, where that was written."""
+    from glorot.paper import scorecard
+    from glorot.reporting.page import FILE, written
+    from glorot.results.store import write_text
+
+    try:
+        study = _study(folder, file, value)
+        judged = (folder / scorecard.FILE).is_file()
+        card = scorecard.document(scorecard.judge(scorecard.evidence([folder]))) if judged else None
+        commands = [f"glorot run {folder / 'sweep.yaml'}", f"glorot report {folder} --html"]
+        text = written(study, commands, (folder / "sweep.yaml").read_text("utf-8"), card)
+        write_text(folder / FILE, text)
+    except (GlorotError, OSError) as error:
+        say(f"glorot: no report.html of {folder}: {error}")
+        return
+    say(f"written: {folder / FILE}")
+
+
+def _study(folder: Path, file: Path | None, value: str | None) -> "Study":
+    from glorot.reporting.report import stored_table
+    from glorot.reporting.views import Study
+    from glorot.results.store import Store
+
+    return Study(stored_table(folder, file, value), Store(folder))
+
+
 def _draw_own(folder: Path, file: Path | None, value: str | None, data: Path | None) -> None:
     """The figures of one sweep, in figures/ there."""
     from glorot.datasets import data_folder
     from glorot.reporting.figures import draw
-    from glorot.reporting.report import stored_table
-    from glorot.reporting.views import Study
-    from glorot.results.store import Store
     from glorot.training.checkpoint import checkpoint_folder
 
     try:
-        study = Study(stored_table(folder, file, value), Store(folder))
+        study = _study(folder, file, value)
         files, notes = draw(study, folder / "figures", data_folder(data), checkpoint_folder())
     except GlorotError as error:
         say(f"glorot: no figures of {folder}: {error}")

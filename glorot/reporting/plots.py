@@ -65,9 +65,12 @@ def hide_rest(axes: "np.ndarray", shown: int) -> None:
 # Lines ---------------------------------------------------------------------------------------------
 
 
-def lines(panels: Sequence[Panel], title: str, caption: str, x: str, y: str, log_x: bool | None = None) -> "Figure":
+def lines(
+    panels: Sequence[Panel], title: str, caption: str, x: str, y: str, log_x: bool | None = None, keys: bool = True
+) -> "Figure":
     """One panel each; a line is a mean, its band (or bars) one standard error on each side, and a cross where all of it
-    diverged. log_x: whether x goes by powers of ten; None: if it needs to. Every line has a gid "line-PANEL-NUMBER"."""
+    diverged. log_x: whether x goes by powers of ten; None: if it needs to. keys: whether there is a legend.
+    Every line has a gid "line-PANEL-NUMBER"."""
     rows, columns = grid_of(len(panels))
     over_updates = log_x is False
     with page(title, caption, rows, columns, 2.6, sharey=True, sharex=True) as (figure, axes):
@@ -86,11 +89,11 @@ def lines(panels: Sequence[Panel], title: str, caption: str, x: str, y: str, log
         for one in axes.flat[: len(panels)]:
             one.tick_params(labelbottom=True)
         hide_rest(axes, len(panels))
-        ordered = sorted((name, handle) for name, handle in handles.items() if handle and name.startswith("line"))
-        ordered.sort(key=lambda pair: int(pair[0].split()[1]))
-        legend(figure, [handle for _, handle in ordered if handle.get_label()[:1] != "_"] + [
-            handle for name, handle in handles.items() if name == "chance"
-        ])  # fmt: skip
+        if keys:
+            numbers = sorted(int(name.split()[1]) for name in handles if name.startswith("line"))
+            named = [handles[f"line {number}"] for number in numbers]
+            chances = [handle for name, handle in handles.items() if name == "chance"]
+            legend(figure, [*(handle for handle in named if handle.get_label()[:1] != "_"), *chances])
     return figure
 
 
