@@ -72,6 +72,7 @@ ACTIVATIONS = {
         lambda z: np.where(np.abs(z) <= MOST_TURNS, np.cos(z), np.nan),
     ),
     "softplus": (lambda z: np.logaddexp(0, z), sigmoid),
+    "scaled_tanh": (lambda z: 1.7159 * np.tanh(2 * z / 3), lambda z: 1.7159 * 2 / 3 * tanh_derivative(2 * z / 3)),
     "linear": (lambda z: z, lambda z: np.ones_like(z)),
 }
 

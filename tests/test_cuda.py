@@ -148,7 +148,7 @@ def test_a_data_set_too_large_for_the_device_comes_in_segments():
 
 def check_probe(made, layers, examples, activation):
     """Against the oracle: activations and, example by example, deltas. Parameters stay."""
-    activations, deltas, _ = made.probe(examples)
+    activations, deltas, *_ = made.probe(examples)
     assert bits_of(made.parameters) == bits_of(layers)
     zs, inputs = naive.forward(layers, examples.pixels, activation)
     for found, wanted in zip(activations, inputs[1:], strict=True):

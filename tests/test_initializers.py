@@ -17,10 +17,11 @@ STANDARD_DEVIATION = {
     "normalized_normal": lambda fan_in, fan_out: np.sqrt(2 / (fan_in + fan_out)),
     "lecun_uniform": lambda fan_in, fan_out: 1 / np.sqrt(fan_in),
     "lecun_normal": lambda fan_in, fan_out: 1 / np.sqrt(fan_in),
+    "lenet_uniform": lambda fan_in, fan_out: 2.4 / fan_in / np.sqrt(3),
     "he_uniform": lambda fan_in, fan_out: np.sqrt(2 / fan_in),
     "he_normal": lambda fan_in, fan_out: np.sqrt(2 / fan_in),
 }
-UNIFORM = {"standard", "normalized", "lecun_uniform", "he_uniform"}
+UNIFORM = {"standard", "normalized", "lecun_uniform", "lenet_uniform", "he_uniform"}
 INDEPENDENT = [name for name in DRAWN if name != "orthogonal"]
 SHAPES = [(1024, 1000), (1000, 9), (784, 50), (30, 2000), (1, 3000)]  # (fan_in, fan_out)
 

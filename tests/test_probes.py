@@ -30,7 +30,7 @@ def a_network(activation="tanh", loss="cross_entropy", n=130, initializer="norma
 @pytest.mark.parametrize(("activation", "loss"), PAIRS)
 def test_activations_and_deltas_are_the_oracles(activation, loss):
     made, layers, examples = a_network(activation, loss)
-    activations, deltas, slope_arguments = made.probe(examples)
+    activations, deltas, slope_arguments, _ = made.probe(examples)
     zs, inputs = forward(layers, examples.pixels, activation)
     for found, wanted in zip(activations, inputs[1:], strict=True):
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-6)

@@ -57,7 +57,7 @@ from glorot.kernels.simd import LANES, dot_tile, prefetch_part, update_tile, wai
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
 from glorot.models.network import Layer
-from glorot.models.optimizers import OPTIMIZERS
+from glorot.models.optimizers import OPTIMIZERS, Optimizer
 
 # Columns of ``layers``: W is (FAN_OUT, STRIDE_IN) at W; a below, a (or z) above, delta below and above.
 FAN_IN, FAN_OUT, STRIDE_IN, STRIDE_OUT, W, BELOW, ABOVE = range(7)
@@ -521,6 +521,17 @@ class Layout:
         return above_of.py_func(layer, values, examples)[:, : layer[FAN_OUT]]
 
 
+def rates_of(optimizer: Optimizer, learning_rate: float, batch_size: int, made: int, updates: int) -> np.ndarray:
+    """What each of the next updates, after `made`, needs beside its gradient: (updates, 3) float32."""
+    rates = np.empty((updates, 3), np.float32)
+    if optimizer.step is None:
+        rates[:] = learning_rate / batch_size, 1, 1
+        return rates
+    for u in range(updates):
+        rates[u] = *optimizer.rates(learning_rate, made + u + 1), 1 / batch_size
+    return rates
+
+
 class CpuKernels:
     """One network on the CPU: runs segments of updates, evaluates, probes, copies parameters in and out."""
 
@@ -575,16 +586,6 @@ class CpuKernels:
         for name, kept in zip(self._optimizer.keeps, self._memory, strict=True):
             self._layout.write(memory[name], kept)
 
-    def _rates(self, updates: int) -> np.ndarray:
-        """What each of the next updates needs beside its gradient, (updates, 3) float32."""
-        n, rates = self.batch_size, np.empty((updates, 3), np.float32)
-        if self._optimizer.step is None:
-            rates[:] = self.learning_rate / n, 1, 1
-            return rates
-        for u in range(updates):
-            rates[u] = *self._optimizer.rates(self.learning_rate, self.updates_made + u + 1), 1 / n
-        return rates
-
     def train(self, examples: Examples) -> np.ndarray:
         """Updates on consecutive minibatches; with plain SGD theta -= learning_rate * mean gradient.
 
@@ -592,7 +593,8 @@ class CpuKernels:
         each before its update; where one is not finite it is the last, and its update was not made.
         """
         losses = np.empty(len(examples) // self.batch_size)
-        barrier, rates = np.zeros(2 * LANES, np.int64), self._rates(len(losses))
+        barrier = np.zeros(2 * LANES, np.int64)
+        rates = rates_of(self._optimizer, self.learning_rate, self.batch_size, self.updates_made, len(losses))
         done = self._on_each_thread(
             lambda thread: self._run_updates(
                 self._layout.layers, self._parameters, self._memory, self._a, self._delta, self.levels,

@@ -13,12 +13,14 @@ class Probed(NamedTuple):
     """What some examples do in a network: float32 arrays (n, units) of each hidden layer; deltas also of the logits.
 
     activations: a = f(z). deltas: dC/dz, C the loss of the one example. slope_arguments: of what the activation's slope
-    takes: a again, or z.
+    takes: a again, or z. gradients: of the mean loss, in each layer with parameters; None where all layers are fully
+    connected: then they are products of deltas and activations.
     """
 
     activations: list[np.ndarray]
     deltas: list[np.ndarray]
     slope_arguments: list[np.ndarray]
+    gradients: list[Layer] | None = None
 
 
 class Staging(Protocol):

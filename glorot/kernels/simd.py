@@ -174,7 +174,7 @@ _LEVELS = [
 ]
 
 
-def _lane_sums(builder, vectors):
+def lane_sums(builder, vectors):
     """Sum over the lanes of each vector, always in the same order; all vectors of a tile at once."""
     zero = ir.Constant(VECTOR, None)
     groups = [[[(index, lane)] for lane in range(LANES)] for index in range(len(vectors))]  # what each lane holds
@@ -231,7 +231,7 @@ def dot_tile(rows, examples, ahead=0):
                     for row, weight in enumerate(weights):
                         s = sums[example * rows + row]
                         builder.store(fused(builder, weight, x, builder.load(s)), s)
-            totals = _lane_sums(builder, [builder.load(s) for s in sums])
+            totals = lane_sums(builder, [builder.load(s) for s in sums])
             for example, z_row in enumerate(z_rows):
                 for row in range(rows):
                     place = builder.gep(z_row, [n.type(row)])

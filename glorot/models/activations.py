@@ -161,6 +161,14 @@ def sine_slope(z):
     return cos(z)
 
 
+def scaled_tanh(z, a, b):
+    return a * _tanh(b * z)
+
+
+def scaled_tanh_slope(y, a, b):
+    return b * a * (ONE - (y / a) * (y / a))
+
+
 def linear(z):
     return z
 
@@ -179,6 +187,11 @@ def _elu(alpha: float) -> Activation:
     return Activation(f"ELU {alpha:g}", "z for z > 0, else alpha * (exp(z) - 1)", value, derivative)
 
 
+def _scaled_tanh(a: float, b: float) -> Activation:
+    value, derivative = (fixed(function, a=a, b=b) for function in (scaled_tanh, scaled_tanh_slope))
+    return Activation(f"Tanh {a:g}, {b:g}", "a * tanh(b * z); LeCun 1989", value, derivative)
+
+
 ACTIVATIONS: Registry[Activation] = Registry(
     "activation",
     {
@@ -195,6 +208,9 @@ ACTIVATIONS: Registry[Activation] = Registry(
         "mish": Activation("Mish", "z tanh(log(1 + exp(z)))", mish, mish_slope, "z"),
         "hard_tanh": Activation("Hard tanh", "max(-1, min(1, z))", hard_tanh, hard_tanh_slope),
         "sine": Activation("Sine", "sin(z)", sine, sine_slope, "z"),
+        "scaled_tanh": Family(
+            _scaled_tanh, {"a": Number(1.7159, 0, 100, low_open=True), "b": Number(2 / 3, 0, 100, low_open=True)}
+        ),
         "linear": Activation("Linear", "z", linear, linear_slope),
     },
 )

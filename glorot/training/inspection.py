@@ -89,7 +89,7 @@ def layers_seen(
     """Every layer of a network, from the first hidden one to the output. sizes: from the inputs to the outputs."""
     with np.errstate(over="ignore", invalid="ignore"):  # of networks that overflow
         rows = {(row.quantity, row.layer): row for row in measure(network, examples, activation)}
-        activations, deltas, _ = network.probe(examples)
+        activations, deltas, *_ = network.probe(examples)
         below_each = [network.levels[examples.pixels.reshape(len(examples), -1)], *activations]
         weights = [_weight_gradient(*each) for each in zip(deltas, below_each, strict=True)]
         z_variances = _z_variances(network, below_each)

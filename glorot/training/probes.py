@@ -7,7 +7,8 @@ Bengio 2010). Layers are numbered from 1; the last one gives the logits.
     activation        a = f(z) of the hidden layers
     gradient          dC/dz (the paper's dC/ds) of the hidden layers and the logits, C the cost of one example
     weight_gradient   dC/dW of each layer, C the mean cost of the examples: what one SGD step on them would use
-    jacobian          singular values of da^l / da^(l-1) of the hidden layers from the second on, at 30 examples
+    jacobian          singular values of da^l / da^(l-1) of the hidden layers from the second on, at 30 examples; not of
+                      layers that share weights
 
 Sums are of one thread, but BLAS's: on another kind of processor the last of the digits that are kept may differ.
 """
@@ -72,7 +73,7 @@ class ProbeRow:
 
 def measure(kernels: Network, examples: Examples, activation: str, update: int = 0) -> list[ProbeRow]:
     """The rows of one moment: by quantity, then by layer. activation: a key of ACTIVATIONS."""
-    activations, deltas, slope_arguments = kernels.probe(examples)
+    activations, deltas, slope_arguments, gradients = kernels.probe(examples)
     parameters = kernels.parameters
     inputs = [kernels.levels[examples.pixels.reshape(len(examples), -1)], *activations]
     rows = []
@@ -83,10 +84,13 @@ def measure(kernels: Network, examples: Examples, activation: str, update: int =
             rows.append(_row(update, "activation", l, a, low, high, saturation=saturation))
         for l, delta in enumerate(deltas, 1):
             rows.append(_row(update, "gradient", l, delta))
-        for l, (delta, below) in enumerate(zip(deltas, inputs, strict=True), 1):
-            step = delta.T @ below / np.float32(len(examples))
+        if gradients is None:
+            steps = (delta.T @ below / np.float32(len(examples)) for delta, below in zip(deltas, inputs, strict=True))
+        else:
+            steps = (layer.W for layer in gradients)
+        for l, step in enumerate(steps, 1):
             rows.append(_row(update, "weight_gradient", l, step, some=sample(l, step.size)))
-        for l, argument in enumerate(slope_arguments[1:], 2):
+        for l, argument in enumerate(slope_arguments[1:] if gradients is None else [], 2):
             slopes = slope(activation)(argument[:JACOBIANS])
             mean, std = singular_values.mean_and_std(parameters[l - 1].W, slopes, l)
             rows.append(ProbeRow(update, "jacobian", l, _rounded(mean), _rounded(std)))

@@ -1,0 +1,676 @@
+"""The CPU's kernels of convolutional networks: segments of SGD updates, and evaluation, in float32.
+
+They take pairs of a convolution and a 2x2 pooling layer, then fully connected layers as ``cpu.py`` has them (a
+convolution whose output is one unit per map is such a layer), then RBF units, if any.
+
+An example's maps lie in a block of a of its own. Their rows are padded to a multiple of 16 floats, with at least
+side - 1 floats behind each, so that vectors along a row may begin at any column of a kernel and read behind its end::
+
+            x ->      width          row                       delta of the same map: 0 behind each row and below
+        +---------------------+-----+                +---------------------+-----+
+     y  | units of map 0      | any |             y  | deltas of map 0     |  0  |    so that the sum over the turned
+        |        +-----+      |     |                |                     |  0  |    kernel, which reads side - 1 units
+        |        |kern.|16 columns  |                +---------------------+-----+    before and behind each row and
+        |        |     |->    |     |                |  0         0          0   |    map, meets zeros there
+        +--------+-----+------+-----+                +---------------------+-----+
+        | units of map 1      | any |                | deltas of map 1     |  0  |
+
+One update runs, with a barrier between the steps::
+
+    forward, loss and backward     threads share the EXAMPLES: each takes some through all layers, down to the deltas
+    gradients                      threads share the KERNELS and the rows of W: each sums over all examples
+    update                         threads share the parameters
+
+    a tile of a convolution: 4 or 5 rows of 16 columns of z stay in registers; a row of a is loaded once for all rows
+    of the kernel. A tile of a kernel's gradient: the deltas of 5 rows and all 25 sums stay in registers.
+
+                   forward, delta below     gradient of a kernel         delta of W's columns      gradient of W
+        AVX-512    5 or 4 rows x 16         5 rows x 25 weights          5 examples x 2 vectors    8 rows x 16
+        others     5 or 4 rows x 8          5 rows x 5 weights           5 examples x 2 vectors    5 rows x 8
+
+Neither sharing nor tiling changes the order of any sum (see ``convolution_tiles.py``), so the bits depend on the shapes
+alone.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from glorot.compiled.cache import has_avx512, jit
+from glorot.compiled.elementary import ZERO, fma
+from glorot.compiled.names import bound, symbol
+from glorot.datasets import Examples
+from glorot.datasets.inputs import UNIT
+from glorot.kernels import cpu
+from glorot.kernels.convolution_layout import (
+    BIASES,
+    COUNT,
+    DELTA,
+    DELTA_MAP,
+    FIRST,
+    HEIGHT,
+    IN,
+    IN_HEIGHT,
+    IN_MAP,
+    IN_ROW,
+    IN_WIDTH,
+    MAPS,
+    MAPS_IN,
+    OUT,
+    OUT_MAP,
+    OUT_ROW,
+    POOL,
+    POOL_DELTA,
+    POOL_MAP,
+    POOL_ROW,
+    SIDE,
+    SUMS,
+    TAPS,
+    WEIGHTS,
+    WIDTH,
+    Network,
+    Plan,
+    Room,
+)  # fmt: skip
+from glorot.kernels.convolution_tiles import convolution_tile, delta_tile, gradient_tile, keep_apart, kernel_gradient
+from glorot.kernels.cpu import (
+    FAN_IN,
+    FAN_OUT,
+    above_of,
+    activate,
+    below_of,
+    dots,
+    loss_and_delta,
+    move,
+    share,
+    slope,
+    times_slope,
+    value,
+    weights_of,
+)
+from glorot.kernels.protocol import Probed
+from glorot.kernels.simd import LANES, wait_for_all
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.layers import Description
+from glorot.models.network import Layer
+from glorot.models.optimizers import OPTIMIZERS
+
+EVALUATION_CHUNK = 16  # examples that pass the network together
+
+if has_avx512():
+    COLUMNS, ROWS, GRADIENT_COLUMNS = 16, 8, SIDE
+else:
+    COLUMNS, ROWS, GRADIENT_COLUMNS = 8, 5, 1
+FIVE, FOUR = 5, 4
+
+convolve_five, convolve_four, convolve_one = (convolution_tile(rows, SIDE, COLUMNS) for rows in (FIVE, FOUR, 1))
+turned_five, turned_four, turned_one = (convolution_tile(rows, SIDE, COLUMNS, flipped=True) for rows in (FIVE, FOUR, 1))
+gradient_of_kernel = kernel_gradient(FIVE, SIDE, GRADIENT_COLUMNS)
+EXAMPLES = 5
+pass_down, pass_down_one, pass_down_rest = (delta_tile(*tile, COLUMNS) for tile in ((EXAMPLES, 2), (1, 2), (1, 1)))
+gradient_rows, gradient_row = gradient_tile(ROWS, COLUMNS), gradient_tile(1, COLUMNS)
+
+
+keep = cpu._own  # each network has its own
+
+
+# Convolutions. ----------------------------------------------------------------------------------------------
+
+
+@numba.njit(error_model="numpy")
+def convolve(a, at, row, W, k, z, place, z_row, height, width):
+    """Add to a map of height x width what one kernel makes of another map. a, z, W: flat."""
+    keep_apart()
+    for x in range(0, width, COLUMNS):
+        y = 0
+        while height - y >= FIVE and (height - y) % FOUR != 0:
+            convolve_five(a, at + y * row + x, row, W, k, z, place + y * z_row + x, z_row)
+            y += FIVE
+        while height - y >= FOUR:
+            convolve_four(a, at + y * row + x, row, W, k, z, place + y * z_row + x, z_row)
+            y += FOUR
+        for y_one in range(y, height):
+            convolve_one(a, at + y_one * row + x, row, W, k, z, place + y_one * z_row + x, z_row)
+
+
+@numba.njit(error_model="numpy")
+def convolve_turned(a, at, row, W, k, z, place, z_row, height, width):
+    """As `convolve`, with the kernel turned by 180 degrees."""
+    keep_apart()
+    for x in range(0, width, COLUMNS):
+        y = 0
+        while height - y >= FIVE and (height - y) % FOUR != 0:
+            turned_five(a, at + y * row + x, row, W, k, z, place + y * z_row + x, z_row)
+            y += FIVE
+        while height - y >= FOUR:
+            turned_four(a, at + y * row + x, row, W, k, z, place + y * z_row + x, z_row)
+            y += FOUR
+        for y_one in range(y, height):
+            turned_one(a, at + y_one * row + x, row, W, k, z, place + y_one * z_row + x, z_row)
+
+
+def keep_nothing(z, kept):
+    """For a slope in terms of a: kept is a itself."""
+
+
+def keep_z(z, kept):
+    """For a slope in terms of z."""
+    for i in range(len(z)):
+        kept[i] = z[i]
+
+
+def forward_pair(pair, kernels, parameters, a, kept):
+    """Convolution, pooling and their activations, of one example. a: its block. kept: the same block of what slopes
+    take."""
+    keep_apart()
+    k = pair[FIRST]
+    for m in range(pair[MAPS]):
+        place = pair[OUT] + m * pair[OUT_MAP]
+        z = a[place : place + pair[OUT_MAP]]
+        b = parameters[pair[BIASES] + m]
+        for i in range(len(z)):
+            z[i] = b
+        while k < pair[FIRST] + pair[COUNT] and kernels[k, 0] == m:
+            at, weights = pair[IN] + kernels[k, 1] * pair[IN_MAP], pair[WEIGHTS] + (k - pair[FIRST]) * TAPS
+            convolve(a, at, pair[IN_ROW], parameters, weights, a, place, pair[OUT_ROW], pair[HEIGHT], pair[WIDTH])
+            k += 1
+        keep(z, kept[place : place + pair[OUT_MAP]])
+        for i in range(len(z)):
+            z[i] = value(z[i])
+        pool(pair, m, parameters, a, kept)
+
+
+def pool(pair, m, parameters, a, kept):
+    """Pooled units of map m of one example: f(c * sum + b)."""
+    c = parameters[pair[BIASES] + pair[MAPS] + m]
+    b = parameters[pair[BIASES] + 2 * pair[MAPS] + m]
+    width = pair[WIDTH] // 2
+    for y in range(pair[HEIGHT] // 2):
+        upper = pair[OUT] + m * pair[OUT_MAP] + 2 * y * pair[OUT_ROW]
+        place = pair[POOL] + m * pair[POOL_MAP] + y * pair[POOL_ROW]
+        top, bottom = a[upper : upper + 2 * width], a[upper + pair[OUT_ROW] : upper + pair[OUT_ROW] + 2 * width]
+        row = a[place : place + width]
+        for x in range(width):
+            row[x] = c * ((top[2 * x] + top[2 * x + 1]) + (bottom[2 * x] + bottom[2 * x + 1])) + b
+        keep(row, kept[place : place + width])
+        for x in range(width):
+            row[x] = value(row[x])
+
+
+def backward_pair(pair, kernels, parameters, a, kept, delta, lanes):
+    """Deltas of one example's convolution, from those that its pooled units got (which become deltas of their z), and
+    what c and the biases get. a, kept, delta: its blocks. lanes: (4, >= width) float32, for sums along columns."""
+    keep_apart()
+    width = pair[WIDTH] // 2
+    for m in range(pair[MAPS]):
+        c = parameters[pair[BIASES] + pair[MAPS] + m]
+        for x in range(lanes.shape[1]):
+            lanes[0, x] = lanes[1, x] = lanes[2, x] = ZERO
+        for y in range(pair[HEIGHT] // 2):
+            upper = pair[OUT] + m * pair[OUT_MAP] + 2 * y * pair[OUT_ROW]
+            top, bottom = a[upper : upper + 2 * width], a[upper + pair[OUT_ROW] : upper + pair[OUT_ROW] + 2 * width]
+            place = pair[POOL] + m * pair[POOL_MAP] + y * pair[POOL_ROW]
+            pooled = kept[place : place + width]
+            place += pair[POOL_DELTA] - pair[POOL]
+            above, below = delta[place : place + width], lanes[3]
+            for x in range(width):
+                above[x] *= slope(pooled[x])
+                below[x] = above[x] * c
+                lanes[0, x] += above[x] * ((top[2 * x] + top[2 * x + 1]) + (bottom[2 * x] + bottom[2 * x + 1]))
+                lanes[1, x] += above[x]
+            place = pair[DELTA] + m * pair[DELTA_MAP] + 2 * y * pair[OUT_ROW]
+            spread(below, kept[upper : upper + 2 * width], delta[place : place + 2 * width], lanes[2])
+            place += pair[OUT_ROW]
+            upper += pair[OUT_ROW]
+            spread(below, kept[upper : upper + 2 * width], delta[place : place + 2 * width], lanes[2])
+        delta[pair[SUMS] + m] = total(lanes[2, : 2 * width])
+        delta[pair[SUMS] + pair[MAPS] + m] = total(lanes[0, :width])
+        delta[pair[SUMS] + 2 * pair[MAPS] + m] = total(lanes[1, :width])
+
+
+def spread(pooled, kept, delta, sums):
+    """Deltas of a row of units from the row of pooled ones above them; adds them to sums. kept, delta: (2 * width,)."""
+    for x in range(len(kept) // 2):
+        delta[2 * x] = pooled[x] * slope(kept[2 * x])
+        delta[2 * x + 1] = pooled[x] * slope(kept[2 * x + 1])
+    for x in range(len(kept)):
+        sums[x] += delta[x]
+
+
+@numba.njit(error_model="numpy")
+def total(numbers):
+    """Their sum, in their order."""
+    result = ZERO
+    for number in numbers:
+        result += number
+    return result
+
+
+@numba.njit(error_model="numpy")
+def delta_below(pair, before, kernels, parameters, delta):
+    """What the pooled units below a convolution get, of one example, without their slope. before: the pair below."""
+    keep_apart()
+    for i in range(pair[MAPS_IN]):
+        place = before[POOL_DELTA] + i * pair[IN_MAP]
+        for x in range(place, place + pair[IN_MAP]):
+            delta[x] = ZERO
+    back = (SIDE - 1) * (pair[OUT_ROW] + 1)
+    for k in range(pair[COUNT]):
+        m, i = kernels[pair[FIRST] + k, 0], kernels[pair[FIRST] + k, 1]
+        convolve_turned(
+            delta, pair[DELTA] + m * pair[DELTA_MAP] - back, pair[OUT_ROW], parameters, pair[WEIGHTS] + k * TAPS, delta,
+            before[POOL_DELTA] + i * pair[IN_MAP], pair[IN_ROW], pair[IN_HEIGHT], pair[IN_WIDTH],
+        )  # fmt: skip
+
+
+@numba.njit(error_model="numpy")
+def pair_gradients(pair, kernels, a, delta, gradient, thread, threads):
+    """This thread's kernels of one convolution, and for thread 0 what c and the biases get: sums over all examples."""
+    keep_apart()
+    start, stop = share(pair[COUNT], 1, thread, threads)
+    flat_a, flat_delta, vectors = a.reshape(-1), delta.reshape(-1), (pair[WIDTH] + LANES - 1) // LANES
+    for k in range(start, stop):
+        m, i = kernels[pair[FIRST] + k, 0], kernels[pair[FIRST] + k, 1]
+        gradient_of_kernel(
+            flat_a, pair[IN] + i * pair[IN_MAP], pair[IN_ROW], a.shape[1], flat_delta,
+            pair[DELTA] + m * pair[DELTA_MAP], pair[OUT_ROW], delta.shape[1], len(a), pair[HEIGHT], vectors, gradient,
+            pair[WEIGHTS] + k * TAPS,
+        )  # fmt: skip
+    if thread == 0:
+        for i in range(3 * pair[MAPS]):
+            gradient[pair[BIASES] + i] = total(delta[:, pair[SUMS] + i])
+
+
+# Fully connected layers and RBF units. --------------------------------------------------------------------------
+
+
+@numba.njit(error_model="numpy")
+def dense_delta_below(W, delta, below, start, stop):
+    """What the units below a layer get, of examples start..stop-1, without their slope."""
+    keep_apart()
+    columns = below.shape[1]
+    whole = columns // (2 * COLUMNS) * 2 * COLUMNS
+    for k in range(0, whole, 2 * COLUMNS):
+        e = start
+        while stop - e >= EXAMPLES:
+            pass_down(W, len(W), delta, e, below, k)
+            e += EXAMPLES
+        for e_one in range(e, stop):
+            pass_down_one(W, len(W), delta, e_one, below, k)
+    for k in range(whole, columns, COLUMNS):
+        for e in range(start, stop):
+            pass_down_rest(W, len(W), delta, e, below, k)
+
+
+@numba.njit(error_model="numpy")
+def dense_gradient(delta, a, gradient, thread, threads):
+    """This thread's rows of a layer: gradient = delta^T a, over all examples. gradient: as W."""
+    keep_apart()
+    start, stop = share(len(gradient), ROWS, thread, threads)
+    for k in range(0, gradient.shape[1], COLUMNS):
+        whole = start + (stop - start) // ROWS * ROWS
+        for j in range(start, whole, ROWS):
+            gradient_rows(delta, j, a, gradient, k)
+        for j in range(whole, stop):
+            gradient_row(delta, j, a, gradient, k)
+
+
+@numba.njit(error_model="numpy")
+def distances(patterns, a, logits):
+    """logit_i = -sum_j (a_j - p_ji)^2, j in their order. patterns: (inputs, classes)."""
+    keep_apart()
+    for i in range(len(logits)):
+        logits[i] = ZERO
+    for j in range(len(patterns)):
+        for i in range(patterns.shape[1]):
+            difference = a[j] - patterns[j, i]
+            logits[i] -= difference * difference
+
+
+@numba.njit(error_model="numpy")
+def distances_delta(patterns, a, above, below):
+    """below_j = sum_i above_i * -2 (a_j - p_ji)."""
+    keep_apart()
+    for j in range(len(patterns)):
+        result = ZERO
+        for i in range(patterns.shape[1]):
+            difference = a[j] - patterns[j, i]
+            result -= above[i] * (difference + difference)
+        below[j] = result
+
+
+@numba.njit(error_model="numpy")
+def copy(source, first, target, n):
+    """target[:n] = source[first : first + n]."""
+    for i in range(n):
+        target[i] = source[first + i]
+
+
+# The steps of an update. --------------------------------------------------------------------------------------
+
+
+@numba.njit(error_model="numpy")
+def read_image(image, levels, pixels, a):
+    """Put an image into the middle of the input, whose border stays as it is. pixels: (height * width,) bytes."""
+    keep_apart()
+    height, width, begin, row = image[0], image[1], image[2], image[3]
+    for y in range(height):
+        target, source = a[begin + y * row : begin + y * row + width], pixels[y * width : (y + 1) * width]
+        for x in range(width):
+            target[x] = levels[source[x]]
+
+
+def forward(network, parameters, room, levels, pixels, first, start, stop):
+    """Logits of examples start..stop-1 of the room, which are images first + start, ... of pixels."""
+    keep_apart()
+    dense, last = network.dense, network.pairs[-1]
+    inputs = below_of(dense[0], room.dense_a, len(room.a))
+    for e in range(start, stop):
+        a, kept = room.a[e], room.kept[e]
+        read_image(network.image, levels, pixels[first + e], a)
+        for l in range(len(network.pairs)):
+            forward_pair(network.pairs[l], network.kernels, parameters, a, kept)
+        n = dense[0, FAN_IN]
+        copy(a, last[POOL], inputs[e], n)
+    rbf, weights = len(network.patterns) > 0, parameters[network.first_dense :]
+    for l in range(len(dense)):
+        a = below_of(dense[l], room.dense_a, len(room.a))[start:stop]
+        z = above_of(dense[l], room.dense_a, len(room.a))[start:stop]
+        dots(weights_of(dense[l], weights), a, z, 0, dense[l, FAN_OUT])
+        if rbf or l + 1 < len(dense):
+            kept = above_of(dense[l], room.dense_kept, len(room.a))
+            for e in range(start, stop):
+                keep(z[e - start, : dense[l, FAN_OUT]], kept[e])
+            activate(z, 0, dense[l, FAN_OUT])
+    top = above_of(dense[-1], room.dense_a, len(room.a))
+    for e in range(start, stop):
+        if rbf:
+            distances(network.patterns, top[e], room.logits[e])
+        else:
+            copy(top[e], 0, room.logits[e], dense[-1, FAN_OUT])
+
+
+def backward(network, parameters, room, start, stop, lanes):
+    """All deltas of examples start..stop-1, from those of their logits."""
+    keep_apart()
+    dense, last, examples = network.dense, network.pairs[-1], len(room.a)
+    top = above_of(dense[-1], room.dense_delta, examples)
+    n = dense[-1, FAN_OUT]
+    if len(network.patterns) > 0:
+        a, kept = above_of(dense[-1], room.dense_a, examples), above_of(dense[-1], room.dense_kept, examples)
+        for e in range(start, stop):
+            distances_delta(network.patterns, a[e], room.logit_delta[e], top[e])
+        times_slope(top[start:stop], kept[start:stop], 0, n)
+    else:
+        for e in range(start, stop):
+            copy(room.logit_delta[e], 0, top[e], n)
+    for l in range(len(dense) - 1, -1, -1):
+        W = weights_of(dense[l], parameters[network.first_dense :])
+        below = below_of(dense[l], room.dense_delta, examples)
+        dense_delta_below(W, above_of(dense[l], room.dense_delta, examples), below, start, stop)
+        if l > 0:
+            kept = below_of(dense[l], room.dense_kept, examples)
+            times_slope(below[start:stop], kept[start:stop], 0, dense[l, FAN_IN])
+    n = dense[0, FAN_IN]
+    inputs = below_of(dense[0], room.dense_delta, examples)
+    for e in range(start, stop):
+        copy(inputs[e], 0, room.delta[e, last[POOL_DELTA] :], n)
+        for l in range(len(network.pairs) - 1, -1, -1):
+            pair = network.pairs[l]
+            backward_pair(pair, network.kernels, parameters, room.a[e], room.kept[e], room.delta[e], lanes)
+            if l > 0:
+                delta_below(pair, network.pairs[l - 1], network.kernels, parameters, room.delta[e])
+
+
+@numba.njit(error_model="numpy")
+def gradients(network, room, gradient, thread, threads):
+    """This thread's share of the gradient: sums over all examples of the room."""
+    keep_apart()
+    for l in range(len(network.pairs)):
+        pair_gradients(network.pairs[l], network.kernels, room.a, room.delta, gradient, thread, threads)
+    for l in range(len(network.dense)):
+        layer = network.dense[l]
+        a = below_of(layer, room.dense_a, len(room.a))
+        delta = above_of(layer, room.dense_delta, len(room.a))
+        dense_gradient(delta, a, weights_of(layer, gradient[network.first_dense :]), thread, threads)
+
+
+def descend(parameters, gradient, memory, rates, thread, threads):
+    """Plain SGD of this thread's share of the parameters. rates: (learning rate / examples, ...)."""
+    start, stop = share(len(parameters), LANES, thread, threads)
+    some, slopes, step = parameters[start:stop], gradient[start:stop], -rates[0]
+    for i in range(len(some)):
+        some[i] = fma(step, slopes[i], some[i])
+
+
+def descend_by_moving(parameters, gradient, memory, rates, thread, threads):
+    """As `descend`, by an optimizer that keeps something of each parameter. rates: (rate, correction, 1 / examples)."""
+    start, stop = share(len(parameters), LANES, thread, threads)
+    move(parameters[start:stop], gradient[start:stop], memory, start, rates[0], rates[1], rates[2])
+
+
+def run_updates(
+    network, parameters, memory, gradient, room, levels, pixels, labels, rates, losses, barrier, thread, threads
+):  # fmt: skip
+    """Run len(losses) updates on consecutive minibatches, as thread number `thread` of `threads`.
+
+    parameters, gradient: flat float32. memory: (kept, parameters) float32. room: for one minibatch. levels: (256,)
+    float32, the network's inputs by byte. pixels: (examples, height * width) uint8. labels: (examples,) uint8. rates:
+    (updates, 3) float32, see `descend`. losses: (updates,) float64, gets each minibatch's mean loss before its update.
+    Stops before an update whose loss is not finite. Returns the number of updates done.
+    """
+    batch_size = len(room.a)
+    start, stop = share(batch_size, 1, thread, threads)
+    lanes = np.zeros((4, network.pairs[0, OUT_ROW]), np.float32)
+    for u in range(len(losses)):
+        forward(network, parameters, room, levels, pixels, u * batch_size, start, stop)
+        for e in range(start, stop):
+            room.cost[e] = loss_and_delta(room.logits[e], labels[u * batch_size + e], room.logit_delta[e])
+        backward(network, parameters, room, start, stop, lanes)
+        wait_for_all(barrier, threads)
+        mean = 0.0
+        for e in range(batch_size):
+            mean += room.cost[e]
+        mean /= batch_size
+        if thread == 0:
+            losses[u] = mean
+        if not np.isfinite(mean):
+            return u
+        gradients(network, room, gradient, thread, threads)
+        wait_for_all(barrier, threads)
+        descend(parameters, gradient, memory, rates[u], thread, threads)
+        wait_for_all(barrier, threads)
+    return len(losses)
+
+
+def evaluate_examples(network, parameters, room, levels, pixels, labels, start, stop, losses, predictions):
+    """Loss and predicted class (the largest logit, the first of equals) of examples start..stop-1."""
+    for first in range(start, stop, len(room.a)):
+        examples = min(len(room.a), stop - first)
+        forward(network, parameters, room, levels, pixels, first, 0, examples)
+        for e in range(examples):
+            logits = room.logits[e]
+            losses[first + e] = loss_and_delta(logits, labels[first + e], room.logit_delta[e])
+            best = 0
+            for k in range(1, len(logits)):
+                if logits[k] > logits[best]:
+                    best = k
+            predictions[first + e] = best
+
+
+def probe_examples(network, parameters, gradient, room, levels, pixels, labels):
+    """Forward and backward for as many examples as the room has: their activations, deltas and the gradient of the
+    sum of their losses."""
+    lanes = np.zeros((4, network.pairs[0, OUT_ROW]), np.float32)
+    forward(network, parameters, room, levels, pixels, 0, 0, len(labels))
+    for e in range(len(labels)):
+        room.cost[e] = loss_and_delta(room.logits[e], labels[e], room.logit_delta[e])
+    backward(network, parameters, room, 0, len(labels), lanes)
+    gradients(network, room, gradient, 0, 1)
+
+
+# One network's kernels. -----------------------------------------------------------------------------------------
+
+STEPS = (
+    pool, forward_pair, spread, backward_pair, forward, backward
+)  # in the order of their calls  # fmt: skip
+
+
+class Compiled(NamedTuple):
+    """Kernels with one activation and one loss in them."""
+
+    evaluate_examples: Callable
+    probe_examples: Callable
+
+
+@cache
+def _steps(activation: str, loss: str) -> dict[str, Callable]:
+    """The functions above that are one network's own, by the names they are called by."""
+    own, name = dict(cpu.steps_of(activation, loss)), symbol(f"convolution {activation} {loss}")
+    own["keep"] = numba.njit(error_model="numpy")(keep_z if ACTIVATIONS[activation].keeps_z else keep_nothing)
+    for step in STEPS:
+        own[step.__name__] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
+    return own
+
+
+@cache
+def kernels_of(activation: str, loss: str) -> Compiled:
+    """Compiled on their first call, or loaded from the cache. activation, loss: keys of the registries."""
+    own, name = _steps(activation, loss), symbol(f"convolution {activation} {loss}")
+    return Compiled(*(jit(bound(one, f"{one.__name__}_{name}", own)) for one in (evaluate_examples, probe_examples)))
+
+
+@cache
+def updates_of(activation: str, loss: str, optimizer: str) -> Callable:
+    """run_updates with these in it, compiled on its first call, or loaded from the cache."""
+    own, chosen = dict(_steps(activation, loss)), OPTIMIZERS[optimizer]
+    name, learn = symbol(f"convolution {activation} {loss} {optimizer}"), descend
+    if chosen.step:
+        own["optimizer_step"] = numba.njit(error_model="numpy")(chosen.step)
+        step = cpu.MOVES[len(chosen.keeps)]
+        own["move"] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
+        learn = descend_by_moving
+    own["descend"] = numba.njit(error_model="numpy")(bound(learn, f"{learn.__name__}_{name}", own))
+    return jit(bound(run_updates, f"run_updates_{name}", own))
+
+
+# What the rest of the package sees. -----------------------------------------------------------------------------
+
+
+class ConvolutionKernels:
+    """One convolutional network on the CPU: as `cpu.CpuKernels`.
+
+    parameters: one Layer for each layer but RBF units, in the shapes of ``models/layers.py``.
+    """
+
+    staging = None
+
+    def __init__(
+        self,
+        layers: tuple[Description, ...],
+        image: tuple[int, int],
+        activation: str,
+        loss: str,
+        batch_size: int,
+        learning_rate: float,
+        threads: int = 1,
+        levels: np.ndarray = UNIT,
+        optimizer: str = "sgd",
+    ):
+        """image: height and width of the images, which stand in the middle of the input; the border is like byte 0.
+        levels: (256,) float32, what the network sees of each byte. Raises ValueError of layers that do not fit."""
+        self.batch_size, self.threads, self.levels = batch_size, threads, levels
+        self.learning_rate, self.updates_made = learning_rate, 0
+        self._optimizer, self._plan = OPTIMIZERS[optimizer], Plan(layers, image)
+        n, kept = self._plan.n_parameters, len(self._optimizer.keeps)
+        self._parameters, self._gradient = cpu._aligned(n), cpu._aligned(n)
+        self._memory = cpu._aligned(kept * n).reshape(kept, n)
+        self._keeps_z = ACTIVATIONS[activation].keeps_z
+        self._network, self._room = self._room_for(batch_size)
+        self._evaluation = [self._room_for(EVALUATION_CHUNK) for _ in range(threads)]
+        self._kernels, self._run_updates = kernels_of(activation, loss), updates_of(activation, loss, optimizer)
+        self._pool = ThreadPoolExecutor(threads)
+
+    @property
+    def parameters(self) -> list[Layer]:
+        """A copy of the parameters."""
+        return self._plan.read(self._parameters)
+
+    @parameters.setter
+    def parameters(self, layers: list[Layer]) -> None:
+        self._plan.write(layers, self._parameters)
+
+    @property
+    def memory(self) -> dict[str, list[Layer]]:
+        """A copy of what the optimizer keeps of each parameter."""
+        return {name: self._plan.read(kept) for name, kept in zip(self._optimizer.keeps, self._memory, strict=True)}
+
+    @memory.setter
+    def memory(self, memory: dict[str, list[Layer]]) -> None:
+        for name, kept in zip(self._optimizer.keeps, self._memory, strict=True):
+            self._plan.write(memory[name], kept)
+
+    def train(self, examples: Examples) -> np.ndarray:
+        """Updates on consecutive minibatches; with plain SGD theta -= learning_rate * mean gradient.
+
+        examples: a multiple of batch_size of them. Returns the (updates,) float64 mean losses of the minibatches,
+        each before its update; where one is not finite it is the last, and its update was not made.
+        """
+        losses = np.empty(len(examples) // self.batch_size)
+        barrier = np.zeros(2 * LANES, np.int64)
+        rates = cpu.rates_of(self._optimizer, self.learning_rate, self.batch_size, self.updates_made, len(losses))
+        done = self._on_each_thread(
+            lambda thread: self._run_updates(
+                self._network, self._parameters, self._memory, self._gradient, self._room, self.levels,
+                examples.pixels, examples.labels, rates, losses, barrier, thread, self.threads,
+            )
+        )[0]  # fmt: skip
+        self.updates_made += done
+        return losses[: done + 1]
+
+    def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+        """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""
+        losses, predictions = np.empty(len(examples), np.float32), np.empty(len(examples), np.uint8)
+
+        def work(thread: int) -> None:
+            network, room = self._evaluation[thread]
+            start, stop = share.py_func(len(examples), EVALUATION_CHUNK, thread, self.threads)
+            self._kernels.evaluate_examples(
+                network, self._parameters, room, self.levels, examples.pixels, examples.labels, start, stop, losses,
+                predictions,
+            )  # fmt: skip
+
+        self._on_each_thread(work)
+        return losses, predictions
+
+    def estimate(self, examples: Examples) -> None:
+        """Nothing: what the optimizers here keep is no statistic of the network."""
+
+    def probe(self, examples: Examples) -> Probed:
+        """As the protocol has it; units map by map."""
+        total, gradient = np.zeros(self._plan.n_parameters), np.zeros_like(self._gradient)
+        chunks: list[list[np.ndarray]] = []
+        for first in range(0, len(examples), EVALUATION_CHUNK):
+            part = slice(first, first + EVALUATION_CHUNK)
+            pixels, labels = examples.pixels[part], examples.labels[part]
+            network, room = self._room_for(len(labels))
+            self._kernels.probe_examples(network, self._parameters, gradient, room, self.levels, pixels, labels)
+            total += gradient
+            chunks.append(self._plan.seen(network, room))
+        whole = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+        hidden = len(whole) // 3  # layers; the logits have deltas only
+        mean = self._plan.read((total / len(examples)).astype(np.float32))
+        return Probed(whole[:hidden], whole[2 * hidden :], whole[hidden : 2 * hidden], mean)
+
+    def _room_for(self, examples: int) -> tuple[Network, Room]:
+        return self._plan.room(examples, self.levels[0], self._keeps_z)
+
+    def _on_each_thread(self, work):
+        """Call work(thread) for every thread at the same time."""
+        if self.threads == 1:
+            return [work(0)]
+        return list(self._pool.map(work, range(self.threads)))
