@@ -1,15 +1,21 @@
 """Augmentation and preprocessing: the naive twin, NumPy and scipy.ndimage, and who sees them."""
 
+from dataclasses import replace
+
 import naive
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 from scipy import ndimage
 
-from glorot.datasets import DATASETS, Examples, FiniteDataset, LocalData, info
+from glorot.cli.main import cli
+from glorot.datasets import Examples, FiniteDataset, LocalData, info
 from glorot.datasets.augmentation import Augmentation, Elastic, parsed
 from glorot.datasets.distortion import deskewed, distorted, key_of
 from glorot.datasets.prepared import augmented, preprocessed
-from glorot.errors import SweepError
+from glorot.datasets.sheet import sheet
+from glorot.errors import DataError, SweepError
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand, run_id
 from glorot.sweeps.settings import Settings
@@ -179,11 +185,38 @@ def test_refused(augmentation, message):
     assert message in str(error.value)
 
 
-def test_examples_that_are_no_images_are_refused(monkeypatch):
-    from dataclasses import replace
-
-    monkeypatch.setitem(DATASETS, "cifar10", replace(DATASETS["cifar10"], image_shape=(24,)))
-    text = "base: {dataset: cifar10, activation: tanh, learning_rate: 1, updates: 2, augmentation: {shift: 2}}"
-    with pytest.raises(SweepError, match="augmentation changes images, but the examples of cifar10 are none; remove"):
+def test_examples_that_are_no_images_are_refused():
+    text = "base: {dataset: boolean, activation: tanh, learning_rate: 1, updates: 2, augmentation: {shift: 2}}"
+    with pytest.raises(
+        SweepError, match=r"augmentation changes images, but the examples of boolean.* are none; remove"
+    ):
         expand(config.parse(text, "s.yaml"))
     assert info(LocalData(folder="/x", color="rgb")).image_shape == (3, 32, 32)
+
+
+# Seeing them. ---------------------------------------------------------------------------------------
+
+
+def test_a_contact_sheet():
+    """Originals in the order of training; below each what the first epochs see of it, pixel for pixel."""
+    data, about = data_of(10), replace(info("mnist"), image_shape=(28, 28))
+    plain = sheet(data, about, 5, columns=4)
+    distorting = sheet(data, about, 5, parsed({"shift": 2}), seed=0, columns=4)
+    assert distorting.shape == (5 * plain.shape[0], *plain.shape[1:])
+    row, side = plain.shape[0] // 2, 2 * 28
+    np.testing.assert_array_equal(distorting[:row], plain[:row])
+    first = data.train(0, 0, 5).pixels
+    np.testing.assert_array_equal(plain[:side:2, :side:2, 0], first[0].reshape(28, 28))
+    seen = distorted(first, (28, 28), parsed({"shift": 2}), 0, np.full(5, 2), np.arange(5), 0)
+    np.testing.assert_array_equal(distorting[3 * row :][:side:2, :side:2, 1], seen[0].reshape(28, 28))
+    with pytest.raises(DataError, match="expected a data set of images, but the examples of MNIST are none"):
+        sheet(data, replace(about, image_shape=(784,)), 5)
+
+
+def test_data_show(tmp_path):
+    picture = tmp_path / "s.png"
+    told = CliRunner().invoke(cli, ["data", "show", "shapeset", "--picture", str(picture), "-n", "3"])
+    assert (told.exit_code, told.output) == (0, f"{picture}\n")
+    assert Image.open(picture).size == (16 * 66, 66)
+    wrong = CliRunner().invoke(cli, ["data", "show", "shapeset", "--augmentation", "{shft: 3}"])
+    assert "did you mean shift?" in str(wrong.exception)

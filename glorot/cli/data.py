@@ -1,11 +1,23 @@
-"""`glorot data list`, `fetch`, `build` and `verify`."""
+"""`glorot data list`, `fetch`, `build`, `show` and `verify`."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from glorot.cli.shared import OK, WRONG_USAGE, Names, data_option, dataset_names, epilog, folder_type, say, show
+from glorot.cli.shared import (
+    OK,
+    WRONG_USAGE,
+    Names,
+    data_option,
+    dataset_names,
+    epilog,
+    file_type,
+    folder_type,
+    preprocessing_names,
+    say,
+    show,
+)
 
 
 @click.group(epilog=epilog("glorot data list\nglorot data fetch mnist"))
@@ -96,6 +108,51 @@ def _class_folder(option: str) -> tuple[str, Path]:
         message = f"expected CLASS=DIR, CLASS one of {allowed}; found {found}{hint}"
         raise click.BadParameter(message, param_hint="--class")
     return name, expanded(folder)
+
+
+@data.command("show", epilog=epilog('glorot data show mnist --augmentation "{elastic: {sigma: 4, alpha: 34}}"'))
+@click.argument("dataset")
+@click.option("--augmentation", metavar="YAML", help="Show distorted versions as well, as this field of a sweep says.")
+@click.option("--preprocessing", type=Names(preprocessing_names), default="none", show_default=True,
+              help="What is done to every image first.")  # fmt: skip
+@click.option("-n", "--examples", type=click.IntRange(1, 1000), default=32, show_default=True, help="How many images.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Whose training images.")
+@click.option("--picture", type=file_type, help="The PNG file to write.  [default: NAME.png]")
+@data_option
+def show_images(
+    dataset: str, augmentation: str | None, preprocessing: str, examples: int, seed: int, picture: Path | None,
+    data: Path | None,
+) -> None:  # fmt: skip
+    """Draw training images of a data set.
+
+    DATASET is what a sweep's field of this name can have: a name, or {folder: PATH}. The contact sheet is a PNG file.
+    With --augmentation, below each row of images stand four rows of what training sees of them.
+    """
+    from glorot.datasets import data_folder, info, load, pinned
+    from glorot.datasets.prepared import preprocessed
+    from glorot.datasets.sheet import png, sheet
+    from glorot.results.store import write_bytes
+
+    folder = data_folder(data)
+    one = pinned(_field("dataset", dataset), folder, build=True)
+    distortion = _field("augmentation", augmentation) if augmentation else None
+    ready = preprocessed(load(one, folder), preprocessing, info(one))
+    drawn = sheet(ready, info(one), examples, distortion, seed)
+    target = picture or Path(f"{str(one).rstrip('/')}.png")
+    write_bytes(target, png(drawn))
+    show(f"{target}\n")
+
+
+def _field(name: str, text: str) -> Any:
+    """A field of a run from YAML on the command line."""
+    from glorot.errors import GlorotError
+    from glorot.sweeps import yaml_nodes
+    from glorot.sweeps.settings import check_field
+
+    try:
+        return check_field(name, yaml_nodes.parse(text, f"--{name}", numbered=False).plain())
+    except ValueError as error:
+        raise GlorotError(f"{name}: {error}") from None
 
 
 @data.command(epilog=epilog("glorot data verify\nglorot data verify mnist"))

@@ -83,6 +83,12 @@ def loss_names() -> Iterable[str]:
     return LOSSES
 
 
+def preprocessing_names() -> Iterable[str]:
+    from glorot.datasets.prepared import PREPROCESSING
+
+    return PREPROCESSING
+
+
 class UserPath(click.Path):
     """A path in which ~ is the user's folder, also where no shell has seen it (--data=~/x, a variable)."""
 
