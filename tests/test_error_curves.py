@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from drawn import page, store
+from other import another
 from stored import a_provenance
 
 from glorot.datasets import DATASETS
@@ -15,6 +16,7 @@ from glorot.results.selected import gather_selected
 from glorot.results.store import Store, settings_of
 from glorot.results.stored import gather
 from glorot.sweeps import config, search
+from glorot.sweeps.about import Role, label_of
 from glorot.sweeps.runs import expand
 from glorot.sweeps.settings import ABOUT, Settings
 
@@ -163,11 +165,6 @@ def test_longer_runs_of_a_small_network_hide_no_full_one(tmp_path):
     assert list(found) == ["Tanh", "Softsign*"]
 
 
-VALUES = {  # another than a run's default, of every field that decides a result
-    "batch_size": 20, "train_examples": 20, "inputs": "standardized", "optimizer": "adam", "schedule": "5: 0.1",
-    "updates": 77, "evaluate_every": 10, "valid_examples": 55, "test_examples": 66, "probes": "every 10 examples 300",
-    "checkpoint_minutes": 1.0,
-}  # fmt: skip
 DRAWN = {"dataset", "activation", "initializer", "learning_rate", "seed", "loss"}  # the figure says or is of one
 
 
@@ -176,17 +173,21 @@ def test_no_difference_is_silent(tmp_path, field):
     """Of any field of a run that decides its result: the caption says who differs and how."""
     store(tmp_path, "tanh", hidden=DEEP)
     store(tmp_path, "sigmoid", "sigmoid", hidden=DEEP)
-    store(
-        tmp_path, "softsign", "softsign", **{"hidden": DEEP, field: (20,) * 5 if field == "hidden" else VALUES[field]}
-    )
+    base = {"dataset": "shapeset", "activation": "softsign", "learning_rate": 0.1, "updates": 100, "hidden": DEEP}
+    _, other = another(field, base)
+    value = getattr(other, field)
+    cell = value if field == "hidden" or ABOUT[field].column is not str else label_of(value)
+    store(tmp_path, "softsign", "softsign", **{"hidden": DEEP, field: cell})
     caption = page(11, gather([tmp_path])).caption
     said = caption.partition("\n")[0]
-    assert ("Softsign" in said) == (field != "checkpoint_minutes")
-    if field != "checkpoint_minutes":
-        text = "5 x 20" if field == "hidden" else ABOUT[field].shown(str(VALUES[field]))
-        assert f"({text}: Softsign" in said
-    marked = field in {"hidden", "batch_size", "train_examples", "inputs", "optimizer", "schedule"}
-    assert ("Softsign*" in said) == marked
+    about = ABOUT[field]
+    if other.ignored:  # no network: it is called by what it is
+        assert f"({about.text(value)}: " in said
+        return
+    assert ("Softsign" in said) == (about.role is not Role.SERVES)
+    if about.role is not Role.SERVES:
+        assert f"({about.text(value)}: Softsign" in said
+    assert ("Softsign*" in said) == (about.role is Role.DECIDES and field != "updates")  # its curve ends elsewhere
 
 
 def test_results_of_an_older_data_set_say_so(tmp_path):

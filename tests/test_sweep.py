@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from other import another
 
 from glorot import datasets
 from glorot.errors import SweepError
@@ -196,19 +197,15 @@ def test_ids_do_not_depend_on_the_rest_of_the_grid():
     assert set(ids_of(TEXT.split("grid:")[0] + turned)) == set(ids_of(TEXT))
 
 
-OTHER = {
-    "dataset": "mnist", "activation": "relu", "initializer": "standard", "loss": "quadratic", "hidden": (300,) * 4,
-    "batch_size": 11, "learning_rate": math.nextafter(0.03, 1), "updates": 60_001, "seed": 1, "evaluate_every": 10_001,
-    "valid_examples": 9_999, "test_examples": 9_999, "checkpoint_minutes": 0.5,
-    "train_examples": 500, "probes": {"every": 5}, "inputs": "unit", "optimizer": "adam", "schedule": {"5": 0.1},
-    "model": "svm", "preprocessing": "deskew", "augmentation": {"shift": 1},
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("field", Settings.model_fields)
 def test_ids_depend_on_every_field(field):
-    changed = sweep.run_id(Settings(**FIXED | {field: OTHER[field]}), "cpu")
+    changed = sweep.run_id(another(field, FIXED)[1], "cpu")
     assert (changed == sweep.run_id(Settings(**FIXED), "cpu")) == (ABOUT[field].role is Role.SERVES)
+
+
+def test_ids_depend_on_the_last_bit_of_a_number():
+    nearly = FIXED | {"learning_rate": math.nextafter(0.03, 1)}
+    assert sweep.run_id(Settings(**nearly), "cpu") != sweep.run_id(Settings(**FIXED), "cpu")
 
 
 def test_ids_depend_on_device_and_versions(monkeypatch):
