@@ -24,7 +24,7 @@ from glorot.cli.shared import (
 if TYPE_CHECKING:
     from glorot.training.seen import Inspection
 
-MOST_METHODS = 6
+MOST_METHODS, MOST_BITS = 6, 16
 
 
 def layer_sizes(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -90,7 +90,8 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
                            "glorot inspect --activation tanh --initializer standard --initializer normalized "
                            "--figure both.png\n"
                            "glorot inspect two-layers --steps\n"
-                           "glorot inspect --chain 1,1,1,1 --weights 0.5 --activation sigmoid"))  # fmt: skip
+                           "glorot inspect --chain 1,1,1,1 --weights 0.5 --activation sigmoid\n"
+                           "glorot inspect --constructions 2,4,8"))  # fmt: skip
 @click.argument("network", type=sweep_type, required=False, metavar="[NETWORK.yaml]")
 @click.option("--activation", "activations", type=Names(activation_names), multiple=True,
               help="Of the hidden layers. Twice: two methods side by side.")  # fmt: skip
@@ -121,6 +122,8 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
 @click.option(
     "--steepest", is_flag=True, help="Of the chain: biases such that each unit is where its slope is largest."
 )
+@click.option("--constructions", callback=layer_sizes, metavar="N,N,...",
+              help="Networks built by hand for parity of N inputs: their sizes, errors and margins.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @click.option("--figure", type=file_type, callback=picture, metavar="FILE.png|svg",
               help="Draw it too: over the layers, or of a chain over its depth.")  # fmt: skip
@@ -129,7 +132,7 @@ def inspect(
     network: Path | None, activations: tuple[str, ...], initializers: tuple[str, ...], depth: int | None,
     width: int | None, hidden: tuple[int, ...] | None, dataset: Any, ones: int | None, inputs: str | None,
     examples: int, seed: int, loss: str, steps: bool, chain: int | None, weights: list[tuple[float, ...]],
-    steepest: bool, as_json: bool, figure: Path | None, data: Path | None,
+    steepest: bool, constructions: tuple[int, ...] | None, as_json: bool, figure: Path | None, data: Path | None,
 ) -> None:  # fmt: skip
     """See how signals spread through a network before training.
 
@@ -137,12 +140,15 @@ def inspect(
     Jacobian, beside what the theory of Glorot & Bengio (2010) says of them (eq. 5 to 14). Trains nothing: seconds.
 
     With --steps: one update of a small network that a file gives with its weights, every number on the way, and each
-    gradient beside a numerical derivative. With --chain: the factors of dC/db1 in a chain of single units.
+    gradient beside a numerical derivative. With --chain: the factors of dC/db1 in a chain of single units. With
+    --constructions: networks built by hand that compute parity.
     """
     from glorot.sweeps.settings import BESIDE_HIDDEN, DEFAULT_DEPTH, DEFAULT_WIDTH
 
     if steps or network:
         return _steps(network, steps, as_json, figure)
+    if constructions:
+        return _constructions(constructions)
     if chain:
         if len(activations) != 1:
             raise click.UsageError("--chain needs one --activation")
@@ -181,6 +187,15 @@ def _networks(
 
         draw_inspections(seen, figure)
         say(f"drawn: {figure}")
+
+
+def _constructions(bits: tuple[int, ...]) -> None:
+    """Networks built by hand for parity."""
+    from glorot.training import by_hand
+
+    if max(bits) > MOST_BITS:
+        raise click.UsageError(f"--constructions: expected up to {MOST_BITS} inputs, found {max(bits)}")
+    show(by_hand.table(bits))
 
 
 def _listed(seen: "Sequence[Inspection]") -> str:

@@ -41,6 +41,8 @@ def values() -> Iterable[str]:
 @click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
 @click.option("--paper", is_flag=True, help="One table of all these sweeps, beside the paper's Table 1.")
 @click.option("--scorecard", is_flag=True, help="Judge the paper's claims by these runs instead.")
+@click.option("--of", "source", type=click.Choice(("paper", "lecture")), default="paper", show_default=True,
+              help="Whose claims the scorecard judges.")  # fmt: skip
 @click.option("--figures", is_flag=False, flag_value="", metavar="[sweep|paper]",
               help="Draw figures as well: each sweep's own, or the paper's, of all these sweeps together.  "
               "[default: sweep; paper for the shipped reproductions]")  # fmt: skip
@@ -48,7 +50,7 @@ def values() -> Iterable[str]:
 @data_option
 def report(
     sweeps: tuple[str, ...], output: Path, form: str | None, value: str | None, paper: bool, scorecard: bool,
-    figures: str | None, page: bool, data: Path | None,
+    source: str, figures: str | None, page: bool, data: Path | None,
 ) -> int:  # fmt: skip
     """Print the tables of sweeps that were run.
 
@@ -68,7 +70,9 @@ def report(
     if paper and value not in (None, "test_error"):
         raise click.UsageError("--paper shows test errors; leave --value out")
     if scorecard:
-        return _scorecard(sweeps, output, form)
+        return _scorecard(sweeps, output, form, source)
+    if source != "paper":
+        raise click.UsageError("--of is for the scorecard: add --scorecard")
     if figures is not None and not sweeps and not _own(output):
         _draw_papers([], output, data)  # some need no run
         return OK
@@ -137,7 +141,7 @@ def _tables(places: list[tuple[Path, Path | None]], form: str | None, value: str
     return code
 
 
-def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None) -> int:
+def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None, source: str) -> int:
     """Print the scorecard of these sweeps' runs, and write it. With no results at all: of what needs no run."""
     from glorot.paper import scorecard
     from glorot.results.selected import gather_readable
@@ -149,12 +153,13 @@ def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None) -> int:
     if problems and len(problems) == len(folders):
         return WRONG_USAGE
     evidence = scorecard.evidence_of(runs)
-    say(f"{len(evidence.runs)} stored runs; and two networks before training, which takes seconds")
-    document = scorecard.document(scorecard.judge(evidence))
+    card = scorecard.CARDS[source]
+    say(f"{len(evidence.runs)} stored runs; and {card.tells}")
+    document = scorecard.document(scorecard.judge(evidence, card.sections), card)
     show(printed(document, form))
     place = folders[0] if sweeps and len(folders) == 1 else output
-    scorecard.write(place, printed(document, "markdown"))
-    say(f"written: {place / scorecard.FILE}")
+    scorecard.write(place, printed(document, "markdown"), card.file)
+    say(f"written: {place / card.file}")
     return WRONG_USAGE if problems else OK
 
 

@@ -1,11 +1,13 @@
-"""The scorecard: claims of Glorot & Bengio (2010), and what became of each here."""
+"""Scorecards: claims of Glorot & Bengio (2010), or of the lecture, and what became of each here."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from glorot.paper import claims_at_start as at_start
+from glorot.paper import lecture_claims
 from glorot.paper.claim_list import SECTIONS, Section
 from glorot.paper.claims import FIRST, HELD, NOT_HELD, NOT_MEASURED, REVISED, Claim, Evidence, Verdict
 from glorot.paper.claims_of_errors import CLEARLY
@@ -19,9 +21,23 @@ from glorot.results.stored import StoredRun
 FILE = "scorecard.md"
 NOTHING = "\N{EN DASH}"
 RECORDS = ("section", "claim", "where", "paper", "ours", "verdict", "why", "rule", "runs")
-COLUMNS = ["Claim", "Paper", "Its number", "Ours", "Verdict", "Rule", "Runs"]
+COLUMNS = ["Claim", "{source}", "Its number", "Ours", "Verdict", "Rule", "Runs"]
 
 Judged = list[tuple[Section, list[tuple[Claim, Verdict]]]]
+
+
+@dataclass(frozen=True)
+class Card:
+    """Claims of one source. file: where the scorecard is written. source: the heading of the column that says where a
+    claim is made. preface: a paragraph below the rules; empty for none. tells: what is said when it is made."""
+
+    title: str
+    file: str
+    source: str
+    sections: tuple[Section, ...]
+    notes: list[str]
+    preface: str = ""
+    tells: str = ""
 
 
 def evidence(folders: Iterable[Path]) -> Evidence:
@@ -45,8 +61,9 @@ def tally(verdicts: Sequence[Verdict]) -> str:
     return ", ".join(f"{counts[kind]} {kind}" for kind in (HELD, NOT_HELD, NOT_MEASURED))
 
 
-def document(judged: Judged) -> Document:
+def document(judged: Judged, card: "Card | None" = None) -> Document:
     """A table per section with a row per claim; the rules and the runs it refers to; notes."""
+    card = card or PAPER
     every = [pair for _, pairs in judged for pair in pairs]
     rules = list(dict.fromkeys(claim.rule for claim, _ in every))
     runs = list(dict.fromkeys(verdict.runs for _, verdict in every if verdict.runs))
@@ -56,14 +73,14 @@ def document(judged: Judged) -> Document:
         if section.about:
             blocks.append(Paragraph(section.about))
         rows = [_row(claim, verdict, rules.index(claim.rule) + 1, runs) for claim, verdict in pairs]
-        blocks.append(Grid(COLUMNS, rows, right=False))
+        blocks.append(Grid([column.format(source=card.source) for column in COLUMNS], rows, right=False))
     written = {f"R{n} ({rule.written})": rule.text for n, rule in enumerate(rules, 1)}
     blocks += [
         *_listed("Rules: held if", written),
-        Paragraph(CLEARLY),
+        *([Paragraph(card.preface)] if card.preface else []),
         *_listed("Runs", {str(number): run for number, run in enumerate(runs, 1)}),
         Heading("Notes"),
-        notes(NOTES),
+        notes(card.notes),
     ]
     records = [
         {"section": section.title, "claim": claim.text, "where": claim.where, "paper": claim.paper,
@@ -71,7 +88,7 @@ def document(judged: Judged) -> Document:
          "runs": verdict.runs}
         for section, pairs in judged for claim, verdict in pairs
     ]  # fmt: skip
-    return Document("Scorecard of Glorot & Bengio (2010)", blocks, Records(RECORDS, records))
+    return Document(card.title, blocks, Records(RECORDS, records))
 
 
 def markdown(judged: Judged) -> str:
@@ -90,9 +107,9 @@ def _row(claim: Claim, verdict: Verdict, rule: int, runs: Sequence[str]) -> list
     ]
 
 
-def write(folder: Path, text: str) -> None:
-    """Write scorecard.md. Raises ResultsError."""
-    write_text(folder / FILE, text)
+def write(folder: Path, text: str, file: str = FILE) -> None:
+    """Write scorecard.md, or another card's file. Raises ResultsError."""
+    write_text(folder / file, text)
 
 
 def _listed(title: str, items: Mapping[str, str]) -> list[Block]:
@@ -118,3 +135,13 @@ NOTES = [
     "Not judged here: pre-training (figure 11) and learning rates per parameter (section 5); nor the size of a lead "
     "where the paper's own two numbers do not differ significantly.",
 ]
+
+PAPER = Card(
+    "Scorecard of Glorot & Bengio (2010)", FILE, "Paper", SECTIONS, NOTES, CLEARLY,
+    "two networks before training, which takes seconds",
+)  # fmt: skip
+LECTURE = Card(
+    "Scorecard of the lecture", "lecture-scorecard.md", "Line", lecture_claims.SECTIONS, lecture_claims.NOTES,
+    tells="small networks, which takes seconds",
+)  # fmt: skip
+CARDS = {"paper": PAPER, "lecture": LECTURE}

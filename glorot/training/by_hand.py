@@ -1,0 +1,77 @@
+"""What networks built by hand are made of and how far their outputs stay from undecided: a table for parity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+from glorot.datasets import Examples, boolean
+from glorot.datasets.inputs import BYTES, UNIT
+from glorot.datasets.truth_tables import values_of
+from glorot.kernels.circuits import CircuitKernels
+from glorot.models.architectures import MODELS, ByHand
+from glorot.models.constructions import Construction, Unit, build, misfit
+from glorot.models.network import Layer
+
+SYMMETRIC = ((2 * BYTES - 255) / 255).astype(np.float32)
+KINDS = (
+    ("or_of_ands", "sigmoid"),
+    ("counting", "sigmoid"),
+    ("xor_tree(tied=false, gain=10.0)", "sigmoid"),
+    ("xor_tree(tied=true, gain=10.0)", "sigmoid"),
+    ("xor_tree(tied=true, gain=10.0)", "tanh"),
+)
+
+
+@dataclass(frozen=True)
+class BuiltByHand:
+    """error: in percent, over all rows. margin: how far the output is from 1/2 at least, as a probability."""
+
+    model: str
+    activation: str
+    bits: int
+    units: int
+    parameters: int
+    layers: int
+    error: float
+    margin: float
+
+
+def measured(construction: Construction, rows: Examples, activation: str = "sigmoid") -> tuple[float, float]:
+    """Error in percent, and margin, of the weights by hand."""
+    kernels = CircuitKernels(construction, activation, 1, 1.0, UNIT if activation == "sigmoid" else SYMMETRIC)
+    zs, _ = kernels.logits(rows)
+    error = 100 * float(((zs > 0) != rows.labels).mean())
+    return error, float(abs(1 / (1 + np.exp(-zs.astype(np.float64))) - 0.5).min())
+
+
+def of_parity(model: str, activation: str, bits: int) -> BuiltByHand | None:
+    """None where such a network cannot be. model: of MODELS, one by hand."""
+    chosen, values = MODELS[model], values_of("parity", bits)
+    assert isinstance(chosen, ByHand)
+    if misfit(chosen.kind, values, activation, "exact", "unit" if activation == "sigmoid" else "symmetric"):
+        return None
+    built = build(chosen.kind, values, activation, dict(chosen.parameters))
+    error, margin = measured(built, boolean.load(Path(), "parity", bits, "").test, activation)
+    return BuiltByHand(chosen.method, activation, bits, len(built.units), built.parameters, built.layers, error, margin)
+
+
+def one_unit(function: str, bits: int, gain: float = 10.0) -> Construction:
+    """A single logistic unit that computes `and` or `or` of its inputs: it is on from all, or one, of them on."""
+    fewest = bits if function == "and" else 1
+    block = Layer(np.full((1, bits), gain, np.float32), np.array([-gain * (fewest - 0.5)], np.float32))
+    return Construction(bits, [block], [Unit(0, 0, tuple(range(bits)))], 1)
+
+
+def table(bits: Sequence[int]) -> str:
+    """Constructions x bits, for parity."""
+    found = [of_parity(model, activation, n) for model, activation in KINDS for n in bits]
+    rows = [
+        [one.model + (" of tanh" if one.activation == "tanh" else ""), one.bits, f"{one.units:,}",
+         f"{one.parameters:,}", one.layers, f"{one.error:.2f} %", f"{one.margin:.3f}"]
+        for one in found if one
+    ]  # fmt: skip
+    header = ["parity by hand", "inputs", "units", "parameters", "layers", "error", "margin"]
+    return tabulate(rows, header, tablefmt="simple", disable_numparse=True, colalign=["left"] + ["right"] * 6) + "\n"
