@@ -12,6 +12,7 @@ import glorot
 from glorot import machine
 from glorot.cli import faults, streams
 from glorot.cli.check import check
+from glorot.cli.compare import compare
 from glorot.cli.data import data
 from glorot.cli.inspect import inspect
 from glorot.cli.look import bench, list_
@@ -66,5 +67,5 @@ def cli() -> None:
     """
 
 
-for command in (run, report, check, status, list_, bench, inspect, data):
+for command in (run, report, compare, check, status, list_, bench, inspect, data):
     cli.add_command(command)

@@ -1,0 +1,83 @@
+"""Two results side by side: differences by hand, settings that differ, and what a user sees."""
+
+import csv
+import io
+
+import pytest
+from test_report import BASE, METHODS, error, store_runs
+
+from glorot.errors import ResultsError
+from glorot.reporting import comparison, report, writers
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand
+
+SEEDS = "  seed: [0, 1, 2]\n"
+
+
+def table_of(folder, text, outcomes):
+    sweep = config.parse(text, "x.yaml")
+    runs = expand(sweep)
+    stored = store_runs(folder / sweep.name, runs, outcomes)
+    (folder / sweep.name).mkdir(exist_ok=True)
+    (folder / sweep.name / "sweep.yaml").write_text(text)
+    return sweep.name, report.table(stored, sweep, runs)
+
+
+def outcomes(tanh, normalized):
+    found = {("Tanh", seed): error(tanh + int(seed)) for seed in "012"}
+    return found | {("Tanh N", seed): error(normalized + int(seed)) for seed in "012"}
+
+
+@pytest.fixture
+def named(tmp_path):
+    one = "name: one\n" + BASE + "grid:" + METHODS + SEEDS
+    two = one.replace("name: one", "name: two").replace("60_000", "80_000")
+    lost = dict.fromkeys([("Sigmoid", seed) for seed in "012"], "diverged")
+    here = outcomes(40, 30) | {("Sigmoid", seed): error(83.0 + int(seed)) for seed in "012"}
+    return [table_of(tmp_path, one, here), table_of(tmp_path, two, outcomes(40.5, 10) | lost)]
+
+
+def test_cell_by_cell(named):
+    found = {one.row: one for one in comparison.pairs(named[0][1], "one", named[1][1], "two")}
+    assert {row: one.difference for row, one in found.items()} == {"Tanh": 0.5, "Tanh N": -20.0, "Sigmoid": None}
+    assert [one.verdict for one in found.values()] == [
+        comparison.NO_DIFFERENCE, "lower in two", "diverged in two",
+    ]  # fmt: skip
+    # Student's t of 20 points: standard deviation 1 in both, so 20 / sqrt(2 / 3) with four degrees of freedom
+    from scipy import stats
+
+    assert found["Tanh N"].p == pytest.approx(2 * stats.t.sf(20 / (2 / 3) ** 0.5, 4))
+
+
+def test_as_text(named):
+    document = comparison.document(named)
+    text = writers.FORMS["markdown"](document)
+    assert "| Updates   | 60,000 | 80,000 |" in text
+    assert text.count("\n| Updates") == 1
+    assert "**lower in two**" in text
+    rows = list(csv.DictReader(io.StringIO(writers.csv_text(document))))
+    assert [(row["row"], row["difference"]) for row in rows] == [("Tanh", "0.5"), ("Tanh N", "-20.0"), ("Sigmoid", "")]
+    several = writers.FORMS["markdown"](comparison.document([*named, named[0]]))
+    assert "11.00 ± 0.58 (**-20.00**)" in several
+
+
+def test_with_itself(named):
+    document = comparison.document([named[0], ("again", named[0][1])])
+    text = writers.FORMS["markdown"](document)
+    assert text.count(comparison.SAME_RUNS) == 3
+    assert "All settings of the runs shown are the same" in text
+
+
+def test_nothing_in_common(named, tmp_path):
+    other = table_of(tmp_path, "name: three\n" + BASE + "grid:\n  activation: [softsign, relu]\n", {})
+    with pytest.raises(ResultsError, match="the same row and column in both, found none"):
+        comparison.document([named[0], other])
+
+
+def test_command(named, tmp_path, glorot):
+    ended = glorot("compare", "old=one", tmp_path / "two", "-o", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("## old and two\n\n### Settings that differ\n")
+    wrong = glorot("compare", "one", "-o", tmp_path)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "expected two sweeps or more" in wrong.stderr
