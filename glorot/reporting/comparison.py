@@ -111,8 +111,8 @@ def _texts(values: Iterable[str]) -> str:
 def _two(name: str, other: str, found: Sequence[Pair], value: str) -> Grid:
     header = [VALUES[value], name, other, "difference", "p", "verdict"]
     return Grid(header, [
-        [_place(one), _unmarked(one.here, value), _unmarked(one.there, value), _signed(one, value), _p(one.p), _verdict(one)]
-        for one in found
+        [_place(one), *(_unmarked(cell, value) for cell in (one.here, one.there)), _signed(one, value), _p(one.p),
+         _verdict(one)] for one in found
     ])  # fmt: skip
 
 
