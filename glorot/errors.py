@@ -17,6 +17,10 @@ class SweepError(GlorotError):
     """A sweep file, or a setting given on the command line, is not valid."""
 
 
+class PluginError(GlorotError):
+    """A plug-in cannot be loaded, or is not what it claims to be."""
+
+
 class DataError(GlorotError):
     """A data set is missing, incomplete, or not what it claims to be."""
 

@@ -5,6 +5,10 @@ stands for or, of a choice with parameters, a `Family` of such things. What sett
 the choice as one line of text, in one form only: "tanh", "leaky_relu(slope=0.2)". A registry reads that text too, so
 ``ACTIVATIONS["leaky_relu(slope=0.2)"]`` is that activation. A choice with parameters always names them all: a default
 that changes later changes no run that was.
+
+A name that came from a plug-in has the beginning of its file's SHA-256 in that text, "swish(beta=1.5)@0123456789ab":
+with other contents it is another choice. A text whose plug-in is not there is still one of the registry: its entry is a
+stand-in that has its label and computes nothing.
 """
 
 import json
@@ -104,13 +108,72 @@ class Family(Generic[Entry]):
         return self.make(**{name: one.default for name, one in self.parameters.items()})
 
 
-class Registry(Mapping[str, Entry]):
-    """kind: of the choices, for messages: "activation". entries: by name."""
+DIGITS = 12  # of a hash, in the texts of choices
+MARKED = re.compile(rf"(.+)(@[0-9a-f]{{{DIGITS}}})")
 
-    def __init__(self, kind: str, entries: Mapping[str, Entry | Family[Entry]]):
-        self.kind = kind
+
+@dataclass(frozen=True)
+class Origin:
+    """The plug-in that a choice is from: the name of its file, and the SHA-256 of its contents."""
+
+    file: str
+    sha256: str
+
+    @property
+    def mark(self) -> str:
+        """What the texts of its choices end with."""
+        return f"@{self.sha256[:DIGITS]}"
+
+
+def without_mark(text: str) -> str:
+    """ "swish(beta=1.5)@0123456789ab" -> "swish(beta=1.5)", as people have it."""
+    found = MARKED.fullmatch(text)
+    return found[1] if found else text
+
+
+class Registry(Mapping[str, Entry]):
+    """kind: of the choices, for messages: "activation". entries: by name.
+
+    label: what is shown of an entry in tables. stand_in: an entry with this label, for one whose plug-in is not there.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        entries: Mapping[str, Entry | Family[Entry]],
+        label: Callable[[Entry], str] = str,
+        stand_in: Callable[[str], Entry] | None = None,
+    ):
+        self.kind, self.label, self._stand_in = kind, label, stand_in
         self._entries = dict(entries)
         self._made: dict[str, Entry] = {}
+        self._origins: dict[str, Origin] = {}  # by name, of those from plug-ins
+        self._remembered: dict[str, tuple[str, Origin]] = {}  # label and origin by text, as stored results have them
+
+    def add(self, name: str, entry: Entry | Family[Entry], origin: Origin) -> None:
+        """A choice from a plug-in, also in place of one from an older version of its file."""
+        self._entries[name], self._origins[name] = entry, origin
+        self._made = {text: made for text, made in self._made.items() if parsed(text)[0] != name}
+
+    def remember(self, text: str, label: str, origin: Origin) -> None:
+        """What stored results say of a choice whose plug-in may be gone."""
+        self._remembered[text] = label, origin
+
+    def origin(self, text: str) -> Origin | None:
+        """The plug-in that a choice is from, or was; None of glorot's own."""
+        name, _ = parsed(text)
+        here = self._origins.get(name)
+        if here and (text == name or text.endswith(here.mark)):
+            return here
+        return self._remembered[text][1] if text in self._remembered else None
+
+    def is_there(self, text: str) -> bool:
+        """Whether a choice, in its canonical text, can be computed with: glorot's own, or from a plug-in as it is."""
+        found, name = MARKED.fullmatch(text), parsed(text)[0]
+        return name in self._entries and (found[2] if found else "") == self._mark(name)
+
+    def _mark(self, name: str) -> str:
+        return self._origins[name].mark if name in self._origins else ""
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -126,12 +189,20 @@ class Registry(Mapping[str, Entry]):
 
     def __getitem__(self, text: str) -> Entry:
         """The entry of a choice in its canonical text; of a bare name with parameters, that of its defaults."""
+        if self._stand_in and MARKED.fullmatch(text) and not self.is_there(text):
+            label = self._remembered[text][0] if text in self._remembered else without_mark(text)
+            return self._stand_in(label)
         if text not in self._made:
             try:
                 name, parameters = parsed(text)
                 family = self._entries[name]
             except ValueError:
                 raise KeyError(text) from None
+            except KeyError:  # as a label has it, of a plug-in that is not there
+                for marked, (label, _) in self._remembered.items():
+                    if without_mark(marked) == text and self._stand_in:
+                        return self._stand_in(label)
+                raise
             if isinstance(family, Family):
                 defaults = {key: one.check(one.default) for key, one in family.parameters.items()}
                 self._made[text] = family.make(**{**defaults, **parameters})
@@ -148,6 +219,8 @@ class Registry(Mapping[str, Entry]):
 
     def canonical(self, value: Any) -> str:
         """The choice as text, from NAME, {NAME: {parameter: value}} or such a text. Raises ValueError."""
+        if isinstance(value, str) and self._stand_in and MARKED.fullmatch(value) and not self.is_there(value):
+            return value
         if isinstance(value, Mapping) and len(value) == 1:
             ((name, given),) = value.items()
         elif isinstance(value, str):
@@ -182,7 +255,7 @@ class Registry(Mapping[str, Entry]):
                 checked = together(checked)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
-        return text_of(name, checked)
+        return text_of(name, checked) + self._mark(name)
 
 
 def text_of(name: str, parameters: Mapping[str, Value]) -> str:
@@ -193,6 +266,7 @@ def text_of(name: str, parameters: Mapping[str, Value]) -> str:
 
 def parsed(text: str) -> tuple[str, dict[str, Value]]:
     """The name and the parameters of a text; any other text is a name without. Raises ValueError."""
+    text = without_mark(text)
     found = re.fullmatch(r"(\w+)\((.+)\)", text)
     if not found:
         return text, {}
@@ -206,6 +280,8 @@ def parsed(text: str) -> tuple[str, dict[str, Value]]:
 
 
 def fields_of(text: str) -> Any:
-    """The choice as a sweep file has it: NAME, or {NAME: {parameter: value}}."""
+    """The choice as a sweep file has it: NAME, or {NAME: {parameter: value}}; one from a plug-in as its text."""
+    if MARKED.fullmatch(text):
+        return text
     name, parameters = parsed(text)
     return {name: parameters} if parameters else name

@@ -20,9 +20,11 @@ STANDARD_DEVIATION = {
     "lenet_uniform": lambda fan_in, fan_out: 2.4 / fan_in / np.sqrt(3),
     "he_uniform": lambda fan_in, fan_out: np.sqrt(2 / fan_in),
     "he_normal": lambda fan_in, fan_out: np.sqrt(2 / fan_in),
+    "scaled": lambda fan_in, fan_out: 1 / np.sqrt(fan_in),
 }
-UNIFORM = {"standard", "normalized", "lecun_uniform", "lenet_uniform", "he_uniform"}
-INDEPENDENT = [name for name in DRAWN if name != "orthogonal"]
+UNIFORM = {"standard", "normalized", "lecun_uniform", "lenet_uniform", "he_uniform", "scaled"}
+INDEPENDENT = list(STANDARD_DEVIATION)
+OTHERS = {"orthogonal", "truncated_normal", "sparse", "identity"}  # each has tests of its own
 SHAPES = [(1024, 1000), (1000, 9), (784, 50), (30, 2000), (1, 3000)]  # (fan_in, fan_out)
 
 
@@ -82,7 +84,41 @@ def test_the_papers_two_exactly():
 
 
 def test_every_initializer_has_its_formula_here():
-    assert set(INDEPENDENT) == set(STANDARD_DEVIATION), "add the new initializer's standard deviation above"
+    assert set(INDEPENDENT) | OTHERS == set(INITIALIZERS), "add the new initializer's standard deviation above"
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_the_law_itself_gives_what_its_names_give(distribution):
+    """scaled with the parameters of a named case has its very bits."""
+    for name, gain, fan in (("lecun", 1, "in"), ("he", np.sqrt(2), "in"), ("normalized", 1, "average")):
+        named = {"normalized_uniform": "normalized"}.get(f"{name}_{distribution}", f"{name}_{distribution}")
+        text = INITIALIZERS.canonical({"scaled": {"gain": float(gain), "fan": fan, "distribution": distribution}})
+        found = INITIALIZERS[text].sample(30, 20, np.random.default_rng(1))
+        np.testing.assert_allclose(found, sample(named, 30, 20, 1), rtol=1e-6)
+
+
+def test_truncated_normal():
+    W = np.float64(INITIALIZERS["truncated_normal(scale=4.0)"].sample(400, 500, np.random.default_rng(1)))
+    within = stats.truncnorm(-2, 2)
+    assert W.var() == pytest.approx(4 / 400, rel=0.01)
+    assert abs(W).max() <= 2 * np.sqrt(4 / 400) / within.std() * (1 + 1e-6)
+    assert stats.kstest(W.ravel() * within.std() / np.sqrt(4 / 400), within.cdf).pvalue > 1e-3
+
+
+def test_sparse():
+    W = INITIALIZERS["sparse(connections=15)"].sample(200, 300, np.random.default_rng(1))
+    assert ((W != 0).sum(axis=1) == 15).all()
+    assert (W != 0).sum(axis=0).max() < 60, "some inputs are favoured"
+    assert stats.kstest(W[W != 0], "norm").pvalue > 1e-3
+    assert (INITIALIZERS["sparse(connections=15)"].sample(9, 4, np.random.default_rng(1)) != 0).all()
+
+
+@pytest.mark.parametrize(("fan_in", "fan_out"), [(5, 5), (3, 7), (7, 3)])
+def test_identity(fan_in, fan_out):
+    W = INITIALIZERS["identity(gain=0.5)"].sample(fan_in, fan_out, np.random.default_rng(1))
+    assert W.dtype == np.float32
+    np.testing.assert_array_equal(W, 0.5 * np.eye(fan_out, fan_in))
+    assert np.linalg.svd(W, compute_uv=False) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("fan_in", "fan_out"), [(60, 60), (200, 31), (31, 200), (1, 50), (50, 1), (1, 1)])
@@ -140,6 +176,8 @@ class TestParameters:
             np.testing.assert_array_equal(one.W, two.W)
 
     def test_layers_and_seeds_differ(self, name):
+        if name == "identity":
+            pytest.skip("nothing of it is drawn")
         weights = [layer.W for seed in (0, 1, 2**63 - 1) for layer in initial_parameters(SIZES, name, seed)]
         correlations = np.corrcoef([W.ravel() for W in weights])
         assert abs(correlations - np.eye(len(weights))).max() < 5 / np.sqrt(40 * 40)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from glorot.cli.shared import OK, epilog, file_type, output_option, places_of, say, show
+from glorot.cli.shared import OK, epilog, file_type, output_option, places_of, plugin_option, say, show
 from glorot.errors import ResultsError
 from glorot.kernels import DEVICES
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
                            "glorot check regression --update\nglorot check --bench --junit speed.xml"))  # fmt: skip
 @click.argument("sweep", required=False, metavar="[NAME|DIR|SWEEP.yaml]")
 @output_option
+@plugin_option
 @click.option("--baseline", type=file_type,
               help="What to compare with.  [default: OUTPUT/baselines/NAME.csv, or bench.csv]")  # fmt: skip
 @click.option("--factor", type=float,

@@ -16,6 +16,7 @@ from glorot.cli.shared import (
     initializer_names,
     input_names,
     loss_names,
+    plugin_option,
     say,
     show,
     sweep_type,
@@ -95,7 +96,7 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
 @click.argument("network", type=sweep_type, required=False, metavar="[NETWORK.yaml]")
 @click.option("--activation", "activations", type=Names(activation_names), multiple=True,
               help="Of the hidden layers. Twice: two methods side by side.")  # fmt: skip
-@click.option("--initializer", "initializers", type=Names(initializer_names), multiple=True,
+@click.option("--initializer", "initializers", type=Names(initializer_names, without=("exact",)), multiple=True,
               help="How the weights are drawn. Twice: two methods side by side.")  # fmt: skip
 @click.option("--depth", type=click.IntRange(1, 1000), help="Hidden layers.  [default: 5]")
 @click.option("--width", type=click.IntRange(1, 10**6), help="Units a hidden layer.  [default: 1000]")
@@ -128,6 +129,7 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
 @click.option("--figure", type=file_type, callback=picture, metavar="FILE.png|svg",
               help="Draw it too: over the layers, or of a chain over its depth.")  # fmt: skip
 @data_option
+@plugin_option
 def inspect(
     network: Path | None, activations: tuple[str, ...], initializers: tuple[str, ...], depth: int | None,
     width: int | None, hidden: tuple[int, ...] | None, dataset: Any, ones: int | None, inputs: str | None,

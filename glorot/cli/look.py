@@ -1,6 +1,7 @@
 """`glorot list` and `glorot bench`: they train nothing."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,14 +10,19 @@ from glorot.cli.shared import (
     activation_names,
     epilog,
     file_type,
+    plugin_option,
     say,
     show,
     sweep_type,
 )
 from glorot.kernels import DEVICES
 
+if TYPE_CHECKING:
+    from glorot.registry import Registry
+
 
 @click.command("list", epilog=epilog("glorot list"))
+@plugin_option
 def list_() -> None:
     """List the names that a sweep file can use.
 
@@ -33,9 +39,11 @@ def list_() -> None:
 
     sections = {
         "models": {name: one.formula for name, one in MODELS.items()},
-        "activations": {name: activation.formula for name, activation in ACTIVATIONS.items()},
-        "initializers": {name: f"{one.formula}  [{one.source}]" for name, one in INITIALIZERS.items()},
-        "losses": {name: loss.formula for name, loss in LOSSES.items()},
+        "activations": {name: f"{one.formula}{_origin(ACTIVATIONS, name)}" for name, one in ACTIVATIONS.items()},
+        "initializers": {
+            name: f"{one.formula}  [{one.source}]{_origin(INITIALIZERS, name)}" for name, one in INITIALIZERS.items()
+        },
+        "losses": {name: f"{one.formula}{_origin(LOSSES, name)}" for name, one in LOSSES.items()},
         "optimizers": {name: f"{one.formula}  [{one.source}]" for name, one in OPTIMIZERS.items()},
         "inputs": {name: one.formula for name, one in INPUTS.items()},
         "datasets": {name: info.summary for name, info in DATASETS.items()},
@@ -46,6 +54,12 @@ def list_() -> None:
     for section, entries in sections.items():
         lines += ["", section, *(f"  {name:{width}}  {text}" for name, text in entries.items())]
     show("\n".join(lines[1:]) + "\n")
+
+
+def _origin(choices: "Registry", name: str) -> str:
+    """ "  [my_units.py]" behind what is from a plug-in."""
+    origin = choices.origin(name)
+    return f"  [{origin.file}]" if origin else ""
 
 
 def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str:
@@ -78,6 +92,7 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
 @click.option("--device", type=click.Choice(DEVICES[1:]), default="cpu", show_default=True,
               help="Where our network and its peer run.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@plugin_option
 @click.option("--roofline", type=file_type, metavar="FILE.png|svg",
               help="Draw the speed of minibatches of 1 to 128 under this machine's limits.")  # fmt: skip
 def bench(

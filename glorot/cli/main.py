@@ -16,6 +16,7 @@ from glorot.cli.compare import compare
 from glorot.cli.data import data
 from glorot.cli.inspect import inspect
 from glorot.cli.look import bench, list_
+from glorot.cli.new import new
 from glorot.cli.report import report
 from glorot.cli.run import run, status
 from glorot.cli.shared import INTERRUPTED, OK, WRONG_USAGE, epilog, say
@@ -67,5 +68,5 @@ def cli() -> None:
     """
 
 
-for command in (run, report, compare, check, status, list_, bench, inspect, data):
+for command in (run, report, compare, check, status, list_, bench, inspect, data, new):
     cli.add_command(command)

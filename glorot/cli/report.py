@@ -15,6 +15,7 @@ from glorot.cli.shared import (
     format_option,
     output_option,
     places_of,
+    plugin_option,
     printed,
     say,
     show,
@@ -37,6 +38,7 @@ def values() -> Iterable[str]:
                            "glorot report my-study --figures"))  # fmt: skip
 @click.argument("sweeps", nargs=-1, metavar="[NAME|DIR|SWEEP.yaml]...")
 @output_option
+@plugin_option
 @format_option
 @click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
 @click.option("--paper", is_flag=True, help="One table of all these sweeps, beside the paper's Table 1.")

@@ -18,6 +18,7 @@ from glorot.cli.shared import (
     folder_type,
     output_option,
     places_of,
+    plugin_option,
     printed,
     say,
     show,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
                            "glorot run table1 --cluster tcp://10.0.0.1:8786"))  # fmt: skip
 @click.argument("sweep", type=sweep_type)
 @output_option
+@plugin_option
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Change a field of base, or search.updates; VALUE is read as YAML. Repeatable.")  # fmt: skip
 @click.option("--only", multiple=True, metavar="KEY=VALUE",
@@ -79,6 +81,8 @@ def run(
     from glorot.kernels import Choice, choose_device
     from glorot.machine import Stopped
     from glorot.places import cache_folder
+    from glorot.plugins.loading import sources
+    from glorot.plugins.trial import try_choices
     from glorot.reporting.report import stored_table
     from glorot.sweeps import config
     from glorot.sweeps.runs import expand, with_data
@@ -101,6 +105,7 @@ def run(
     else:
         chosen = choose_device(device)
     plan = plans.make_plan(plans.Request(loaded, chosen.kind, only, rerun, retry_failed), output)
+    try_choices(choice for one in [*plan.to_do, *plan.search.later] for choice in one.choices)
     plans.check_device(plan)
     if not quiet:
         what = describe_stages(loaded, plan.search.short, expand(loaded, chosen.kind, only))
@@ -113,7 +118,7 @@ def run(
         _list_runs(plan, folder)
         return OK
     plans.check_data(plan, folder, built_here=cluster is not None)
-    tasks = Tasks(folder, checkpoint_folder(checkpoints), rerun)
+    tasks = Tasks(folder, checkpoint_folder(checkpoints), rerun, plugins=sources())
     waiting = [*plan.to_do, *plan.search.later]
     compiling = bool(plan.to_do) and not cluster and not compiled_since(cache_folder())
     display = Display(waiting, quiet, verbose, len(plan.selected) - len(plan.to_do), compiling)
@@ -204,6 +209,7 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
 @click.command(epilog=epilog("glorot status table1"))
 @click.argument("sweep", metavar="NAME|DIR|SWEEP.yaml")
 @output_option
+@plugin_option
 def status(sweep: str, output: Path) -> int:
     """Say how far a sweep is, also while it runs.
 

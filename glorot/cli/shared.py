@@ -34,20 +34,28 @@ def epilog(example: str) -> str:
 class Names(click.Choice):
     """One of the names of a registry, which is imported when it is needed."""
 
-    def __init__(self, load: Callable[[], Iterable[str]]):
+    def __init__(self, load: Callable[[], Iterable[str]], without: tuple[str, ...] = ()):
         super().__init__(())
-        self.load = load
+        self.load, self.without = load, without
 
     def get_metavar(self, *args: Any, **kwargs: Any) -> str | None:
-        self.choices = tuple(self.load())
+        self.choices = tuple(name for name in self.load() if name not in self.without)
         return super().get_metavar(*args, **kwargs)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from glorot.errors import nearest
+        from glorot.registry import Registry
 
         names = self.load()
-        self.choices = tuple(names)
-        if value not in names:  # of a registry: also a choice with its parameters, "leaky_relu(slope=0.2)"
+        self.choices = tuple(name for name in names if name not in self.without)
+        if (
+            isinstance(names, Registry) and value not in self.without
+        ):  # also a choice with its parameters, "leaky_relu(slope=0.2)"
+            try:
+                return names.canonical(value)
+            except ValueError as error:
+                self.fail(str(error), param, ctx)
+        if value not in self.choices:
             allowed = ", ".join(self.choices)
             self.fail(f"expected one of {allowed}; found {value!r}{nearest(value, self.choices)}", param, ctx)
         return value
@@ -72,9 +80,9 @@ def input_names() -> Iterable[str]:
 
 
 def initializer_names() -> Iterable[str]:
-    from glorot.models.initializers import DRAWN
+    from glorot.models.initializers import INITIALIZERS
 
-    return DRAWN
+    return INITIALIZERS
 
 
 def loss_names() -> Iterable[str]:
@@ -106,6 +114,21 @@ output_option = click.option(
 data_option = click.option(
     "--data", type=folder_type, envvar="GLOROT_DATA", show_envvar=True,
     help="Folder of the data sets.  [default: the user's cache]",
+)  # fmt: skip
+
+
+def _load_plugins(ctx: click.Context, param: click.Parameter, files: tuple[Path, ...]) -> None:
+    if files and not ctx.resilient_parsing:
+        from glorot.plugins import loading, trial
+
+        for file in files:
+            trial.try_out(loading.load(file))
+
+
+plugin_option = click.option(
+    "--plugin", type=click.Path(path_type=Path), multiple=True, envvar="GLOROT_PLUGINS", show_envvar=True,
+    is_eager=True, expose_value=False, callback=_load_plugins,
+    help="A Python file with activations, initializers or losses of your own. It is run. Repeatable.",
 )  # fmt: skip
 
 

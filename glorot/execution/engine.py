@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from glorot.errors import DeviceError, GlorotError
+from glorot.plugins.loading import Source, install
 from glorot.sweeps.runs import Run
 from glorot.training.cell import Outcome, failure, now, run_cell
 from glorot.training.loop import HistoryRow
@@ -19,13 +20,14 @@ from glorot.training.loop import HistoryRow
 class Tasks:
     """What all cells of a sweep need beside their settings.
 
-    afresh: whether to start over where there is a saved state. threads: of each cell.
+    afresh: whether to start over where there is a saved state. threads: of each cell. plugins: that they may use.
     """
 
     data_folder: Path
     checkpoint_folder: Path
     afresh: bool
     threads: int = 1
+    plugins: tuple[Source, ...] = ()
 
 
 class Progress(NamedTuple):
@@ -73,6 +75,7 @@ def carry_out(run: Run, tasks: Tasks, report: Callable[[int, HistoryRow], None])
     """
     started = now()
     try:
+        install(tasks.plugins)
         return run_cell(
             run.settings, run.device, tasks.threads, tasks.data_folder, tasks.checkpoint_folder, tasks.afresh, report
         )

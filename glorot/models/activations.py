@@ -19,6 +19,7 @@ import numpy as np
 from glorot.compiled.elementary import HALF, ONE, TWO, ZERO, F, cos, exp, log1p, normal_cdf, sin
 from glorot.compiled.elementary import tanh as _tanh
 from glorot.compiled.names import fixed
+from glorot.errors import PluginError
 from glorot.registry import Family, Number, Registry
 
 
@@ -39,6 +40,15 @@ class Activation:
     def slope_at(self, z: np.float32) -> np.float32:
         """f'(z)."""
         return self.slope(z if self.keeps_z else self.value(z))
+
+
+def stand_in(label: str) -> Activation:
+    """For one from a plug-in that is not there: it has a label, and computes nothing."""
+    return Activation(label, "from a plug-in that is not loaded", not_there, not_there)
+
+
+def not_there(*arguments):
+    raise PluginError("expected the plug-in that this formula is from, found none loaded; add --plugin FILE")
 
 
 def sigmoid(z):
@@ -213,4 +223,6 @@ ACTIVATIONS: Registry[Activation] = Registry(
         ),
         "linear": Activation("Linear", "z", linear, linear_slope),
     },
+    label=lambda activation: activation.label,
+    stand_in=stand_in,
 )

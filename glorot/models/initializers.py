@@ -1,23 +1,51 @@
-"""Initial weights: one law of variance, many names. Biases start at 0.
+"""Initial weights: one law of variance, many names; and functions that draw weights in any other way.
 
-Every scheme has weights of mean 0 and
+Every scheme of the law has weights of mean 0 and
 
     Var[W] = scale / n,    n = fan_in, (fan_in + fan_out) / 2, max(fan_in, fan_out), fan_in^2, or 1,
 
 drawn independently, uniformly or normally; only the orthogonal one's depend on each other.
+What no law describes is a function of (shape, fan_in, fan_out, generator, parameters), in a `Drawn`.
 To add one: a line in INITIALIZERS at the bottom.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
-from glorot.registry import Registry
+from glorot.errors import PluginError
+from glorot.registry import Family, Number, OneOf, Registry
+
+
+class Scheme:
+    """How weights are drawn: what `Initializer` and `Drawn` have in common.
+
+    suffix: what a table's row label gets behind the activation's ("N" makes "Tanh N").
+    source: where the scheme is from.
+    """
+
+    suffix: str
+    formula: str
+    source: str
+    distribution: str
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Var[W] of one weight."""
+        raise NotImplementedError
+
+    def draw(self, shape: tuple[int, int], fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+        """Weights of some units, (units, weights of each) float32."""
+        raise NotImplementedError
+
+    def sample(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+        """Weights of one fully connected layer, (fan_out, fan_in) float32."""
+        return self.draw((fan_out, fan_in), fan_in, fan_out, generator)
 
 
 @dataclass(frozen=True)
-class Initializer:
+class Initializer(Scheme):
     """One case of the law.
 
     suffix: what a table's row label gets behind the activation's ("N" makes "Tanh N").
@@ -37,10 +65,6 @@ class Initializer:
         n = {"in": fan_in, "average": average, "larger": larger, "in squared": fan_in**2, "one": 1}[self.fan]
         return self.scale / n
 
-    def sample(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
-        """Weights of one fully connected layer, (fan_out, fan_in) float32."""
-        return self.draw((fan_out, fan_in), fan_in, fan_out, generator)
-
     def draw(self, shape: tuple[int, int], fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
         """Weights of some units, (units, weights of each) float32. A weight that is shared stands there once, so its
         unit may have more inputs than weights; then an orthogonal row is shorter by as much."""
@@ -51,6 +75,71 @@ class Initializer:
             return (std * generator.standard_normal(shape)).astype(np.float32)
         limit = np.sqrt(3) * std
         return generator.uniform(-limit, limit, shape).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Drawn(Scheme):
+    """Weights that a function draws: of the shape (units, weights of each), the fans, and a generator that is the only
+    source of chance; and of parameters by name. It may return float64.
+
+    distribution: "orthogonal" where all singular values are one and the same.
+    """
+
+    suffix: str
+    formula: str
+    source: str
+    function: Callable[..., np.ndarray]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    distribution: str = "drawn"
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Mean square of one sample: a function has no other law."""
+        return float(np.square(self.sample(fan_in, fan_out, np.random.default_rng(0)), dtype=np.float64).mean())
+
+    def draw(self, shape: tuple[int, int], fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+        return np.asarray(self.function(shape, fan_in, fan_out, generator, **self.parameters)).astype(np.float32)
+
+
+def truncated_normal(shape, fan_in, fan_out, generator, scale):
+    """Normal, drawn again beyond two standard deviations; Var[W] = scale / fan_in as it then is."""
+    values = generator.standard_normal(shape)
+    while (far := np.abs(values) > 2).any():
+        values[far] = generator.standard_normal(int(far.sum()))
+    return values * np.sqrt(scale / fan_in) / SD_WITHIN_TWO
+
+
+SD_WITHIN_TWO = 0.8796256610342398  # of a standard normal number that lies within -2 and 2
+
+
+def sparse(shape, fan_in, fan_out, generator, connections):
+    """Each unit has so many inputs with weights from N(0, 1), and none from others."""
+    units, inputs = shape
+    W = np.zeros(shape)
+    for unit in range(units):
+        chosen = generator.permutation(inputs)[: int(connections)]
+        W[unit, chosen] = generator.standard_normal(len(chosen))
+    return W
+
+
+def identity(shape, fan_in, fan_out, generator, gain):
+    """Each unit passes on one unit below; those that have none below get nothing."""
+    return gain * np.eye(*shape)
+
+
+def scaled(gain: float, fan: str, distribution: str) -> Initializer:
+    """The law itself: Var[W] = gain^2 / n."""
+    n = {"in": "fan_in", "average": "(fan_in + fan_out) / 2", "larger": "max(fan_in, fan_out)", "one": "1"}[fan]
+    label = f"({distribution}, {gain:g}^2/{n})" if gain != 1 else f"({distribution}, 1/{n})"
+    return Initializer(label, f"Var[W] = gain^2 / {n}", "the law itself", gain**2, fan, distribution)  # type: ignore[arg-type]
+
+
+def stand_in(suffix: str) -> Drawn:
+    """For one from a plug-in that is not there: it has a label, and draws nothing."""
+    return Drawn(suffix, "from a plug-in that is not loaded", "-", _not_there)
+
+
+def _not_there(*arguments):
+    raise PluginError("expected the plug-in that this initializer is from, found none loaded; add --plugin FILE")
 
 
 def _orthogonal(columns: int, rows: int, generator: np.random.Generator) -> np.ndarray:
@@ -64,7 +153,7 @@ def _orthogonal(columns: int, rows: int, generator: np.random.Generator) -> np.n
     return np.ascontiguousarray(q if rows >= columns else q.T, np.float32)
 
 
-INITIALIZERS: Registry[Initializer] = Registry(
+INITIALIZERS: Registry[Scheme] = Registry(
     "initializer",
     {
         "standard": Initializer(
@@ -102,6 +191,47 @@ INITIALIZERS: Registry[Initializer] = Registry(
         "orthogonal": Initializer(
             "(orthogonal)", "random orthonormal rows or columns", "Saxe et al. 2013", 1, "larger", "orthogonal"
         ),
+        "scaled": Family(
+            scaled,
+            {
+                "gain": Number(1, 0, 1e3, low_open=True),
+                "fan": OneOf("in", ("in", "average", "larger", "one")),
+                "distribution": OneOf("uniform", ("uniform", "normal")),
+            },
+        ),
+        "truncated_normal": Family(
+            lambda scale: Drawn(
+                f"(truncated normal, {scale:g}/fan_in)",
+                "N(0, scale/fan_in) within two standard deviations",
+                "as TensorFlow's VarianceScaling",
+                truncated_normal,
+                {"scale": scale},
+            ),
+            {"scale": Number(1, 0, 1e6, low_open=True)},
+        ),
+        "sparse": Family(
+            lambda connections: Drawn(
+                f"(sparse, {connections:g})",
+                "N(0, 1) from so many inputs of each unit, else 0",
+                "Martens 2010",
+                sparse,
+                {"connections": connections},
+            ),
+            {"connections": Number(15, 1, 1e6, whole=True)},
+        ),
+        "identity": Family(
+            lambda gain: Drawn(
+                "(identity)" if gain == 1 else f"({gain:g} identity)",
+                "gain on the diagonal, else 0",
+                "Le et al. 2015",
+                identity,
+                {"gain": gain},
+                "orthogonal",
+            ),
+            {"gain": Number(1, 0, 1e3, low_open=True)},
+        ),
     },
+    label=lambda scheme: scheme.suffix,
+    stand_in=stand_in,
 )
 DRAWN = tuple(name for name, one in INITIALIZERS.items() if one.distribution != "given")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from glorot.compiled.elementary import HALF, ONE, ZERO, exp, log, log1p
-from glorot.models.activations import sigmoid
+from glorot.models.activations import not_there, sigmoid
 from glorot.registry import Registry
 
 
@@ -29,6 +29,11 @@ class Loss:
     value: Callable
     delta: Callable
     curvature: Callable
+
+
+def stand_in(suffix: str) -> Loss:
+    """For one from a plug-in that is not there."""
+    return Loss(suffix, "from a plug-in that is not loaded", not_there, not_there, not_there, not_there)
 
 
 def no_normalizer(logits):
@@ -108,4 +113,4 @@ LOSSES: Registry[Loss] = Registry("loss", {
         "quadratic", "sum_k (p - t)^2 / 2, p = sigmoid(logit)", no_normalizer, quadratic, quadratic_delta,
         quadratic_curvature,
     ),
-})  # fmt: skip
+}, label=lambda loss: loss.suffix, stand_in=stand_in)  # fmt: skip

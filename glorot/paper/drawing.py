@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from glorot.models.initializers import INITIALIZERS
+from glorot.registry import parsed
 from glorot.reporting import pictures
 from glorot.reporting.pictures import plain
 from glorot.reporting.style import DIM, DPI, SHADE, STYLE, WIDTH, layer_style, wrapped
@@ -99,13 +100,15 @@ LONG = 10 * EPOCH  # from here on time is shown in epochs
 
 def dashes(initializer: str) -> Any:
     """The line style of an initialization."""
-    others = [name for name in INITIALIZERS if name not in DASHES]
-    return DASHES.get(initializer) or OTHER_DASHES[others.index(initializer) % len(OTHER_DASHES)]
+    name = parsed(initializer)[0]
+    others = [other for other in INITIALIZERS if other not in DASHES]
+    place = others.index(name) if name in others else len(name)  # of a plug-in that is not there: any
+    return DASHES.get(name) or OTHER_DASHES[place % len(OTHER_DASHES)]
 
 
 def method_style(activation: str, initializer: str) -> dict[str, Any]:
     """Colour and line style of a method's line."""
-    return {"color": COLORS.get(activation, OTHER_COLOR), "linestyle": dashes(initializer)}
+    return {"color": COLORS.get(parsed(activation)[0], OTHER_COLOR), "linestyle": dashes(initializer)}
 
 
 @contextmanager

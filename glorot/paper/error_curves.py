@@ -23,6 +23,7 @@ from glorot.paper.alike import (
 )
 from glorot.paper.drawing import DIM, SHADE, SHALLOWER_DASHES, Page, method_style, sheet, time_axis, unit_of_time
 from glorot.paper.table1 import TABLE_1
+from glorot.registry import parsed
 from glorot.reporting.pictures import plain
 from glorot.results.stored import StoredRun
 from glorot.sweeps.settings import ABOUT
@@ -116,8 +117,12 @@ def curves(runs: Sequence[StoredRun], dataset: str) -> tuple[Curves, str]:
     if selection.unlike:
         text += "\n* trained with other settings than the others: see above"
     lines = [curve(one, names[method], TABLE_1[dataset].get(method)) for method, one in selection.by_label.items()]
-    order = list(ACTIVATIONS)
-    lines.sort(key=lambda line: (order.index(line.activation), line.initializer != "standard", line.label))
+    order = {name: place for place, name in enumerate(ACTIVATIONS)}
+
+    def place(line: Curve) -> int:
+        return order.get(parsed(line.activation)[0], len(order))
+
+    lines.sort(key=lambda line: (place(line), line.initializer != "standard", line.label))
     return Curves(label, lines, DATASETS[dataset].chance), text
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from glorot.registry import Registry
+from glorot.registry import Registry, without_mark
 
 
 class Role(Enum):
@@ -90,7 +90,7 @@ def count(number: int) -> str:
 
 def label_of(value: Any) -> str:
     """A field's value as the label it has in a list axis: 0.1 -> "0.1", (1000, 800) -> "1000-800"."""
-    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return "-".join(map(str, value)) if isinstance(value, tuple) else without_mark(str(value))
 
 
 def sizes_text(hidden: "tuple[int, ...] | str") -> str:

@@ -24,8 +24,9 @@ from glorot.models import schedules
 from glorot.places import expanded
 from glorot.printable import is_printable
 from glorot.registry import fields_of
-from glorot.sweeps import yaml_nodes
+from glorot.sweeps import needed, yaml_nodes
 from glorot.sweeps.about import label_of
+from glorot.sweeps.absent import hint
 from glorot.sweeps.settings import (
     ABOUT,
     BESIDE_HIDDEN,
@@ -50,7 +51,7 @@ VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss") 
 # The t-tests over seeds by which a table can be marked: reporting/significance.py; docs/significance.md compares them.
 TESTS = ("pooled", "welch", "paired", "blocks")
 DEFAULT_TEST = "pooled"
-TOP_KEYS = ("name", "description", "base", "grid", "select", "search", "table", "published")
+TOP_KEYS = ("name", "description", "plugins", "base", "grid", "select", "search", "table", "published")
 SEARCH_KEYS = ("updates", "seeds")
 SELECT_BY = ("valid_error", "valid_loss", "train_loss")  # never by the test set: that would be peeking
 RESERVED = {*VALUES, "run_id", "status", "device", "train_error", "update", "examples", "seconds", "started", "data"}
@@ -136,7 +137,8 @@ class Sweep:
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:
     """Read a sweep file.
 
-    overrides: KEY=VALUE of fields of base, or of search.updates and search.seeds, VALUE as YAML (the option --set).
+    overrides: KEY=VALUE of fields of base, of search.updates and search.seeds, or of axes as grid.AXIS; VALUE as YAML
+        (the option --set).
     Raises SweepError, a line for each problem.
     """
     return parse(yaml_nodes.read_text(Path(path)), str(path), overrides)
@@ -154,15 +156,17 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
         versions = _versions(top.value["versions"], problems)
         top = Node({key: entry for key, entry in top.value.items() if key != "versions"}, top.where)
     keys = problems.known_keys(top, "", TOP_KEYS)
+    for node, problem in needed.problems_of(keys["plugins"], source) if "plugins" in keys else ():
+        problems.add(node, "plugins", problem)
     problems.raise_any()
     nothing = Node({}, top.where)
     if "search" in keys:
         keys["search"] = _overridden(keys["search"], overrides, "search")
     base_node = _overridden(keys.get("base", nothing), overrides, "base")
     base = _fields(base_node, "base", problems)
-    grid = _grid(keys.get("grid", nothing), problems)
+    grid_node = _overridden(keys.get("grid", nothing), overrides, "grid")
+    grid = _grid(grid_node, problems)
     problems.raise_any()  # what follows would only echo the problems so far
-    grid_node = keys.get("grid", nothing)
     _check_overrides(base_node, grid, overrides, problems)
     if "search" not in keys and any(option.startswith("search.") for option in overrides):
         problems.add(
@@ -210,7 +214,7 @@ class _Problems:
             return {}
         for key, entry in node.value.items():
             if key not in allowed:
-                text = f"unknown key; allowed: {', '.join(allowed)}{nearest(key, allowed)}"
+                text = f"unknown key; allowed: {', '.join(allowed)}{hint(key, allowed)}"
                 self.add(entry, f"{path}.{key}" if path else key, text)
         return {key: entry for key, entry in node.value.items() if key in allowed}
 
@@ -256,21 +260,24 @@ def _name(node: Node, problems: _Problems) -> str:
 
 
 def _overridden(node: Node, overrides: Sequence[str], block: str) -> Node:
-    """The node of base, or of search, with its --set options put in; each is checked for its key only."""
+    """The node of base, grid or search, with its --set options put in; each is checked for its key only."""
     entries = dict(node.value) if isinstance(node.value, dict) else {}
     for option in overrides:
-        of_search = option.startswith("search.")
-        if of_search != (block == "search"):
+        if (option.partition(".")[0] if option.startswith(("search.", "grid.")) else "base") != block:
             continue
+        of_search = block == "search"
         where = f"--set {option if option.isprintable() and len(option) < 80 else shown(option)}"
-        key, equals, text = option.removeprefix("search.").partition("=")
+        key, equals, text = option.removeprefix(f"{block}.").partition("=")
         if not equals:
             raise SweepError(f"{where}: expected KEY=VALUE, found no '='")
+        if block == "grid":  # an axis, new or in place of the file's
+            entries[key] = Node(_rooted(yaml_nodes.parse(text, where, numbered=False), Path()).value, where)
+            continue
         allowed = SEARCH_KEYS if of_search else tuple(FIELDS)
         if key not in allowed:
-            hint = nearest(key.rpartition(".")[2], allowed)
+            meant = hint(key.rpartition(".")[2], allowed)
             raise SweepError(
-                f"{where}: only fields of {block} can be set: {', '.join(allowed)}; found {shown(key)}{hint}"
+                f"{where}: only fields of {block} can be set: {', '.join(allowed)}; found {shown(key)}{meant}"
             )
         if key == "hidden":
             entries.pop("depth", None)
@@ -386,7 +393,7 @@ def _check_overrides(
     base: Node, grid: Mapping[str, tuple[Choice, ...]], overrides: Sequence[str], problems: _Problems
 ) -> None:
     """--set of what an axis sets would change nothing, or only half of the runs."""
-    keys = (option.partition("=")[0] for option in overrides if not option.startswith("search."))
+    keys = (option.partition("=")[0] for option in overrides if not option.startswith(("search.", "grid.")))
     for key in dict.fromkeys(keys):
         for axis, choices in grid.items():
             fields = [field for field in _set_by(choices) if _clash(key, field)]
@@ -635,6 +642,9 @@ def dump(sweep: Sweep, folder: Path | None = None) -> str:
     folder: where the file will lie; paths in it are then relative to that folder, else absolute.
     """
     top: dict[str, Any] = {"name": sweep.name, "description": sweep.description}
+    plugins = needed.dumped(_used(sweep))
+    if plugins:
+        top["plugins"] = plugins
     top["base"] = Block(_dumped_fields(sweep.base, folder))
     top["grid"] = Block({axis: _dumped_axis(axis, choices, folder) for axis, choices in sweep.grid.items()})
     if sweep.select:
@@ -659,9 +669,14 @@ def dump(sweep: Sweep, folder: Path | None = None) -> str:
 
 def versions_of(sweep: Sweep) -> dict[str, int]:
     """The versions of the registered data sets that a sweep uses."""
-    used = [sweep.base, *(choice.fields for choices in sweep.grid.values() for choice in choices)]
+    used = _used(sweep)
     names = dict.fromkeys(fields["dataset"] for fields in used if isinstance(fields.get("dataset"), str))
     return {name: DATASETS[name].version if sweep.versions is None else sweep.versions.get(name, 1) for name in names}
+
+
+def _used(sweep: Sweep) -> list[dict[str, Any]]:
+    """The fields of base, and of every choice of every axis."""
+    return [sweep.base, *(choice.fields for choices in sweep.grid.values() for choice in choices)]
 
 
 def _dumped_axis(axis: str, choices: tuple[Choice, ...], folder: Path | None) -> Any:

@@ -59,6 +59,11 @@ class Run:
             raise KeyError(key)
         return label_of(getattr(self.settings, key)) if key not in self.settings.ignored else ""
 
+    @property
+    def choices(self) -> list[tuple[str, str]]:
+        """Its named choices: the kind of the registry, and the choice as text."""
+        return [(one.choices.kind, getattr(self.settings, name)) for name, one in ABOUT.items() if one.choices]
+
 
 def run_id(settings: Settings, device: str, version: int | None = None) -> str:
     """The first 12 hexadecimal digits of a SHA-256 of what decides the result.

@@ -26,7 +26,7 @@ from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.models.schedules import CONSTANT, canonical, schedule
 from glorot.printable import is_printable
-from glorot.registry import TINY, Registry, parsed
+from glorot.registry import TINY, Registry, parsed, without_mark
 from glorot.sweeps.about import About, Paper, Role, count, sizes_text
 from glorot.sweeps.yaml_nodes import shown
 
@@ -285,6 +285,7 @@ class Settings(BaseModel):
             "Activation",
             "of the hidden units; names: `glorot list`",
             idle="linear",
+            text=without_mark,
             choices=ACTIVATIONS,
             example=("tanh", "[tanh, sigmoid]"),
         ),
@@ -292,7 +293,9 @@ class Settings(BaseModel):
     initializer: Annotated[
         str,
         _chosen(INITIALIZERS),
-        About("Initializer", "how the weights are drawn; names: `glorot list`", choices=INITIALIZERS),
+        About(
+            "Initializer", "how the weights are drawn; names: `glorot list`", text=without_mark, choices=INITIALIZERS
+        ),
     ] = "standard"
     hidden: Annotated[
         tuple[int, ...],
@@ -309,7 +312,13 @@ class Settings(BaseModel):
     loss: Annotated[
         str,
         _chosen(LOSSES),
-        About("Loss", "the cost that is minimized; names: `glorot list`", paper="cross_entropy", choices=LOSSES),
+        About(
+            "Loss",
+            "the cost that is minimized; names: `glorot list`",
+            paper="cross_entropy",
+            text=without_mark,
+            choices=LOSSES,
+        ),
     ] = "cross_entropy"
     batch_size: Annotated[
         int, _whole(1, 10**6), About("Minibatch", "examples in each update", int, count, paper=10, scaled=True)
@@ -333,6 +342,7 @@ class Settings(BaseModel):
             "how a weight moves along its gradient; names: `glorot list`",
             paper="sgd",
             older="sgd",
+            text=without_mark,
             choices=OPTIMIZERS,
         ),
     ] = "sgd"

@@ -32,7 +32,7 @@ from glorot import kernels
 from glorot.datasets import AnyData, Examples, FiniteDataset, info, load
 from glorot.datasets.inputs import INPUTS
 from glorot.errors import GlorotError
-from glorot.models.initializers import INITIALIZERS, Initializer
+from glorot.models.initializers import INITIALIZERS, Scheme
 from glorot.models.network import initial_parameters, layer_sizes
 from glorot.training.probes import Network, measure
 from glorot.training.seen import Inspection as Inspection
@@ -84,7 +84,7 @@ def inspect(
 
 
 def layers_seen(
-    network: Network, examples: Examples, activation: str, initializer: Initializer, sizes: Sequence[int]
+    network: Network, examples: Examples, activation: str, initializer: Scheme, sizes: Sequence[int]
 ) -> list[LayerSeen]:
     """Every layer of a network, from the first hidden one to the output. sizes: from the inputs to the outputs."""
     with np.errstate(over="ignore", invalid="ignore"):  # of networks that overflow

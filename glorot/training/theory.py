@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glorot.models.activations import ACTIVATIONS
-from glorot.models.initializers import Initializer
+from glorot.models.initializers import Scheme
 
 
 class Regime(NamedTuple):
@@ -52,7 +52,7 @@ class Factors(NamedTuple):
     gradient: float
 
 
-def factors(sizes: Sequence[int], initializer: Initializer, regime: Regime) -> list[Factors]:
+def factors(sizes: Sequence[int], initializer: Scheme, regime: Regime) -> list[Factors]:
     """Of every layer. sizes: from the inputs to the outputs."""
     found = []
     for fan_in, fan_out in itertools.pairwise(sizes):
@@ -79,7 +79,7 @@ def backward_theory(output_square: float, laws: Sequence[Factors]) -> list[float
     return found
 
 
-def singular_value_theory(fan_in: int, fan_out: int, initializer: Initializer, regime: Regime) -> float | None:
+def singular_value_theory(fan_in: int, fan_out: int, initializer: Scheme, regime: Regime) -> float | None:
     """Mean singular value of diag(f') W at z = 0; None for units whose slope is not one number there.
 
     Of independent weights it is sqrt(n Var[W]) times the mean of the Marchenko-Pastur law, n the larger side:
