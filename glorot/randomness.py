@@ -7,7 +7,9 @@ Nothing reads a global generator or the clock.
 import numpy as np
 
 # Part of what a seed means: never renumber, only append.
-PURPOSES = {"weights": 0, "order": 1, "split": 2, "shapeset": 3, "probe": 4, "jacobian": 5, "distortion": 10}
+PURPOSES = {
+    "weights": 0, "order": 1, "split": 2, "shapeset": 3, "probe": 4, "jacobian": 5, "noise": 6, "distortion": 10,
+}  # fmt: skip
 
 
 def generator(seed: int, purpose: str, index: int = 0) -> np.random.Generator:

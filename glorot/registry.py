@@ -50,6 +50,24 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """A parameter that is a number, or a list of numbers, one for each layer. low, high: their bounds."""
+
+    default: float
+    low: float
+    high: float
+    most: int = 1000
+
+    def check(self, value: Any) -> float | tuple[float, ...]:
+        one = Number(self.default, self.low, self.high)
+        if not isinstance(value, list | tuple):
+            return one.check(value)
+        if not 1 <= len(value) <= self.most:
+            raise ValueError(f"expected a number, or a list of 1 to {self.most}, found {len(value)}")
+        return tuple(one.check(item) for item in value)
+
+
+@dataclass(frozen=True)
 class OneOf:
     """A parameter that is one of some words."""
 
@@ -78,17 +96,20 @@ class Text:
 
 @dataclass(frozen=True)
 class Switch:
-    """A parameter that is true or false."""
+    """A parameter that is true or false. only: the one value that there is so far."""
 
     default: bool
+    only: bool | None = None
 
     def check(self, value: Any) -> bool:
+        if self.only is not None and value is not self.only:
+            raise ValueError(f"expected {str(self.only).lower()}, the only choice so far; found {shown(value)}")
         if isinstance(value, bool):
             return value
         raise ValueError(f"expected true or false, found {shown(value)}")
 
 
-Parameter = Number | OneOf | Switch | Text
+Parameter = Number | Numbers | OneOf | Switch | Text
 
 
 @dataclass(frozen=True)
@@ -275,7 +296,8 @@ def parsed(text: str) -> tuple[str, dict[str, Value]]:
         key, equals, value = part.partition("=")
         if not equals:
             raise ValueError(f"expected PARAMETER=VALUE in {shown(text)}, found {shown(part)}")
-        parameters[key] = json.loads(value)
+        read = json.loads(value)
+        parameters[key] = tuple(read) if isinstance(read, list) else read
     return found[1], parameters
 
 

@@ -317,3 +317,32 @@ def naive_deltas(layers, examples, activation, loss):
     for l in reversed(range(1, len(layers))):
         deltas.insert(0, deltas[0] @ np.float64(layers[l][0]) * ACTIVATIONS[activation][1](zs[l - 1]))
     return deltas
+
+
+# Pre-training. ----------------------------------------------------------------------------------------------
+
+
+def denoising_cost(W, b, c, t, x, activation, decoder):
+    """Mean cost of a denoising autoencoder over a minibatch. t, x: (n, fan_in), clean and corrupted. c: (fan_in,).
+
+    decoder: "unit" (t in [0, 1]), "symmetric" (t in [-1, 1]) or "linear".
+    """
+    s = ACTIVATIONS[activation][0](x @ W.T + b) @ W + c
+    if decoder == "linear":
+        return ((s - t) ** 2 / 2).sum(axis=1).mean()
+    p, target = (sigmoid(s), t) if decoder == "unit" else (sigmoid(2 * s), (t + 1) / 2)
+    return -(target * np.log(p) + (1 - target) * np.log(1 - p)).sum(axis=1).mean()
+
+
+def numerical_denoising_gradients(W, b, c, t, x, activation, decoder, h=1e-6):
+    """Of that cost by W, b and c, by central differences."""
+    parameters, result = [np.array(one, float) for one in (W, b, c)], []
+    for one in parameters:
+        result.append(np.empty_like(one))
+        for i in np.ndindex(one.shape):
+            kept, costs = one[i], []
+            for one[i] in (kept + h, kept - h):
+                costs.append(denoising_cost(*parameters, t, x, activation, decoder))
+            one[i] = kept
+            result[-1][i] = (costs[0] - costs[1]) / (2 * h)
+    return result

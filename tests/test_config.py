@@ -436,6 +436,7 @@ def test_defaults():
             "preprocessing": "none",
             "optimizer": "sgd",
             "schedule": "constant",
+            "pretraining": "none",
             "activation": "tanh",
             "initializer": "standard",
             "loss": "cross_entropy",

@@ -155,7 +155,7 @@ def test_all_experiments(path):
     found = config.load(path)
     assert (found.name, bool(found.description)) == (path.stem, True)
     runs = sweep.expand(found)
-    also = [name for name in ("loss", "optimizer") if len({getattr(run.settings, name) for run in runs}) > 1]
+    also = [name for name in sweep.NAMED_IN_METHODS if len({getattr(run.settings, name) for run in runs}) > 1]
     for run in runs:
         derived = sweep.method_label(run.settings, also)
         assert run.method == derived or run.method.startswith(f"{derived}, ")  # "Sigmoid, 4 layers"

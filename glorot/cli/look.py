@@ -35,6 +35,7 @@ def list_() -> None:
     from glorot.models.initializers import INITIALIZERS
     from glorot.models.losses import LOSSES
     from glorot.models.optimizers import OPTIMIZERS
+    from glorot.models.pretraining import PRETRAINING
     from glorot.sweeps.shipped import shipped
 
     sections = {
@@ -45,6 +46,7 @@ def list_() -> None:
         },
         "losses": {name: f"{one.formula}{_origin(LOSSES, name)}" for name, one in LOSSES.items()},
         "optimizers": {name: f"{one.formula}  [{one.source}]" for name, one in OPTIMIZERS.items()},
+        "pretraining": {name: one.formula for name, one in PRETRAINING.items()},
         "inputs": {name: one.formula for name, one in INPUTS.items()},
         "datasets": {name: info.summary for name, info in DATASETS.items()},
         "experiments": shipped(),

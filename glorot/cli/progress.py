@@ -74,7 +74,7 @@ class Display:
         self._updates: dict[str, int] = {}  # done, of every run
         self._said: dict[str, float] = {}  # clock when a run was last told of, where there is no terminal
         self._told: set[str] = set()
-        updates = sum(run.settings.updates for run in runs)
+        updates = sum(run.settings.all_updates for run in runs)
         self._whole = self.progress.add_task("", total=updates, amount="", state="", visible=self.total > 1)
         self._show_whole()
 
@@ -89,7 +89,7 @@ class Display:
 
     def planned(self, runs: Sequence[Run]) -> None:
         self.total = self.ended + len(runs)
-        updates = sum(self._updates.values()) + sum(run.settings.updates for run in runs)
+        updates = sum(self._updates.values()) + sum(run.settings.all_updates for run in runs)
         self.progress.update(self._whole, total=updates)
         self._show_whole()
         if runs and not self.quiet:
@@ -100,7 +100,7 @@ class Display:
 
     def started(self, run: Run) -> None:
         self._tasks[run.run_id] = self.progress.add_task(
-            self._label(run), total=run.settings.updates, amount="", state=self.state
+            self._label(run), total=run.settings.all_updates, amount="", state=self.state
         )
 
     def progressed(self, run: Run, update: int, row: dict[str, Any]) -> None:
@@ -108,7 +108,8 @@ class Display:
         began, first = self._first.setdefault(run.run_id, (now, update))
         speed = f"{(update - first) / (now - began):,.0f} updates/s" if update > first else ""
         evaluated = not math.isnan(row["valid_error"])
-        valid_error = f"valid {row['valid_error']:.2f} %" if evaluated else f"fitting for {duration(now - began)}"
+        before = "fitting" if run.settings.pretraining == "none" else "pre-training"
+        valid_error = f"valid {row['valid_error']:.2f} %" if evaluated else f"{before} for {duration(now - began)}"
         self.progress.update(self._tasks[run.run_id], completed=update, amount=speed, state=valid_error)
         self.state = "preparing"
         self._updates[run.run_id] = update
@@ -119,14 +120,14 @@ class Display:
             self._print(f"{title(run)}: update {row['update']:,}: {valid_error}, {rest}")
         elif self.progress.disable and not self.quiet and now - self._said.setdefault(run.run_id, now) >= MINUTE:
             self._said[run.run_id] = now
-            left = (run.settings.updates - update) * (now - began) / (update - first) if update > first else None
+            left = (run.settings.all_updates - update) * (now - began) / (update - first) if update > first else None
             rest = "" if left is None else f", {duration(left)} left"
-            self._print(f"{title(run)}: {update:,} of {run.settings.updates:,} updates, {valid_error}{rest}")
+            self._print(f"{title(run)}: {update:,} of {run.settings.all_updates:,} updates, {valid_error}{rest}")
 
     def finished(self, run: Run, outcome: Outcome) -> None:
         self.ended += 1
         self.progress.remove_task(self._tasks.pop(run.run_id))
-        self._updates[run.run_id] = run.settings.updates
+        self._updates[run.run_id] = run.settings.all_updates
         self._show_whole()
         for problem in outcome.problems:
             if problem not in self._told:  # one full disk is one line, however many runs meet it

@@ -246,8 +246,11 @@ def _show_status(folder: Path, file: Path | None) -> None:
     show(f"{folder.name}: {total}{on}: {counts}{'' if now.active else '; no process runs it now'}\n")
     for one in now.running:
         left = "" if one.seconds_left is None else f", {duration(one.seconds_left)} left"
-        of_updates = f"{one.update:,} of {one.run.settings.updates:,} updates, valid error {one.valid_error:.2f} %"
-        how_far = of_updates if one.valid_error == one.valid_error else "fitting in one go"  # NaN before the end
+        how_far = f"{one.update:,} of {one.run.settings.all_updates:,} updates, "
+        if one.valid_error == one.valid_error:  # NaN before the first evaluation
+            how_far += f"valid error {one.valid_error:.2f} %"
+        else:
+            how_far = "fitting in one go" if one.run.settings.pretraining == "none" else f"{how_far}pre-training"
         show(f"  running: {title(one.run)}: {how_far}{left}\n")
     for run, what in troubles(plan):
         show(f"  {title(run)}: {what}\n")

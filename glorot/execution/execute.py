@@ -146,7 +146,10 @@ def _write(store: Store, run: Run, outcome: Outcome, checkpoint_folder: Path) ->
             details.unlink()
             details.parent.rmdir()
     record = {**settings_of(run), **outcome.result}
-    store.write_run(record, outcome.provenance, outcome.history, outcome.probes, outcome.correct, outcome.predictions)
+    store.write_run(
+        record, outcome.provenance, outcome.history, outcome.probes, outcome.correct, outcome.predictions,
+        outcome.pretraining,
+    )  # fmt: skip
     if outcome.status in FINISHED:
         Checkpoints(checkpoint_folder, run.settings, run.device).discard()
 

@@ -119,5 +119,5 @@ def _read_progress(path: Path) -> dict[str, dict[str, Any]]:
 
 def _running(run: Run, cell: dict[str, Any]) -> Running:
     seconds, updates = cell["now"] - cell["since"], cell["update"] - cell["first"]
-    left = (run.settings.updates - cell["update"]) * seconds / updates if updates > 0 else None
+    left = (run.settings.all_updates - cell["update"]) * seconds / updates if updates > 0 else None
     return Running(run, cell["update"], cell["valid_error"], left)

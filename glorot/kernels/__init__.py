@@ -9,7 +9,9 @@ from glorot.kernels import devices
 if TYPE_CHECKING:
     import numpy as np
 
+    from glorot.kernels.denoising import Denoising
     from glorot.kernels.protocol import Kernels
+    from glorot.models.pretraining import Pretraining
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -50,11 +52,14 @@ def hardware(device: str) -> str | None:
     return str(devices.find_gpus()[0]) if device == "cuda" else None
 
 
-def not_there(device: str, optimizer: str) -> str | None:
-    """Why a device has no kernels with this optimizer, and what to do; None where it has."""
+NO_PRETRAINING = "pretraining: not on a GPU yet; use --device cpu"
+
+
+def not_there(device: str, optimizer: str, pretraining: str = "none") -> str | None:
+    """Why a device has no kernels for these, and what to do; None where it has."""
     if device == "cuda" and optimizer != "sgd":
         return f"optimizer {optimizer}: not on a GPU yet, only sgd is; use --device cpu"
-    return None
+    return NO_PRETRAINING if device == "cuda" and pretraining != "none" else None
 
 
 def prepare(device: str, activation: str, loss: str, optimizer: str = "sgd") -> None:
@@ -67,6 +72,25 @@ def prepare(device: str, activation: str, loss: str, optimizer: str = "sgd") -> 
     cpu.prepare(activation, loss, optimizer)
     if OPTIMIZERS[optimizer].statistic:
         curvature.prepare(activation, loss, optimizer)
+
+
+def denoising_layers(
+    kernels: "Kernels", chosen: "Pretraining", activation: str, inputs: str, layers: int, seed: int
+) -> "list[Denoising]":
+    """What pre-trains each hidden layer of a network, one after the other. Raises DeviceError where its device has no
+    such kernels."""
+    from glorot.kernels.cpu import CpuKernels
+    from glorot.kernels.denoising import Denoising, prepare
+
+    if not isinstance(kernels, CpuKernels):
+        raise DeviceError(NO_PRETRAINING)
+    decoders = [chosen.decoder(l, activation, inputs) for l in range(layers)]
+    prepare(*kernels.formulas, set(decoders))
+    of_layers = zip(decoders, chosen.corruptions(layers), strict=True)
+    return [
+        Denoising(kernels, l, decoder, corruption, chosen.learning_rate, seed)
+        for l, (decoder, corruption) in enumerate(of_layers)
+    ]
 
 
 def create(

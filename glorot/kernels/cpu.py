@@ -533,7 +533,11 @@ def rates_of(optimizer: Optimizer, learning_rate: float, batch_size: int, made: 
 
 
 class CpuKernels:
-    """One network on the CPU: runs segments of updates, evaluates, probes, copies parameters in and out."""
+    """One network on the CPU: runs segments of updates, evaluates, probes, copies parameters in and out.
+
+    layout, flat, activations: where its parameters lie, and what its units gave for a minibatch. formulas: activation
+    and loss.
+    """
 
     staging = None
 
@@ -564,6 +568,8 @@ class CpuKernels:
         self._evaluation_delta = [_aligned(_padded(sizes[-1])) for _ in range(threads)]
         kept = len(self._optimizer.keeps)
         self._memory = _aligned(kept * self._layout.n_parameters).reshape(kept, self._layout.n_parameters)
+        self.layout, self.flat, self.activations = self._layout, self._parameters, self._a
+        self.formulas = activation, loss
         self._kernels, self._run_updates = kernels_of(activation, loss), updates_of(activation, loss, optimizer)
         self._pool = ThreadPoolExecutor(threads)
 
@@ -595,7 +601,7 @@ class CpuKernels:
         losses = np.empty(len(examples) // self.batch_size)
         barrier = np.zeros(2 * LANES, np.int64)
         rates = rates_of(self._optimizer, self.learning_rate, self.batch_size, self.updates_made, len(losses))
-        done = self._on_each_thread(
+        done = self.on_each_thread(
             lambda thread: self._run_updates(
                 self._layout.layers, self._parameters, self._memory, self._a, self._delta, self.levels,
                 examples.pixels, examples.labels, self.batch_size, rates, losses, barrier, thread, self.threads,
@@ -610,7 +616,7 @@ class CpuKernels:
     def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""
         losses, predictions = np.empty(len(examples), np.float32), np.empty(len(examples), np.uint8)
-        self._on_each_thread(
+        self.on_each_thread(
             lambda thread: self._kernels.evaluate_examples(
                 self._evaluation.layers, self._parameters, self._evaluation_a[thread], self._evaluation_delta[thread],
                 self.levels, examples.pixels, examples.labels, *share.py_func(len(examples), 16, thread, self.threads),
@@ -635,7 +641,7 @@ class CpuKernels:
         n = len(layers)
         return Probed(whole[: n - 1], whole[n : 2 * n], whole[2 * n : 3 * n - 1])
 
-    def _on_each_thread(self, work):
+    def on_each_thread(self, work):
         """Call work(thread) for every thread at the same time."""
         if self.threads == 1:
             return [work(0)]

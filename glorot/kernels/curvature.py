@@ -138,7 +138,7 @@ class CurvatureKernels(CpuKernels):
         delta = np.zeros(layout.n_activations, np.float32)
         squares, self._memory[:] = self._parameters * self._parameters, 0
         rates = np.array([0, 0, 1 / len(examples)], np.float32)
-        self._on_each_thread(
+        self.on_each_thread(
             lambda thread: self._add_curvatures(
                 layout.layers, self._parameters, squares, self._memory, a, a2, delta, self.levels, examples.pixels,
                 examples.labels, layout.examples, rates, barrier, thread, self.threads,

@@ -243,7 +243,7 @@ def dot_tile(rows, examples, ahead=0):
     return dot
 
 
-def update_tile(rows, with_delta, lanes=LANES, ahead=0, apart=False):
+def update_tile(rows, with_delta, lanes=LANES, ahead=0, apart=False, learn=True):
     """Intrinsic update(W, j, k, n, a, delta, below, step): one pass over the tile W[j : j+rows, k : k+n],
     n a multiple of 16, that for every column c of the tile and every example e
 
@@ -255,6 +255,7 @@ def update_tile(rows, with_delta, lanes=LANES, ahead=0, apart=False):
     Meanwhile the rows j+ahead ... of the tile's columns are prefetched, if ahead is not 0.
     W: (fan_out, m), a and below: (examples, m), delta: (examples, >= fan_out).
 
+    learn: else nothing but below changes, and step is of no use.
     apart: step is no number but a place, (rows, >= n) float32, that gets sum_e delta[e, j+r] * a[e, c]; W stays.
     """
 
@@ -286,10 +287,11 @@ def update_tile(rows, with_delta, lanes=LANES, ahead=0, apart=False):
                         d = splat(builder, builder.load(builder.gep(deltas, [n_.type(row)]), align=4), vector)
                         if with_delta:
                             total = fused(builder, d, weights[row], total)
-                        builder.store(fused(builder, d, x, builder.load(gradients[row])), gradients[row])
+                        if learn:
+                            builder.store(fused(builder, d, x, builder.load(gradients[row])), gradients[row])
                     if with_delta:
                         store(builder, total, place, n_.type(0))
-                for row in range(rows):
+                for row in range(rows) if learn else []:
                     total = builder.load(gradients[row])
                     if apart:
                         store(builder, total, gradient_rows[row], c)

@@ -43,6 +43,7 @@ HISTORY_COLUMNS: dict[str, type] = {
     "test_loss": float, "test_error": float,
 }  # fmt: skip
 
+PRETRAINING_COLUMNS: dict[str, type] = {"layer": int, "update": int, "cost": float}
 PROBE_COLUMNS: dict[str, type] = {
     "update": int, "quantity": str, "layer": int, "mean": float, "std": float, "p2": float, "p98": float,
     "saturation": float, "low": float, "high": float, "counts": str,

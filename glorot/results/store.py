@@ -8,6 +8,7 @@ A sweep's folder DIR/NAME/ holds
     history/RUN_ID.csv    one row an evaluation
     correct/RUN_ID.npy    whether each test example was classified correctly at the end: 0 or 1, uint8
     predictions/RUN_ID.npy  of the same examples: class, class predicted and loss, loop.PREDICTION
+    pretraining/RUN_ID.csv  one row per layer and 20,000 updates (evaluate_every), of runs that were pre-trained
     probes/RUN_ID.csv     one row a moment, quantity and layer, of runs that were probed
     table.md, table.csv   made from the above by report.py
 
@@ -29,6 +30,7 @@ from glorot.results.rows import (
     FURTHER_FIELDS,
     HISTORY_COLUMNS,
     OUTCOME_COLUMNS,
+    PRETRAINING_COLUMNS,
     PROBE_COLUMNS,
     PROVENANCE_COLUMNS,
     RUN_COLUMNS,
@@ -88,6 +90,10 @@ class Store:
         """As `read_history`, as text and without pandas."""
         return read_rows(self.history_path(run_id), HISTORY_COLUMNS)
 
+    def read_pretraining(self, run_id: str) -> "pd.DataFrame":
+        """The costs of one run's pre-training, `loop.PretrainingRow`s; empty if there was none."""
+        return frame_of(read_rows(self._path("pretraining", run_id, "csv"), PRETRAINING_COLUMNS), PRETRAINING_COLUMNS)
+
     def read_probes(self, run_id: str) -> "pd.DataFrame":
         """What was seen inside one run's network: `probes.ProbeRow`s, counts as tuples; empty if it was not probed."""
         rows = read_rows(self._path("probes", run_id, "csv"), PROBE_COLUMNS)
@@ -143,12 +149,13 @@ class Store:
         probes: Iterable[Mapping[str, Any]] = (),
         correct: "np.ndarray | None" = None,
         predictions: "np.ndarray | None" = None,
+        pretraining: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Add one run, or replace it.
 
-        record: `settings_of(run)` and the columns OUTCOME_COLUMNS; provenance, history, probes: the columns of their
-        files, run_id taken from the record. correct: (n,) bool, whether each test example was classified correctly.
-        predictions: (n,) of type loop.PREDICTION.
+        record: `settings_of(run)` and the columns OUTCOME_COLUMNS; provenance, history, probes, pretraining: the
+        columns of their files, run_id taken from the record. correct: (n,) bool, whether each test example was
+        classified correctly. predictions: (n,) of type loop.PREDICTION.
         What is None, NaN or not there is stored as an empty cell. Raises ResultsError, with the row as it was, where
         a file cannot be written.
         """
@@ -163,6 +170,11 @@ class Store:
         write_text(self.history_path(run_id), csv_text(curve, list(HISTORY_COLUMNS)))
         _write_or_remove(
             self._path("probes", run_id, "csv"), csv_text(seen, list(PROBE_COLUMNS)).encode() if seen else None
+        )
+        costs = [cells_of(row, PRETRAINING_COLUMNS) for row in pretraining]
+        _write_or_remove(
+            self._path("pretraining", run_id, "csv"),
+            csv_text(costs, list(PRETRAINING_COLUMNS)).encode() if costs else None,
         )
         _write_or_remove(self.correct_path(run_id), None if correct is None else _npy(correct.astype("u1")))
         _write_or_remove(self._path("predictions", run_id, "npy"), None if predictions is None else _npy(predictions))

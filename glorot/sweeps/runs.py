@@ -19,6 +19,7 @@ from glorot.errors import SweepError, nearest
 from glorot.models.architectures import method_of
 from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
+from glorot.models.pretraining import PRETRAINING
 from glorot.registry import Registry
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.about import Role, label_of
@@ -123,7 +124,7 @@ def _as_stored(sweep: Sweep) -> Sweep:
     return replace(sweep, versions={}, base=sweep.base | {"inputs": "unit"} if others and not given else sweep.base)
 
 
-NAMED_IN_METHODS: dict[str, Registry] = {"loss": LOSSES, "optimizer": OPTIMIZERS}  # where a sweep compares them
+NAMED_IN_METHODS: dict[str, Registry] = {"loss": LOSSES, "optimizer": OPTIMIZERS, "pretraining": PRETRAINING}
 
 
 def method_label(settings: Settings, also: Collection[str] = ()) -> str:

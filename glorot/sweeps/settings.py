@@ -24,6 +24,7 @@ from glorot.models.constructions import EXACT, misfit
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
+from glorot.models.pretraining import PRETRAINING
 from glorot.models.schedules import CONSTANT, canonical, schedule
 from glorot.printable import is_printable
 from glorot.registry import TINY, Registry, parsed, without_mark
@@ -356,6 +357,17 @@ class Settings(BaseModel):
             older=CONSTANT,
         ),
     ] = CONSTANT
+    pretraining: Annotated[
+        str,
+        _chosen(PRETRAINING),
+        About(
+            "Pre-training",
+            "of the hidden layers, without labels: `none`, or `denoising` with parameters",
+            paper="none",
+            older="none",
+            choices=PRETRAINING,
+        ),
+    ] = "none"
     seed: Annotated[
         int, _whole(0, 2**63 - 1), About("Seed", "of the weights and of the order of the examples", int)
     ] = 0
@@ -482,6 +494,16 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _pretraining_fits(self) -> "Settings":
+        chosen, n = PRETRAINING[self.pretraining], self.batch_size
+        problem = chosen.problem(self.activation, str(self.inputs), len(self.hidden))
+        if problem is None and chosen.updates and (self.train_examples or n) < n:
+            problem = f"expected as many train_examples as a minibatch has, {n}, found {self.train_examples}"
+        if problem:
+            raise ValueError(f"pretraining: {problem}")
+        return self
+
+    @model_validator(mode="after")
     def _one_first_rate(self) -> "Settings":
         first = schedule(self.schedule).rate(0, self.learning_rate)
         if first != self.learning_rate:
@@ -511,6 +533,11 @@ class Settings(BaseModel):
     def ignored(self) -> frozenset[str]:
         """The fields that this run's model has no use for."""
         return ignored(self.model, self.hidden)
+
+    @property
+    def all_updates(self) -> int:
+        """Of all phases: the pre-training of each hidden layer, then gradient descent on the whole network."""
+        return len(self.hidden) * PRETRAINING[self.pretraining].updates + self.updates
 
     @property
     def depth(self) -> int:

@@ -27,7 +27,7 @@ class Outcome:
     """What a cell gives back, in the columns of runs.csv, history/RUN_ID.csv, provenance.csv and probes/RUN_ID.csv.
 
     correct: whether each test example was classified correctly, (n,) bool; None unless it is done.
-    predictions: of the same examples, (n,) of type loop.PREDICTION.
+    pretraining: the rows of pretraining/RUN_ID.csv. predictions: of the same examples, (n,) of type loop.PREDICTION.
     traceback: text; empty unless the cell failed by an error that is not the user's.
     problems: what went wrong but changed nothing: saved states that could not be read or written.
     """
@@ -40,6 +40,7 @@ class Outcome:
     correct: "np.ndarray | None" = None
     problems: list[str] = field(default_factory=list)
     predictions: "np.ndarray | None" = None
+    pretraining: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -77,6 +78,7 @@ def run_cell(
         correct=trained.correct,
         problems=learner.problems,
         predictions=trained.predictions,
+        pretraining=[asdict(row) for row in trained.pretraining],
     )
 
 

@@ -27,7 +27,7 @@ from glorot.models.optimizers import OPTIMIZERS
 from glorot.places import cache_folder
 from glorot.sweeps.runs import run_id
 from glorot.sweeps.settings import Settings
-from glorot.training.loop import HistoryRow, State
+from glorot.training.loop import HistoryRow, Pretrained, PretrainingRow, State
 
 if TYPE_CHECKING:
     from glorot.training.probes import ProbeRow
@@ -90,7 +90,7 @@ class Checkpoints:
         """
         states = [self._read(path, sizes) for path in self.saved()]
         usable = [state for state in states if state is not None and state.update < self.settings.updates]
-        return max(usable, key=lambda state: state.update, default=None)
+        return max(usable, key=_progress, default=None)
 
     def saved(self) -> list[Path]:
         """The files of this trajectory's states, whatever is in them."""
@@ -137,11 +137,21 @@ class Checkpoints:
             self.path.unlink(missing_ok=True)
 
 
+def _progress(state: State) -> tuple[int, int, int]:
+    """How far a state is: what is further compares as more."""
+    before = state.pretrained
+    return (state.update, before.layer, before.update) if before else (state.update, 0, 0)
+
+
 def _arrays(state: State) -> dict[str, np.ndarray]:
     arrays = {"update": np.array(state.update), "losses": state.losses, "code": np.array(code())}
     arrays["seconds"] = np.array(state.seconds)
     arrays["probes"] = np.array(json.dumps([asdict(row) for row in state.probes]))
     arrays["history"] = np.array([astuple(row) for row in state.history], np.float64).reshape(len(state.history), 7)
+    if state.pretrained:
+        before = state.pretrained
+        arrays |= {"phase": np.array([before.layer, before.update]), "decoder": before.bias, "costs": before.costs}
+        arrays["pretraining"] = np.array(json.dumps([astuple(row) for row in before.rows]))
     for prefix, layers in {"": state.parameters, **{f"{name} ": kept for name, kept in state.memory.items()}}.items():
         for l, layer in enumerate(layers):
             arrays |= {f"{prefix}W{l}": layer.W, f"{prefix}b{l}": layer.b}
@@ -172,7 +182,16 @@ def _state(arrays: "np.lib.npyio.NpzFile", sizes: tuple[int, ...], keeps: tuple[
     if losses.shape != (update - (rows[-1].update if rows else 0),):  # one of each update since the last evaluation
         raise ValueError("its losses and its number of updates do not belong together")
     kept = dict(zip(keeps, memory, strict=True))
-    return State(update, layers, rows, losses, probes, float(arrays["seconds"]), kept)
+    pretrained = _pretrained(arrays) if "phase" in arrays else None
+    return State(update, layers, rows, losses, probes, float(arrays["seconds"]), kept, pretrained)
+
+
+def _pretrained(arrays: "np.lib.npyio.NpzFile") -> Pretrained:
+    layer, update = map(int, arrays["phase"])
+    rows = [PretrainingRow(int(row[0]), int(row[1]), float(row[2])) for row in json.loads(str(arrays["pretraining"]))]
+    if (arrays["decoder"].dtype, arrays["costs"].dtype) != (np.float32, np.float64):
+        raise ValueError("its numbers are of another type")
+    return Pretrained(layer, update, arrays["decoder"], rows, arrays["costs"])
 
 
 def _probe_row(fields: dict[str, Any]) -> "ProbeRow":

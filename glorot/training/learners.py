@@ -6,7 +6,7 @@ To add one: a class with `fit`, a line in LEARNERS at the bottom, and its name i
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
 from typing import Protocol
@@ -21,8 +21,10 @@ from glorot.models.network import initial_parameters, layer_sizes
 from glorot.sweeps.settings import Settings
 from glorot.training.checkpoint import Checkpoints
 from glorot.training.loop import HistoryRow, Trained, Training
+from glorot.training.pretraining import Pretraining, check_examples, pretraining_of
 
 OnProgress = Callable[[int, HistoryRow], None]  # updates done, and the newest row of the history
+NOTHING_YET = HistoryRow(0, 0, nan, nan, nan, nan, nan)  # before the first evaluation
 WAIT_SECONDS = 0.5  # from one report of a fit in one go to the next
 
 
@@ -83,6 +85,8 @@ class GradientDescent:
         if state is None:
             network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
         dataset = augmented(task.dataset, settings.augmentation, info(settings.dataset))
+        check_examples(settings, task.dataset)
+        self._pretraining = pretraining_of(settings, dataset, network, state)
         self._training = Training(settings, dataset, network, state)
         self.problems = self._checkpoints.problems
 
@@ -91,24 +95,41 @@ class GradientDescent:
         return self._training.seconds
 
     def fit(self, on_progress: OnProgress) -> Trained:
+        pretraining = self._pretraining
+        if pretraining and not pretraining.run(self._saving(on_progress)):
+            return Trained("diverged", 0, [], pretraining=pretraining.rows)
         trained = self._training.run(self._saving(on_progress))
+        if pretraining:
+            trained = replace(trained, pretraining=pretraining.rows)
         if trained.status == "done":
-            self._checkpoints.save(self._training.state())  # a sweep that asks for more updates later goes on from here
+            self._save()  # a sweep that asks for more updates later goes on from here
         return trained
 
-    def _saving(self, on_progress: OnProgress) -> Callable[[Training], None]:
+    @property
+    def _before(self) -> int:
+        """The updates of pre-training."""
+        settings = self._checkpoints.settings
+        return settings.all_updates - settings.updates
+
+    def _save(self) -> None:
+        """The state of the network, and of each phase."""
+        state = self._training.state()
+        self._checkpoints.save(replace(state, pretrained=self._pretraining.state()) if self._pretraining else state)
+
+    def _saving(self, on_progress: OnProgress) -> Callable[[Training | Pretraining], None]:
         """Training's on_progress that saves the state every so often, and when it is interrupted."""
         interval, saved = 60 * self._checkpoints.settings.checkpoint_minutes, time.monotonic()
 
-        def report(training: Training) -> None:
+        def report(phase: Training | Pretraining) -> None:
             nonlocal saved
             try:
-                on_progress(training.update, training.history[-1])
+                made = phase.update if phase is self._pretraining else self._before + phase.update
+                on_progress(made, phase.history[-1] if phase.history else NOTHING_YET)
             except BaseException:
-                self._checkpoints.save(training.state())
+                self._save()
                 raise
             if time.monotonic() - saved >= interval:
-                self._checkpoints.save(training.state())
+                self._save()
                 saved = time.monotonic()
 
         return report
@@ -139,7 +160,7 @@ class InOneGo:
         worker = threading.Thread(target=self._fit, args=(outcome,), daemon=True)
         worker.start()
         while worker.is_alive():
-            on_progress(0, HistoryRow(0, 0, nan, nan, nan, nan, nan))
+            on_progress(0, NOTHING_YET)
             worker.join(WAIT_SECONDS)
         self._ended = time.perf_counter()
         if isinstance(outcome[0], BaseException):

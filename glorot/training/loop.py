@@ -41,6 +41,32 @@ class HistoryRow:
 
 
 @dataclass(frozen=True)
+class PretrainingRow:
+    """Costs of a layer's pre-training. layer: of the hidden layers, from 1. update: of this layer, at the end of these.
+
+    cost: mean over the minibatches since the row before, each before its update.
+    """
+
+    layer: int
+    update: int
+    cost: float
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """How far pre-training is. layer: the one under way, from 0; the number of hidden layers at the end. update: of it.
+
+    bias: its decoder's. rows: so far. costs: of the minibatches since the last of them.
+    """
+
+    layer: int
+    update: int
+    bias: np.ndarray
+    rows: list[PretrainingRow]
+    costs: np.ndarray
+
+
+@dataclass(frozen=True)
 class State:
     """Where a run is: all that the rest of it depends on.
 
@@ -56,6 +82,7 @@ class State:
     probes: list["ProbeRow"] = field(default_factory=list)
     seconds: float = 0.0
     memory: dict[str, list[Layer]] = field(default_factory=dict)
+    pretrained: Pretrained | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +91,7 @@ class Trained:
 
     status: "done", or "diverged" where a loss was not finite. updates: how many were made.
     correct: whether each test example was classified correctly at the end, (n,) bool; None of a diverged run.
-    predictions: of the same examples, (n,) of type PREDICTION.
+    predictions: of the same examples, (n,) of type PREDICTION. pretraining: what its costs were.
     """
 
     status: str
@@ -73,6 +100,7 @@ class Trained:
     probes: list["ProbeRow"] = field(default_factory=list)
     correct: np.ndarray | None = None
     predictions: np.ndarray | None = None
+    pretraining: list["PretrainingRow"] = field(default_factory=list)
 
 
 def evaluate(kernels: Kernels, examples: Examples) -> tuple[float, float, np.ndarray, np.ndarray]:
