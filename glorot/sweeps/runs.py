@@ -124,6 +124,7 @@ def _as_stored(sweep: Sweep) -> Sweep:
     return replace(sweep, versions={}, base=sweep.base | {"inputs": "unit"} if others and not given else sweep.base)
 
 
+# What a row label says beside activation and initializer, where a sweep compares it.
 NAMED_IN_METHODS: dict[str, Registry] = {"loss": LOSSES, "optimizer": OPTIMIZERS, "pretraining": PRETRAINING}
 
 
