@@ -168,12 +168,14 @@ class Registry(Mapping[str, Entry]):
         self.kind, self.label, self._stand_in = kind, label, stand_in
         self._entries = dict(entries)
         self._made: dict[str, Entry] = {}
+        self._canonical: dict[str, str] = {}  # of texts that were asked for
         self._origins: dict[str, Origin] = {}  # by name, of those from plug-ins
         self._remembered: dict[str, tuple[str, Origin]] = {}  # label and origin by text, as stored results have them
 
     def add(self, name: str, entry: Entry | Family[Entry], origin: Origin) -> None:
         """A choice from a plug-in, also in place of one from an older version of its file."""
         self._entries[name], self._origins[name] = entry, origin
+        self._canonical.clear()
         self._made = {text: made for text, made in self._made.items() if parsed(text)[0] != name}
 
     def remember(self, text: str, label: str, origin: Origin) -> None:
@@ -240,8 +242,15 @@ class Registry(Mapping[str, Entry]):
 
     def canonical(self, value: Any) -> str:
         """The choice as text, from NAME, {NAME: {parameter: value}} or such a text. Raises ValueError."""
+        if not isinstance(value, str):
+            return self._canonical_of(value)
         if isinstance(value, str) and self._stand_in and MARKED.fullmatch(value) and not self.is_there(value):
             return value
+        if value not in self._canonical:
+            self._canonical[value] = self._canonical_of(value)
+        return self._canonical[value]
+
+    def _canonical_of(self, value: Any) -> str:
         if isinstance(value, Mapping) and len(value) == 1:
             ((name, given),) = value.items()
         elif isinstance(value, str):

@@ -85,7 +85,7 @@ def run(
     from glorot.plugins.trial import try_choices
     from glorot.reporting.report import stored_table
     from glorot.sweeps import config
-    from glorot.sweeps.runs import expand, with_data
+    from glorot.sweeps.runs import with_data
     from glorot.sweeps.search import describe_stages
     from glorot.sweeps.shipped import resolve
     from glorot.training.checkpoint import checkpoint_folder
@@ -108,7 +108,7 @@ def run(
     try_choices(choice for one in [*plan.to_do, *plan.search.later] for choice in one.choices)
     plans.check_device(plan)
     if not quiet:
-        what = describe_stages(loaded, plan.search.short, expand(loaded, chosen.kind, only))
+        what = describe_stages(loaded, plan.search.short, plan.grid)
         say(f"{what}; {_opening(plan)}, on {chosen.label}")
         if chosen.note:
             say(chosen.note)
@@ -179,9 +179,10 @@ def _list_runs(plan: "Plan", folder: Path) -> None:
     from glorot.execution.plan import missing_data
 
     to_do = {run.run_id for run in plan.to_do}
+    short_ids = {run.run_id for run in plan.search.short}
     for one in plan.selected:
         state = "to do" if one.run_id in to_do else plan.statuses[one.run_id]
-        short = f", {one.settings.updates:,} updates to choose" if one in plan.search.short else ""
+        short = f", {one.settings.updates:,} updates to choose" if one.run_id in short_ids else ""
         show(f"{one.run_id}  {state:8}  {title(one)}{short}\n")
     if plan.search.later:
         runs = "1 run follows" if len(plan.search.later) == 1 else f"{len(plan.search.later)} runs follow"

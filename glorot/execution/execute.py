@@ -55,8 +55,8 @@ def run_plan(plan: Plan, engine: Engine, checkpoint_folder: Path, observer: Obse
         with signals_noted() as noted:  # over both stages of a search: none is lost between them
             while plan.to_do:
                 # Long runs that are chosen already wait too: else those chosen next would wait for these to end.
-                short, later = plan.search.short, plan.search.later
-                stage = [run for run in plan.to_do if run in short] if later else plan.to_do
+                short, later = {run.run_id for run in plan.search.short}, plan.search.later
+                stage = [run for run in plan.to_do if run.run_id in short] if later else plan.to_do
                 execute(stage, plan.store, engine, checkpoint_folder, observer, fail_fast, noted)
                 statuses = plan.store.statuses() if fail_fast else {}
                 if not later or any(statuses.get(run.run_id) == "failed" for run in stage):

@@ -14,7 +14,7 @@ from glorot.models.architectures import MODELS
 from glorot.results.store import Store
 from glorot.sweeps import search
 from glorot.sweeps.config import Sweep
-from glorot.sweeps.runs import STATUSES, Run, expand
+from glorot.sweeps.runs import STATUSES, Run, expand, kept
 from glorot.sweeps.settings import Settings
 
 FINISHED = ("done", "diverged")  # a diverged run is a result; a failed one is none
@@ -57,7 +57,8 @@ class Plan:
     """A sweep's runs: all of them, the selected ones, and of these the ones to do. All in grid order.
 
     statuses: run_id -> status of what was stored before. Where the sweep has a search, runs has the short ones in
-    front; selected those that are selected (short) and the long ones chosen so far.
+    front; selected those that are selected (short) and the long ones chosen so far. grid: the selected runs of
+    the sweep itself, chosen or not.
     """
 
     request: Request
@@ -66,6 +67,7 @@ class Plan:
     runs: list[Run]
     selected: list[Run]
     to_do: list[Run]
+    grid: list[Run]
     search: Search = Search()
 
 
@@ -76,7 +78,9 @@ def make_plan(request: Request, output: Path, ended: Collection[str] = ()) -> Pl
     ResultsError.
     """
     sweep, device = request.sweep, request.device
-    runs, selected = expand(sweep, device), expand(sweep, device, request.only)
+    runs = expand(sweep, device)
+    selected = kept(runs, request.only)
+    grid = selected
     short = search.short_runs(sweep, runs)
     every = [*search.flat(short), *runs]
     store = Store(output / sweep.name, [run.run_id for run in every])
@@ -86,14 +90,14 @@ def make_plan(request: Request, output: Path, ended: Collection[str] = ()) -> Pl
         return [run for run in runs if run.run_id not in ended and statuses.get(run.run_id) not in settled]
 
     if not sweep.search:
-        return Plan(request, store, statuses, every, selected, to_do(selected))
+        return Plan(request, store, statuses, every, selected, to_do(selected), grid)
     first = search.flat(search.of_settings(short, sweep, selected))
     waiting = {run.run_id for run in to_do(first)}
     found = store.rows() if statuses else {}
     stages = search.stages(sweep, short, selected, found, waiting)
     selected = [*first, *stages.chosen]
     ahead = Search(first, stages.later, stages.held_up)
-    return Plan(request, store, statuses, every, selected, to_do(selected), ahead)
+    return Plan(request, store, statuses, every, selected, to_do(selected), grid, ahead)
 
 
 def plan_of_stored(sweep: Sweep, output: Path) -> Plan:

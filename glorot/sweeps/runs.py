@@ -7,7 +7,7 @@ more value in an axis, leaves the ids of the runs that were there, and so their 
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from glorot.models.architectures import method_of
 from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.models.pretraining import PRETRAINING
+from glorot.models.schedules import CONSTANT
 from glorot.registry import Registry
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.about import Role, label_of
@@ -32,7 +33,7 @@ RESULTS_VERSION = 1
 STATUSES = ("done", "diverged", "failed")  # of a run that was made
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """One cell of the grid.
 
@@ -71,6 +72,11 @@ def run_id(settings: Settings, device: str, version: int | None = None) -> str:
 
     version: of the data set; None: today's.
     """
+    return hashlib.sha256(_canonical(settings, device, version).encode()).hexdigest()[:12]
+
+
+def _canonical(settings: Settings, device: str, version: int | None) -> str:
+    """What decides the result, as text in one form only."""
     dataset = settings.dataset.identity if isinstance(settings.dataset, LocalData) else settings.dataset
     left_out = {"dataset"} | {
         name for name, one in ABOUT.items() if one.role is Role.SERVES or getattr(settings, name) == one.older
@@ -82,8 +88,7 @@ def run_id(settings: Settings, device: str, version: int | None = None) -> str:
         "results_version": RESULTS_VERSION,
         "dataset_version": version or info(settings.dataset).version,
     }
-    canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"))  # floats as repr: they read back exactly
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    return json.dumps(deciding, sort_keys=True, separators=(",", ":"))  # floats as repr: they read back exactly
 
 
 def with_data(sweep: Sweep, choose: Callable[[AnyData], AnyData]) -> Sweep:
@@ -144,27 +149,83 @@ def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[
     different keys must all match.
     Raises SweepError: two cells are the same run, or only names what is not there.
     """
-    cells = list(itertools.product(*sweep.grid.values()))
-    settings = [_settings(sweep, cell) for cell in cells]
-    compared = {name: {getattr(one, name) for one in settings if name not in one.ignored} for name in NAMED_IN_METHODS}
+    fixed = [place for place, choices in enumerate(sweep.grid.values()) if not _is_free(choices)]
+    kinds = _kinds(sweep, device, fixed)
+    seen = [kind.settings for kind in kinds.values()]
+    compared = {name: {getattr(one, name) for one in seen if name not in one.ignored} for name in NAMED_IN_METHODS}
     also = [name for name, values in compared.items() if len(values) > 1]
-    versions = versions_of(sweep)
+    methods = {labels: method_label(kind.settings, also) for labels, kind in kinds.items()}
     runs: dict[str, Run] = {}
-    for cell, one in zip(cells, settings, strict=True):
+    for cell in itertools.product(*sweep.grid.values()):
         labels = {axis: choice.label for axis, choice in zip(sweep.grid, cell, strict=True)}
-        version = versions.get(one.dataset, 1) if isinstance(one.dataset, str) else info(one.dataset).version
-        method = labels.get("method") or method_label(one, also)
-        run = Run(run_id(one, device, version), labels, method, one, device, version)
+        of_kind = tuple(cell[place].label for place in fixed)
+        kind = kinds[of_kind]
+        one, identity = kind.one({name: value for choice in cell for name, value in choice.fields.items()}, sweep, cell)
+        run = Run(identity, labels, labels.get("method") or methods[of_kind], one, device, kind.version)
         if run.run_id in runs:
             idle, repeated = _differences(sweep, run, runs[run.run_id])
             if repeated:
                 continue
             first, second = (", ".join(f"{axis}={label}" for axis, label in r.labels.items())
                              for r in (runs[run.run_id], run))  # fmt: skip
-            why = f", as {method} has no use for {' and '.join(idle)}" if idle else ""
+            why = f", as {run.method} has no use for {' and '.join(idle)}" if idle else ""
             raise SweepError(f"sweep {sweep.name}: [{first}] and [{second}] are the same run{why}; remove one of them")
         runs[run.run_id] = run
-    return _kept(list(runs.values()), only)
+    return kept(list(runs.values()), only) if only else list(runs.values())
+
+
+# Numbers that every run_id has and that no check holds against other fields, where the rate does not change.
+FREE = tuple(
+    name for name, one in ABOUT.items() if one.is_old and one.column in (int, float) and one.role is not Role.SERVES
+)
+
+
+class _Kind:
+    """Cells that differ in FREE fields alone: what is checked, and written for the run_id, once for all of them.
+
+    settings: of one of them. version: of its data set.
+    """
+
+    def __init__(self, settings: Settings, device: str, version: int):
+        self.settings, self.device, self.version = settings, device, version
+        text = _canonical(settings, device, version)
+        self.free = () if settings.schedule != CONSTANT else tuple(sorted(set(FREE) - settings.ignored))
+        self.parts = []  # the text, with gaps for the free fields, which stand in this order
+        for name in self.free:
+            before, gap, text = text.partition(f'"{name}":{getattr(settings, name)!r}')
+            self.parts.append(before)
+            assert gap, f"{name} is in every run_id"
+        self.parts.append(text)
+
+    def one(self, fields: Mapping[str, Any], sweep: Sweep, cell: Sequence[Choice]) -> tuple[Settings, str]:
+        """The settings of a cell, and its run_id. fields: what its choices set."""
+        given = {name: fields[name] for name in FREE if name in fields}
+        if not given.keys() <= set(self.free):
+            settings = _settings(sweep, cell)
+            return settings, run_id(settings, self.device, self.version)
+        settings = self.settings.model_copy(update=given) if given else self.settings
+        object.__setattr__(settings, "__pydantic_fields_set__", self.settings.model_fields_set)  # of 2 KB, for all
+        gaps = [f'"{name}":{getattr(settings, name)!r}' for name in self.free]
+        text = "".join(part + gap for part, gap in zip(self.parts, [*gaps, ""], strict=True))
+        return settings, hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _kinds(sweep: Sweep, device: str, fixed: Sequence[int]) -> dict[tuple[str, ...], _Kind]:
+    """By the labels of the axes that set more than FREE fields. fixed: which these are. Raises SweepError."""
+    kinds: dict[tuple[str, ...], _Kind] = {}
+    versions = versions_of(sweep)
+    first = [choices if place in fixed else choices[:1] for place, choices in enumerate(sweep.grid.values())]
+    for cell in itertools.product(*first):
+        one = _settings(sweep, cell)
+        version = versions.get(one.dataset, 1) if isinstance(one.dataset, str) else info(one.dataset).version
+        kinds[tuple(cell[place].label for place in fixed)] = _Kind(one, device, version)
+    return kinds
+
+
+def _is_free(choices: Sequence[Choice]) -> bool:
+    return all(
+        choice.fields.keys() <= set(FREE) and choice.fields.keys() == choices[0].fields.keys() for choice in choices
+    )
 
 
 def _differences(sweep: Sweep, run: Run, first: Run) -> tuple[list[str], bool]:
@@ -202,9 +263,9 @@ def describe(sweep: Sweep, runs: Sequence[Run]) -> str:
     return f"{text} = {' x '.join(counts)}" if counts and product == len(runs) else text
 
 
-def _kept(runs: list[Run], only: Sequence[str]) -> list[Run]:
+def kept(runs: list[Run], only: Sequence[str]) -> list[Run]:
     """The runs that match all keys of --only."""
-    wanted: dict[str, list[str]] = {}
+    wanted: dict[str, list[tuple[str, Any]]] = {}
     for option in only:
         key, equals, text = option.partition("=")
         if not equals:
@@ -213,25 +274,28 @@ def _kept(runs: list[Run], only: Sequence[str]) -> list[Run]:
         if key not in keys:
             found = shown(key) + nearest(key, keys)
             raise SweepError(f"--only {option}: expected a key of {', '.join(keys)}; found {found}")
-        if not any(_matches(run, key, text) for run in runs):
+        value = _value(key, text)
+        if not any(_matches(run, key, text, value) for run in runs):
             values = tuple(dict.fromkeys(run.value(key) for run in runs))
             found = shown(text) + nearest(text, values)
             raise SweepError(f"--only {option}: expected {key} to be one of {', '.join(values)}; found {found}")
-        wanted.setdefault(key, []).append(text)
-    kept = [run for run in runs if all(any(_matches(run, k, t) for t in texts) for k, texts in wanted.items())]
-    if not kept:
+        wanted.setdefault(key, []).append((text, value))
+    chosen = [run for run in runs if all(any(_matches(run, k, *one) for one in ones) for k, ones in wanted.items())]
+    if not chosen:
         raise SweepError(f"--only {' --only '.join(only)}: no run matches all of these together")
-    return kept
+    return chosen
 
 
-def _matches(run: Run, key: str, text: str) -> bool:
-    """Whether text is the run's label or value of key, as written or as YAML: 1e-1 matches 0.1."""
-    if run.value(key) == text:
-        return True
+def _matches(run: Run, key: str, text: str, value: Any) -> bool:
+    """Whether text is the run's label or value of key, as written or as YAML, which is `value`: 1e-1 matches 0.1."""
+    return run.value(key) == text or (value is not ... and value == getattr(run.settings, key))
+
+
+def _value(key: str, text: str) -> Any:
+    """A field's value, written as YAML; ... where it is none, or the key is no field."""
     if key not in FIELDS:
-        return False
+        return ...
     try:
-        value = check_field(key, yaml_nodes.parse(text, "--only", numbered=False).plain())
+        return check_field(key, yaml_nodes.parse(text, "--only", numbered=False).plain())
     except (SweepError, ValueError):
-        return False
-    return value == getattr(run.settings, key)
+        return ...

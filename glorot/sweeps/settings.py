@@ -87,10 +87,15 @@ Depth = Annotated[int, _whole(0, MAX_DEPTH)]
 Width = Annotated[int, _whole(1, MAX_WIDTH)]
 
 
+@functools.cache
+def _widths() -> TypeAdapter:
+    return TypeAdapter(list[Width])
+
+
 def _layers(value: Any) -> tuple[int, ...]:
     if isinstance(value, list | tuple) and len(value) <= MAX_DEPTH:
         try:
-            return tuple(TypeAdapter(list[Width]).validate_python(list(value)))
+            return tuple(_widths().validate_python(list(value)))
         except ValidationError:
             pass
     raise ValueError(
