@@ -9,6 +9,7 @@ import numpy as np
 # Part of what a seed means: never renumber, only append.
 PURPOSES = {
     "weights": 0, "order": 1, "split": 2, "shapeset": 3, "probe": 4, "jacobian": 5, "noise": 6, "distortion": 10,
+    "window": 11,
 }  # fmt: skip
 
 

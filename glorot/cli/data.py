@@ -110,6 +110,32 @@ def _class_folder(option: str) -> tuple[str, Path]:
     return name, expanded(folder)
 
 
+@data.command(epilog=epilog("glorot data convert shapeset big --train-examples 1000000\n"
+                            "glorot run my-study --set 'dataset={folder: big}'"))  # fmt: skip
+@click.argument("dataset")
+@click.argument("folder", type=folder_type)
+@click.option("--train-examples", type=click.IntRange(1), help="How many training images.  [default: all]")
+@click.option("--preprocessing", type=Names(preprocessing_names), default="none", show_default=True,
+              help="What is done to every image first.")  # fmt: skip
+@data_option
+def convert(dataset: str, folder: Path, train_examples: int | None, preprocessing: str, data: Path | None) -> None:
+    """Write a data set to one file to train from disk.
+
+    DATASET is what a sweep's field of this name can have. FOLDER gets a file of bytes and a manifest. A sweep uses it
+    as {folder: FOLDER}: only the part that is trained on next is in memory, so it can be larger than that.
+    """
+    from glorot.datasets import data_folder, disk, info, load, pinned
+    from glorot.datasets.prepared import preprocessed
+
+    place = data_folder(data)
+    one = pinned(_field("dataset", dataset), place, build=True)
+    about = f"converted from {info(one).label}" + (f", {preprocessing}" if preprocessing != "none" else "")
+    ready = preprocessed(load(one, place), preprocessing, info(one))
+    manifest = disk.convert(ready, info(one), folder, train_examples, about)
+    counts = " / ".join(f"{count:,}" for count in manifest["examples"].values())
+    show(f"{folder}: {manifest['about']}: {counts}\n")
+
+
 @data.command("show", epilog=epilog('glorot data show mnist --augmentation "{elastic: {sigma: 4, alpha: 34}}"'))
 @click.argument("dataset")
 @click.option("--augmentation", metavar="YAML", help="Show distorted versions as well, as this field of a sweep says.")

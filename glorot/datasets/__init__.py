@@ -75,6 +75,10 @@ class FiniteDataset:
     test: Examples
     _orders: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False)
 
+    def __len__(self) -> int:
+        """How many training examples there are."""
+        return len(self.examples)
+
     @property
     def n_inputs(self) -> int:
         return int(self.examples.pixels.shape[1])
@@ -256,10 +260,12 @@ def pinned(
     local = LocalData(name=dataset) if isinstance(dataset, str) else dataset
     if local.content and not missing_files(local, folder):
         return dataset
+    from glorot.datasets import disk, small_imagenet
     from glorot.datasets import folder as class_folders
-    from glorot.datasets import small_imagenet
 
     try:
+        if not local.name and disk.is_converted(local.folder):
+            return _of_disk(local, disk.manifest_of(local.folder))
         if local.name:
             manifest = small_imagenet.manifest(folder)
         elif build:
@@ -274,10 +280,23 @@ def pinned(
     return replace(local, content=content, about=manifest["about"], chance=chance)
 
 
+def _of_disk(local: LocalData, manifest: dict[str, Any]) -> LocalData:
+    """A folder that is a converted data set: its images are as its manifest says."""
+    *channels, height, width = manifest["shape"]
+    return replace(
+        local, content=local.content or manifest["sha256"], about=manifest["about"], chance=manifest["chance"],
+        size=(height, width), color="rgb" if channels == [3] else "grey",
+    )  # fmt: skip
+
+
 def unpinned(dataset: AnyData) -> AnyData:
     """The data set as the user's sweep file has it, whatever its content."""
+    from glorot.datasets import disk
+
     if isinstance(dataset, str):
         return dataset
+    if not dataset.name and disk.is_converted(dataset.folder):
+        return LocalData(folder=dataset.folder)
     return dataset.name or replace(dataset, content="", about="", chance=None, problem="")
 
 
@@ -287,8 +306,11 @@ def data_files(dataset: AnyData, folder: Path) -> list[DataFile]:
         return DATASETS[dataset].files(folder)
     if dataset.name:
         return [DataFile(file.path, dataset.content or file.sha256) for file in DATASETS[dataset.name].files(folder)]
+    from glorot.datasets import disk
     from glorot.datasets import folder as class_folders
 
+    if disk.is_converted(dataset.folder):
+        return [DataFile(file.path, dataset.content or file.sha256) for file in disk.files(dataset.folder)]
     return class_folders.files(dataset, folder) if dataset.content else []
 
 
@@ -328,9 +350,11 @@ def load(dataset: AnyData, folder: Path) -> Dataset:
         raise DataError(not_there(dataset, folder, missing))
     if isinstance(dataset, str):
         return DATASETS[dataset].implementation().load(folder, **DATASETS[dataset].parameters)
+    from glorot.datasets import disk, small_imagenet
     from glorot.datasets import folder as class_folders
-    from glorot.datasets import small_imagenet
 
+    if disk.is_converted(dataset.folder):
+        return disk.load(dataset.folder, str(dataset), dataset.content)
     if dataset.name:
         return small_imagenet.load(folder, dataset.content)
     return class_folders.load(dataset, folder)

@@ -7,6 +7,7 @@ import numpy as np
 
 from glorot.datasets import Dataset, DatasetInfo, Examples, FiniteDataset
 from glorot.datasets.augmentation import Augmentation
+from glorot.datasets.disk import DiskDataset
 
 Images = Callable[[np.ndarray, tuple[int, ...], int | None], np.ndarray]  # pixels, shape, background -> pixels
 
@@ -85,8 +86,9 @@ class Augmented:
         from glorot.datasets.distortion import distorted
 
         examples, position = self.dataset.train(seed, start, count), np.arange(start, start + count)
-        if isinstance(self.dataset, FiniteDataset):
-            epochs, index = position // len(self.dataset.examples), self.dataset.order(seed, start, count)
+        source = self.dataset.dataset if isinstance(self.dataset, Changed) else self.dataset
+        if isinstance(source, FiniteDataset | DiskDataset):
+            epochs, index = position // len(source), source.order(seed, start, count)
         else:  # it has one epoch, which does not end
             epochs, index = np.zeros_like(position), position
         pixels = distorted(
