@@ -4,11 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from glorot import datasets
+from glorot.cli.main import cli
+from glorot.cli.shared import Names, activation_names
 from glorot.datasets import DATASETS, boolean, truth_tables
 from glorot.datasets.inputs import INPUTS
 from glorot.errors import SweepError
+from glorot.reporting.figures import images
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
 
@@ -84,3 +88,13 @@ def test_mistakes(dataset, message):
         config.parse("name: x\n" + BASE.format(dataset), "s.yaml")
     assert str(caught.value).startswith("s.yaml:2: base.dataset: ")
     assert message in str(caught.value)
+
+
+def test_commands_take_a_bare_name_with_parameters(tmp_path):
+    """As a sweep does, with the defaults; also of activations. And a report draws inputs that are no image."""
+    ended = CliRunner().invoke(cli, ["data", "fetch", "boolean", "--data", str(tmp_path)])
+    assert (ended.exit_code, ended.output[:8]) == (0, "boolean(")
+    taken = Names(activation_names).convert("leaky_relu", None, None)
+    assert taken == "leaky_relu(slope=0.01)"
+    text = 'boolean(function="and", bits=3)'
+    assert images(text, boolean.load(Path(), "and", 3, "").test.pixels).shape == (8, 1, 3)

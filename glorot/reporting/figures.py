@@ -241,8 +241,9 @@ def samples(study: Study, data: Path, states: Path, notes: list[str]) -> Iterato
 
 
 def images(dataset: AnyData, pixels: np.ndarray) -> np.ndarray:
-    """Pixels (n, inputs) as images: (n, height, width), or (n, height, width, 3)."""
+    """Pixels (n, inputs) as images: (n, height, width), or (n, height, width, 3); inputs of no image in one row."""
     shape = info(dataset).image_shape
+    shape = (1, *shape) if len(shape) == 1 else shape
     found = pixels.reshape(len(pixels), *shape)
     return np.moveaxis(found, 1, -1) if len(shape) == 3 else found
 
