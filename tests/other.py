@@ -16,6 +16,7 @@ VALUES = (
     {5: 0.01},
     "deskew",
     {"shift": 1},
+    {"denoising": {"loss": "squared_error"}},
 )  # tried in turn
 
 

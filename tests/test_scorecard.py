@@ -15,9 +15,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glorot.models.optimizers import OPTIMIZERS
+from glorot.models.pretraining import PRETRAINING
 from glorot.paper import claim_list, claims, claims_at_start, claims_inside, differences, scorecard
 from glorot.paper import claims_of_errors as errors
+from glorot.paper import claims_of_section5 as section5
 from glorot.paper import claims_of_training as training
+from glorot.paper.claim_list import with_rates
 from glorot.paper.claims import HELD, NOT_HELD, NOT_MEASURED, Evidence
 from glorot.paper.repeats import DECIDING, Repeats, alike, repeats
 from glorot.reporting.report import stored_table
@@ -839,3 +843,31 @@ def test_command(tmp_path, glorot):
     missing = glorot("report", "maid-up", "--scorecard")
     assert missing.returncode == 2
     assert "did you mean made-up" in missing.stderr
+
+
+# Section 5: rates of each parameter, and pre-training. ----------------------------------------------
+
+
+@pytest.mark.parametrize(("with_it", "kind_of_gain", "kind_of_reach"), [
+    (30.0, HELD, NOT_HELD), (60.0, NOT_HELD, HELD),
+])  # fmt: skip
+def test_an_optimizer_of_section_5(with_it, kind_of_gain, kind_of_reach):
+    hessian = OPTIMIZERS.canonical("diagonal_hessian")
+    runs = [
+        a_run("Tanh", 50.0, **FULL), a_run("Tanh N", 40.0, **FULL),
+        a_run("Tanh", with_it, **FULL, optimizer=hessian, learning_rate=0.5),
+        a_run("Tanh N", 20.0, **FULL, optimizer=OPTIMIZERS.canonical("adam")),
+    ]  # fmt: skip
+    gain, reach, further = (claim.judge(Evidence(runs, None)) for claim in with_rates("diagonal_hessian", "It"))
+    assert (kind(gain), kind(reach), kind(further)) == (kind_of_gain, kind_of_reach, NOT_MEASURED)
+    assert "glorot run second-order" in further.why
+    assert "optimizer" in gain.runs
+
+
+def test_pretraining_is_compared_with_the_same_network():
+    denoising = PRETRAINING.canonical("denoising")
+    runs = [a_run("Tanh", 50.0, **FULL), a_run("Tanh", 40.0, **FULL, pretraining=denoising)]
+    assert kind(section5.of_pretraining(Evidence(runs, None))) == HELD
+    assert kind(section5.of_pretraining(Evidence(runs[:1], None))) == NOT_MEASURED
+    assert kind(section5.of_pretraining(Evidence([runs[0], a_run("Tanh N", 40.0, **FULL, pretraining=denoising)], None))
+                ) == NOT_MEASURED  # fmt: skip

@@ -134,12 +134,17 @@ def test_same_run_twice(grid, first, second):
     assert str(caught.value) == f"sweep small: [{first}] and [{second}] are the same run; remove one of them"
 
 
+SECOND_ORDER = ["Tanh", "Tanh, diagonal Hessian", "Tanh, gradient variance"]
+
+
 @pytest.mark.parametrize(
     ("name", "count", "methods"),
     [
         ("quickstart", 3, ["Tanh", "Tanh N", "Sigmoid"]),
         ("lecture", 9, ["Tanh", "Tanh N", "Sigmoid"]),
         ("table1", 100, ["Softsign", "Softsign N", "Tanh", "Tanh N", "Sigmoid"]),
+        ("second-order", 108, [*SECOND_ORDER, *(one.replace("Tanh", "Tanh N") for one in SECOND_ORDER)]),
+        ("pretraining", 2, ["Tanh", "Tanh, pre-trained"]),
         ("regression-mnist", 5, ["Softsign N", "Tanh", "Tanh N", "Tanh N, quadratic", "Sigmoid"]),
     ],
 )

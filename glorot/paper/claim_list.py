@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from glorot.paper import claims_at_start as at_start
 from glorot.paper import claims_inside as inside
 from glorot.paper import claims_of_errors as errors
+from glorot.paper import claims_of_section5 as section5
 from glorot.paper import claims_of_training as training
 from glorot.paper.claims import Claim, Rule, label
 from glorot.paper.claims_at_start import jacobian, keeps, shrinks, spreads, weight_gradients
@@ -82,6 +83,19 @@ def _inside(text: str, where: str, paper: str, rule: Rule, name: str) -> Claim:
     return Claim(text, where, paper, rule, INSIDE[name])
 
 
+def with_rates(optimizer: str, name: str) -> list[Claim]:
+    """Section 5's claims about a rate for each parameter. name: of the optimizer, for people."""
+
+    def claim(text: str, better: tuple[str, str], worse: tuple[str, str]) -> Claim:
+        return Claim(f"{name}: {text}", "Section 5", "no number", errors.LOWER, section5.of_optimizers(better, worse))
+
+    return [
+        claim("a gain for Tanh", ("Tanh", optimizer), ("Tanh", "sgd")),
+        claim("it does not reach Tanh N", ("Tanh N", "sgd"), ("Tanh", optimizer)),
+        claim("a further gain for Tanh N", ("Tanh N", optimizer), ("Tanh N", "sgd")),
+    ]
+
+
 TRAINED = (
     *(claim for dataset in ("shapeset", "mnist", "cifar10") for claim in column(dataset)),
     Claim("Softsign is less sensitive to the initialization than Tanh", "Table 1, Shapeset",
@@ -113,6 +127,10 @@ TRAINED = (
     *(Claim("Tanh N is ahead of Tanh during training", f"{figure}, {label(dataset)}", "lower curve", training.FASTER,
             training.curves("Tanh N", "Tanh", dataset))
       for figure, dataset in (("Fig. 11", "shapeset"), ("Fig. 12", "mnist"), ("Fig. 12", "cifar10"))),
+    *with_rates("diagonal_hessian", "Rates by the diagonal Hessian"),
+    *with_rates("gradient_variance", "Rates by the gradient's variance"),
+    Claim("Tanh with pre-training is better than without", "Fig. 11", "lower curve", errors.LOWER,
+          section5.of_pretraining),
     Claim("An RBF-kernel SVM on 100,000 images", "Section 2, Shapeset", f"{training.PAPERS_SVM:.2f} %", training.CLOSE,
           training.of_svm),
     Claim("Tanh N on the same 100,000 images", "Section 2, Shapeset", f"{training.PAPERS_FIXED_SET:.2f} %",
