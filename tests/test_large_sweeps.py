@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from glorot.errors import ResultsError
+from glorot.results import store
+from glorot.results.store import Store, settings_of
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand, run_id
 from glorot.sweeps.settings import Settings, combined
@@ -56,3 +59,99 @@ def test_the_run_ids_of_many_runs_are_those_of_each(tmp_path):
         settings = Settings(**combined(sweep.base, *(choice.fields for choice in choices)))
         assert run.settings == settings
         assert run.run_id == run_id(settings, "cpu")
+
+
+# Storing. ------------------------------------------------------------------------------------------
+
+
+def written(folder, runs, count=None):
+    """Runs stored one after the other, in some order; as many as asked for."""
+    stored = Store(folder, [run.run_id for run in runs])
+    stored.write_sweep("name: x\n", map(settings_of, runs))
+    for run in random.Random(1).sample(runs, len(runs))[:count]:
+        record = settings_of(run) | {"status": "done", "updates_done": 9, "test_error": float(run.settings.seed)}
+        stored.write_run(record, {"seconds": 1.5}, [])
+    return stored
+
+
+def tables(folder):
+    return [(folder / name).read_bytes() for name in ("runs.csv", "provenance.csv")]
+
+
+@pytest.fixture
+def runs():
+    return expand(config.parse(sweep_of("seed").replace(HUNDRED, ", ".join(map(str, range(120)))), "x.yaml"))
+
+
+def test_storing_a_run_does_not_grow_with_the_sweep(tmp_path, monkeypatch, runs):
+    """Counted in rows of tables written. What comes out is the same."""
+    rows = []
+    monkeypatch.setattr(
+        store, "csv_text", lambda some, header, real=store.csv_text: rows.append(len(some)) or real(some, header)
+    )
+    monkeypatch.setattr(store, "SMALL", 10)
+    stored = written(tmp_path / "journal", runs)
+    assert Store(tmp_path / "journal").statuses().keys() == {run.run_id for run in runs}  # in the middle of a sweep
+    stored.fold()
+    assert sum(rows) < 2 * 8 * len(runs)
+    monkeypatch.setattr(store, "SMALL", 1000)
+    written(tmp_path / "tables", runs)
+    assert tables(tmp_path / "journal") == tables(tmp_path / "tables")
+    assert {path.name for path in (tmp_path / "journal").iterdir()} == {
+        "history",
+        "sweep.yaml",
+        "runs.csv",
+        "provenance.csv",
+    }
+
+
+def test_what_a_crash_leaves_of_a_journal(tmp_path, monkeypatch, runs):
+    """Whole lines are results; a torn or damaged one, and what follows it, is done again."""
+    monkeypatch.setattr(store, "SMALL", 10)
+    runs = runs[:40]
+    written(tmp_path / "whole", runs).fold()
+    written(tmp_path / "torn", runs, 27)
+    journal = tmp_path / "torn" / ".journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 3
+    for damage in (
+        b"".join(lines)[:-5],
+        b"".join(lines[:-1]) + lines[-1].replace(b"done", b"dome"),
+        b"".join(lines[:-1]) + bytes(80),
+    ):
+        journal.write_bytes(damage)
+        assert len(Store(tmp_path / "torn").read_runs()) == 26
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    missing = Store(tmp_path / "torn")
+    with pytest.raises(ResultsError, match=r"cannot write .*: No space left on device; earlier results are intact"):
+        missing.fold()
+    monkeypatch.undo()
+    assert len(missing.read_runs()) == 26
+    written(tmp_path / "torn", runs)
+    assert tables(tmp_path / "torn") == tables(tmp_path / "whole")
+
+
+def test_a_sweep_that_is_killed_between_two_tables(tmp_path, glorot):
+    """Through real processes: the report has what was stored, and the next run completes it."""
+    (tmp_path / "tiny.yaml").write_text(sweep_of("seed").replace(HUNDRED, "0, 1, 2, 3, 4, 5"))
+    small = ["--set", "evaluate_every=9", "--set", "width=6", "--set", "depth=1"]
+    small += ["--set", "test_examples=20", "--set", "valid_examples=20"]
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if 'run' in sys.argv:\n"
+        "    from glorot.results import journal, store\n"
+        "    store.SMALL = 2\n"
+        "    add = journal.Journal.add\n"
+        "    def killed(self, rows):\n"
+        "        add(self, rows)\n"
+        "        os._exit(9)\n"
+        "    journal.Journal.add = killed\n"
+    )
+    killed = glorot("run", "tiny.yaml", "-j1", *small, PYTHONPATH=str(tmp_path))
+    assert killed.returncode == 9, killed.stderr
+    assert "6 runs: 3 done, 3 missing; no process runs it now" in glorot("status", "tiny-trial").stdout
+    assert glorot("run", "tiny.yaml", *small).returncode == 0
+    assert glorot("run", "tiny.yaml", *small, "-o", "whole").returncode == 0
+    folders = [tmp_path / output / "tiny-trial" for output in ("results", "whole")]
+    assert len({(folder / "runs.csv").read_bytes() for folder in folders}) == 1
+    assert not (folders[0] / ".journal").exists()

@@ -72,6 +72,7 @@ class Display:
         self._first: dict[str, tuple[float, int]] = {}  # clock and updates at the first report
         self._evaluated: dict[str, int] = {}  # update of the last evaluation said
         self._updates: dict[str, int] = {}  # done, of every run
+        self._all_updates = 0  # their sum
         self._said: dict[str, float] = {}  # clock when a run was last told of, where there is no terminal
         self._told: set[str] = set()
         updates = sum(run.settings.all_updates for run in runs)
@@ -89,7 +90,7 @@ class Display:
 
     def planned(self, runs: Sequence[Run]) -> None:
         self.total = self.ended + len(runs)
-        updates = sum(self._updates.values()) + sum(run.settings.all_updates for run in runs)
+        updates = self._all_updates + sum(run.settings.all_updates for run in runs)
         self.progress.update(self._whole, total=updates)
         self._show_whole()
         if runs and not self.quiet:
@@ -112,7 +113,7 @@ class Display:
         valid_error = f"valid {row['valid_error']:.2f} %" if evaluated else f"{before} for {duration(now - began)}"
         self.progress.update(self._tasks[run.run_id], completed=update, amount=speed, state=valid_error)
         self.state = "preparing"
-        self._updates[run.run_id] = update
+        self._count(run, update)
         self._show_whole()
         if self.verbose and evaluated and self._evaluated.get(run.run_id) != row["update"]:
             self._evaluated[run.run_id] = row["update"]
@@ -127,7 +128,7 @@ class Display:
     def finished(self, run: Run, outcome: Outcome) -> None:
         self.ended += 1
         self.progress.remove_task(self._tasks.pop(run.run_id))
-        self._updates[run.run_id] = run.settings.all_updates
+        self._count(run, run.settings.all_updates)
         self._show_whole()
         for problem in outcome.problems:
             if problem not in self._told:  # one full disk is one line, however many runs meet it
@@ -152,10 +153,14 @@ class Display:
         room, text = max(self.console.width - BESIDE, 12), title(run)
         return text if len(text) <= room else text[: room - 1] + "…"
 
+    def _count(self, run: Run, updates: int) -> None:
+        self._all_updates += updates - self._updates.get(run.run_id, 0)
+        self._updates[run.run_id] = updates
+
     def _show_whole(self) -> None:
         """The first line: all runs together."""
         text = f"{self.ended} of {self.total} runs"
-        self.progress.update(self._whole, description=text, completed=sum(self._updates.values()))
+        self.progress.update(self._whole, description=text, completed=self._all_updates)
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)

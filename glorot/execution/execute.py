@@ -52,7 +52,7 @@ def run_plan(plan: Plan, engine: Engine, checkpoint_folder: Path, observer: Obse
     sweep = plan.request.sweep
     with _alone_in(plan.store.folder, observer):
         plan.store.write_sweep(dump(sweep, plan.store.folder), [settings_of(run) for run in plan.runs])
-        with signals_noted() as noted:  # over both stages of a search: none is lost between them
+        with signals_noted() as noted, _folded(plan.store):  # over both stages of a search: none is lost between them
             while plan.to_do:
                 # Long runs that are chosen already wait too: else those chosen next would wait for these to end.
                 short, later = {run.run_id for run in plan.search.short}, plan.search.later
@@ -64,6 +64,18 @@ def run_plan(plan: Plan, engine: Engine, checkpoint_folder: Path, observer: Obse
                 plan = plan_after(plan, stage)
                 observer.planned(plan.to_do)
     return plan
+
+
+@contextlib.contextmanager
+def _folded(store: Store) -> Iterator[None]:
+    """Has the tables of the store whole at the end, if that can be."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ResultsError):  # what it raised says more
+            store.fold()
+        raise
+    store.fold()
 
 
 def execute(

@@ -11,6 +11,7 @@ A sweep's folder DIR/NAME/ holds
     pretraining/RUN_ID.csv  one row per layer and 20,000 updates (evaluate_every), of runs that were pre-trained
     probes/RUN_ID.csv     one row a moment, quantity and layer, of runs that were probed
     table.md, table.csv   made from the above by report.py
+    .journal              while a large sweep runs: rows that are not in runs.csv and provenance.csv yet
 
 Equal runs give equal bytes in all but provenance.csv, so results can be committed and a rerun leaves git
 clean. One process writes (``execution/execute.py``); any number may read meanwhile.
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from glorot import files
 from glorot.datasets import LocalData
 from glorot.errors import ResultsError
+from glorot.results.journal import TABLES, Journal
 from glorot.results.rows import (
     FURTHER_FIELDS,
     HISTORY_COLUMNS,
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+COLUMNS = {"runs.csv": RUN_COLUMNS, "provenance.csv": PROVENANCE_COLUMNS}
+SMALL = 100  # runs up to which the tables are written anew for each
+
 
 class Store:
     """One sweep's folder. Nothing is created before the first write.
@@ -61,6 +66,8 @@ class Store:
     def __init__(self, folder: Path | str, order: Iterable[str] = ()):
         self.folder = Path(folder)
         self.order = {run_id: position for position, run_id in enumerate(order)}
+        self._journal = Journal(self.folder)
+        self._stored: int | None = None  # how many runs there are, once it is known
 
     def read_runs(self) -> "pd.DataFrame":
         """runs.csv: the columns RUN_COLUMNS and one for each further axis; no rows if there is no file.
@@ -68,19 +75,19 @@ class Store:
         Text is of dtype object, integers Int64 (missing: NA), the rest float64 (missing: NaN). Raises
         ResultsError where the file is torn or not ours.
         """
-        return frame_of(read_rows(self.folder / "runs.csv", RUN_COLUMNS), RUN_COLUMNS)
+        return frame_of(self._rows("runs.csv"), RUN_COLUMNS)
 
     def statuses(self) -> dict[str, str]:
         """Status of each stored run by run_id, without pandas. Raises ResultsError as read_runs does."""
-        return {row["run_id"]: row["status"] for row in read_rows(self.folder / "runs.csv", RUN_COLUMNS)}
+        return {row["run_id"]: row["status"] for row in self._rows("runs.csv")}
 
     def rows(self) -> dict[str, dict[str, str]]:
         """The rows of runs.csv as text by run_id, without pandas. Raises ResultsError as read_runs does."""
-        return {row["run_id"]: row for row in read_rows(self.folder / "runs.csv", RUN_COLUMNS)}
+        return {row["run_id"]: row for row in self._rows("runs.csv")}
 
     def read_provenance(self) -> "pd.DataFrame":
         """provenance.csv, as read_runs reads runs.csv."""
-        return frame_of(read_rows(self.folder / "provenance.csv", PROVENANCE_COLUMNS), PROVENANCE_COLUMNS)
+        return frame_of(self._rows("provenance.csv"), PROVENANCE_COLUMNS)
 
     def read_history(self, run_id: str) -> "pd.DataFrame":
         """The evaluations of one run in order, with the columns HISTORY_COLUMNS; empty if there are none."""
@@ -126,8 +133,8 @@ class Store:
         that renaming a row of the table renames it in runs.csv as well. Raises ResultsError before anything
         is written where a stored file is torn or foreign: better now than when a run has finished.
         """
-        rows = read_rows(self.folder / "runs.csv", RUN_COLUMNS)
-        provenance = read_rows(self.folder / "provenance.csv", PROVENANCE_COLUMNS)
+        rows = self._rows("runs.csv")
+        provenance = self._rows("provenance.csv")
         current = {record["run_id"]: cells_of(record, RUN_COLUMNS) for record in runs}
         for position, row in enumerate(rows):
             if row["run_id"] in current:
@@ -137,9 +144,11 @@ class Store:
         for folder in (self.folder, *(self.folder / name for name in ("history", "correct", "probes"))):
             files.sweep(folder)
         if rows:
-            self._write_rows("runs.csv", RUN_COLUMNS, rows, next(iter(current.values()), {}))
+            self._write_rows("runs.csv", rows, next(iter(current.values()), {}))
         if provenance:
-            self._write_rows("provenance.csv", PROVENANCE_COLUMNS, provenance)
+            self._write_rows("provenance.csv", provenance)
+        self._clear_journal()
+        self._stored = len(rows)
 
     def write_run(
         self,
@@ -178,8 +187,16 @@ class Store:
         )
         _write_or_remove(self.correct_path(run_id), None if correct is None else _npy(correct.astype("u1")))
         _write_or_remove(self._path("predictions", run_id, "npy"), None if predictions is None else _npy(predictions))
-        self._replace_row("provenance.csv", PROVENANCE_COLUMNS, origin)
-        self._replace_row("runs.csv", RUN_COLUMNS, run)
+        self._add({"provenance.csv": origin, "runs.csv": run})
+
+    def fold(self) -> None:
+        """Write the tables anew with what the journal has. Raises ResultsError; nothing is lost then."""
+        if not self._journal.path.exists():
+            return
+        for name in TABLES:
+            rows = self._rows(name)
+            self._write_rows(name, rows, rows[-1] if rows else ())
+        self._clear_journal()
 
     def history_path(self, run_id: str) -> Path:
         return self._path("history", run_id, "csv")
@@ -192,13 +209,46 @@ class Store:
             raise ResultsError(f"expected a run_id of letters, digits, '-', '_' and '.', found {run_id!r}")
         return self.folder / folder / f"{run_id}.{suffix}"
 
-    def _replace_row(self, name: str, columns: Mapping[str, type], new: dict[str, str]) -> None:
-        stored = read_rows(self.folder / name, columns)
-        rows = [row for row in stored if row["run_id"] != new["run_id"]] + [new]
-        self._write_rows(name, columns, rows, new)
+    def _add(self, new: dict[str, dict[str, str]]) -> None:
+        """Add a row to each table, or replace it: at once where they are small, else by way of the journal."""
+        if self._stored is None:
+            self.fold()
+            self._stored = len(self.statuses())
+        if self._stored < SMALL:
+            for name, row in new.items():
+                others = [one for one in self._rows(name) if one["run_id"] != row["run_id"]]
+                self._write_rows(name, [*others, row], row)
+        else:
+            try:
+                self._journal.add(new)
+            except OSError as error:
+                raise _cannot_write(self._journal.path, error) from error
+            if self._journal.rows >= max(SMALL, self._stored // 4):  # so that all this is as much for each run
+                self.fold()
+        self._stored += 1
 
-    def _write_rows(self, name: str, columns: Mapping[str, type], rows: Rows, current: Iterable[str] = ()) -> None:
+    def _rows(self, name: str) -> Rows:
+        """The rows of a table, with what the journal has of later. Raises ResultsError."""
+        try:
+            added = self._journal.read()[name]  # first: once they are in the table, they may be here no more
+        except OSError as error:
+            raise ResultsError(f"cannot read {self._journal.path}: {error.strerror or error}") from error
+        stored = read_rows(self.folder / name, COLUMNS[name])
+        if not added:
+            return stored
+        rows = [row for row in stored if row["run_id"] not in added] + list(added.values())
+        header = dict.fromkeys(column for row in rows for column in row)
+        return [{column: row.get(column, "") for column in header} for row in rows]
+
+    def _clear_journal(self) -> None:
+        try:
+            self._journal.clear()
+        except OSError as error:
+            raise _cannot_write(self._journal.path, error) from error
+
+    def _write_rows(self, name: str, rows: Rows, current: Iterable[str] = ()) -> None:
         """current: the columns of a row of the current sweep; its axes come before those of older rows."""
+        columns = COLUMNS[name]
         present = {column for row in rows for column, cell in row.items() if cell and column not in columns}
         axes = [column for column in current if column in present]
         axes += sorted(present - set(axes))
@@ -277,10 +327,14 @@ def write_bytes(path: Path | str, data: bytes) -> None:
         with files.whole(path) as file:
             file.write(data)
     except OSError as error:
-        raise ResultsError(
-            f"cannot write {path}: {error.strerror or error}; earlier results are intact. "
-            "Make room or choose another folder with --output"
-        ) from error
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> ResultsError:
+    return ResultsError(
+        f"cannot write {path}: {error.strerror or error}; earlier results are intact. "
+        "Make room or choose another folder with --output"
+    )
 
 
 def _write_or_remove(path: Path, data: bytes | None) -> None:

@@ -201,9 +201,17 @@ def _probe_row(fields: dict[str, Any]) -> "ProbeRow":
     return ProbeRow(**fields | {"counts": None if counts is None else tuple(counts)})
 
 
+_unseen: dict[Path, int] = {}  # by folder, bytes that this process wrote since it looked at all states there
+
+
 def _make_room(folder: Path, keep: Path) -> None:
-    """Remove the oldest states until all together are below MAX_BYTES."""
+    """Remove the oldest states until all together are below MAX_BYTES; only now and then, as there may be many."""
     with contextlib.suppress(OSError):
+        written = _unseen.get(folder, MAX_BYTES) + keep.stat().st_size
+        if 16 * written < MAX_BYTES:
+            _unseen[folder] = written
+            return
+        _unseen[folder] = 0
         found = sorted(
             ((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*.npz")), reverse=True
         )
