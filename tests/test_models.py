@@ -62,6 +62,17 @@ def test_runs_that_a_model_cannot_tell_apart_are_made_once():
         runs_of(text.replace("select: {over: learning_rate}", ""))
 
 
+def test_lists_of_parameters_are_all_their_combinations():
+    text = "base: {dataset: mnist}\ngrid: {model: [svm, {svm: {C: [2, 10], gamma: [1, 3], kernel: poly}}]}"
+    sweep = config.parse(text + "\nselect: {over: model}", "s.yaml")
+    labels = [run.labels["model"] for run in expand(sweep)]
+    wanted = [{"C": C, "gamma": gamma, "kernel": "poly"} for C in (2, 10) for gamma in (1, 3)]
+    assert labels == [MODELS.canonical("svm"), *(MODELS.canonical({"svm": one}) for one in wanted)]
+    assert config.parse(config.dump(sweep), "s.yaml") == sweep
+    with pytest.raises(SweepError, match=r"svm: C: expected a number above 0"):
+        runs_of("base: {dataset: mnist}\ngrid: {model: [{svm: {C: [2, -1]}}]}")
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [

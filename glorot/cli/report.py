@@ -49,10 +49,12 @@ def values() -> Iterable[str]:
               help="Draw figures as well: each sweep's own, or the paper's, of all these sweeps together.  "
               "[default: sweep; paper for the shipped reproductions]")  # fmt: skip
 @click.option("--html", "page", is_flag=True, help="Write report.html as well: all of a sweep in one file.")
+@click.option("--extrapolate", type=click.IntRange(1), metavar="UPDATES",
+              help="Show where each curve would be after so many updates instead.")  # fmt: skip
 @data_option
 def report(
     sweeps: tuple[str, ...], output: Path, form: str | None, value: str | None, paper: bool, scorecard: bool,
-    source: str, figures: str | None, page: bool, data: Path | None,
+    source: str, figures: str | None, page: bool, extrapolate: int | None, data: Path | None,
 ) -> int:  # fmt: skip
     """Print the tables of sweeps that were run.
 
@@ -69,6 +71,8 @@ def report(
         sweeps, figures = (*sweeps, figures), ""
     if scorecard and (value or paper or page or figures is not None):
         raise click.UsageError("--scorecard is a report of its own; give it without other options but --format")
+    if extrapolate and (value or paper or page or figures is not None or scorecard):
+        raise click.UsageError("--extrapolate is a report of its own; give it without other options but --format")
     if paper and value not in (None, "test_error"):
         raise click.UsageError("--paper shows test errors; leave --value out")
     if scorecard:
@@ -83,6 +87,8 @@ def report(
         raise GlorotError(
             f"expected results in {output}, found none; run a sweep first: glorot run SWEEP{_others(output)}"
         )
+    if extrapolate:
+        return _extrapolated([folder for folder, _ in places], extrapolate, form)
     together = places[0][0] if sweeps and len(places) == 1 else output
     code = _tables(places, form, "test_error" if paper else value, together if paper else None)
     for folder, file in places if page else ():
@@ -95,6 +101,14 @@ def report(
         for folder, file in [] if papers else places:
             _draw_own(folder, file, value, data)
     return code
+
+
+def _extrapolated(folders: list[Path], updates: int, form: str | None) -> int:
+    from glorot.reporting.extrapolation import document
+    from glorot.results.stored import gather
+
+    show(printed(document(gather(folders), updates), form))
+    return OK
 
 
 def _own(output: Path) -> list[tuple[Path, Path | None]]:

@@ -23,7 +23,7 @@ from glorot.errors import SweepError, nearest
 from glorot.models import schedules
 from glorot.places import expanded
 from glorot.printable import is_printable
-from glorot.registry import fields_of
+from glorot.registry import Numbers, fields_of
 from glorot.sweeps import needed, yaml_nodes
 from glorot.sweeps.about import label_of
 from glorot.sweeps.absent import hint
@@ -349,7 +349,7 @@ def _list_axis(axis: str, node: Node, path: str, problems: _Problems) -> tuple[C
         problems.add(node, path, "expected at least one value, found an empty list")
     first: dict[Any, Node] = {}
     labels: set[str] = set()
-    for item in node.value:
+    for item in itertools.chain(*(_each(axis, written) for written in node.value)):
         value = _value(axis, item, path, problems)
         if value is not None and value in first:
             text = f"the value {label_of(value)} is there twice, first at {first[value].where}; remove one"
@@ -360,6 +360,25 @@ def _list_axis(axis: str, node: Node, path: str, problems: _Problems) -> tuple[C
         first.setdefault(value, item)
         labels.add(label_of(value))
     return tuple(Choice(label_of(value), {axis: value}) for value in first)
+
+
+def _each(axis: str, item: Node) -> list[Node]:
+    """A choice whose parameters are lists, as all that it stands for: {svm: {C: [1, 10], gamma: [1, 2]}} is four.
+
+    Parameters that are lists themselves stay.
+    """
+    choices = ABOUT[axis].choices if axis in ABOUT else None
+    named = list(item.value.items()) if isinstance(item.value, dict) else []
+    if not choices or len(named) != 1 or named[0][0] not in tuple(choices) or not isinstance(named[0][1].value, dict):
+        return [item]
+    name, given = named[0]
+    known = choices.parameters(name)
+    values = {
+        key: node.value if isinstance(node.value, list) and not isinstance(known.get(key), Numbers) else [node]
+        for key, node in given.value.items()
+    }
+    points = itertools.product(*values.values())
+    return [Node({name: Node(dict(zip(values, point, strict=True)), given.where)}, item.where) for point in points]
 
 
 def _mapping_axis(axis: str, node: Node, path: str, problems: _Problems) -> tuple[Choice, ...]:
