@@ -115,11 +115,34 @@ def quadratic_delta(logits, t):
     return (sigmoid(logits) - t) * sigmoid_derivative(logits)
 
 
+def nearest_pattern(logits, t):
+    return -(t * logits).sum(axis=1) + 0 * logits.sum(axis=1)
+
+
+def nearest_pattern_delta(logits, t):
+    return -t
+
+
+def with_rejection(logits):
+    """A class of its own, of logit -1, for images of none."""
+    return np.column_stack([logits, np.full(len(logits), -1.0)])
+
+
+def rbf_map(logits, t):
+    return -(t * log_softmax(with_rejection(logits))[:, :-1]).sum(axis=1)
+
+
+def rbf_map_delta(logits, t):
+    return np.exp(log_softmax(with_rejection(logits))[:, :-1]) - t
+
+
 # name: (C of each example (n,), dC/dlogits (n, n_classes)), both of logits and one-hot targets t, (n, n_classes)
 LOSSES = {
     "cross_entropy": (cross_entropy, cross_entropy_delta),
     "sigmoid_cross_entropy": (sigmoid_cross_entropy, sigmoid_cross_entropy_delta),
     "quadratic": (quadratic, quadratic_delta),
+    "rbf": (nearest_pattern, nearest_pattern_delta),
+    "rbf_map": (rbf_map, rbf_map_delta),
 }
 
 

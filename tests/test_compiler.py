@@ -14,7 +14,7 @@ from glorot.compiled import cache
 from glorot.datasets import shapeset
 from glorot.kernels import cpu
 from glorot.models.activations import ACTIVATIONS
-from glorot.models.losses import LOSSES
+from glorot.models.losses import OF_LINEAR_UNITS as LOSSES
 
 # Prints tanh(1) as the compiled kernels compute it: one unit of weight 1 before logits (a, 0).
 PROGRAM = """

@@ -14,7 +14,7 @@ from glorot.datasets.inputs import INPUTS
 from glorot.errors import SweepError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import DRAWN
-from glorot.models.losses import LOSSES
+from glorot.models.losses import OF_LINEAR_UNITS as LOSSES
 from glorot.sweeps import config, yaml_nodes
 from glorot.sweeps.about import label_of
 from glorot.sweeps.config import Choice, Select, Sweep, Table

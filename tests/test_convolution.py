@@ -11,7 +11,7 @@ from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
 from glorot.kernels.convolution import ConvolutionKernels
 from glorot.models import lenet5
-from glorot.models.layers import Convolution, Dense, Pooling, full_table
+from glorot.models.layers import Convolution, Dense, Pooling, Rbf, full_table
 from glorot.models.network import Layer
 
 LENET5 = lenet5.layers(10)
@@ -32,7 +32,7 @@ def random_parameters(layers, seed=0):
     """Weights that keep the signal alive, and biases that matter."""
     generator = np.random.default_rng(seed)
     found = []
-    for layer in layers:
+    for layer in (one for one in layers if not isinstance(one, Rbf)):
         stds = [np.full(row.weights, 1 / np.sqrt(row.fan_in)) for row in layer.rows()]
         W = generator.normal(0, np.concatenate(stds)).reshape(layer.weights)
         found.append(Layer(W.astype(np.float32), generator.normal(0, 0.3, layer.biases).astype(np.float32)))
@@ -189,6 +189,33 @@ def test_momentum():
         for w, after, moved, velocity in zip(old, sgd, new, kept, strict=True):
             np.testing.assert_allclose(velocity, 0.5 * w + (w - after), rtol=0, atol=2e-6)
             np.testing.assert_allclose(moved, w - velocity, rtol=0, atol=2e-6)
+
+
+def test_rbf_units():
+    """LeNet-5 as it was: distances to bitmaps, and the loss of eq. 9; the gradient of F6 and below through them."""
+    layers = lenet5.layers(10, rbf=True)
+    parameters, examples = random_parameters(layers), random_examples(layers, 3)
+    with_small_a = [Layer(W * np.float32(0.2), b) for W, b in parameters]  # so that no distance decides alone
+    images = seen_by(layers, examples)
+    made = network(layers, with_small_a, 3, 0.01, loss="rbf_map")
+    wanted, classes = naive_layers.evaluate(layers, with_small_a, images, examples.labels, "tanh", "rbf_map")
+    losses, predictions = made.evaluate(examples)
+    assert_close(losses, wanted)
+    np.testing.assert_array_equal(predictions, classes)
+    made.train(examples)
+    steps, _ = naive_layers.backward(layers, with_small_a, images, examples.labels, "tanh", "rbf_map")
+    for before, after, step in zip(with_small_a, made.parameters, steps, strict=True):
+        for old, new, gradient in zip(before, after, step, strict=True):
+            rounding = 2.0**-23 * np.abs(old).max()
+            assert np.abs(np.float64(old) - 0.01 * gradient - new).max() <= 1e-7 * np.abs(gradient).max() + rounding
+    tiny = (*small(16, 16)[:-1], Rbf(((1.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0), (-1.0,) * 7, (1.0,) * 7)))
+    parameters, examples = random_parameters(tiny), random_examples(tiny, 2)
+    images, labels = seen_by(tiny, examples), examples.labels
+    for loss in ("rbf", "rbf_map"):
+        numerical = naive_layers.numerical_gradients(tiny, parameters, images, labels, "tanh", loss)
+        analytical, _ = naive_layers.backward(tiny, parameters, images, labels, "tanh", loss)
+        for one, other in zip(numerical, analytical, strict=True):
+            np.testing.assert_allclose(one[0], other[0], rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize(

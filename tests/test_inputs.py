@@ -97,7 +97,7 @@ def test_inspect_takes_them():
     }
     assert seen[None] == seen[DATASETS["shapeset"].inputs]
     assert seen["standardized"].input_square == pytest.approx(1, abs=0.15)
-    assert len({one.input_square for one in seen.values()}) == 3
+    assert len({one.input_square for one in seen.values()}) == len(INPUTS)
 
 
 def test_each_data_set_has_its_own():
@@ -109,7 +109,7 @@ def test_each_data_set_has_its_own():
 def test_run_ids_of_unit_inputs_stay_what_they_were():
     ids = {one: run_id(Settings(dataset="mnist", inputs=one, **OWN_CHOICE), "cpu") for one in (None, *INPUTS)}
     assert ids[None] == ids["unit"]
-    assert len(set(ids.values())) == 3
+    assert len(set(ids.values())) == len(INPUTS)
 
 
 SWEEP = "base: {{dataset: shapeset, activation: tanh, learning_rate: 0.1, updates: 1{}}}\n"
@@ -136,5 +136,5 @@ def test_versions_that_cannot_be_are_refused():
 
 
 def test_a_wrong_name_is_refused():
-    with pytest.raises(SweepError, match=r"base\.inputs: expected one of unit, symmetric, standardized; found"):
+    with pytest.raises(SweepError, match=r"base\.inputs: expected one of unit, symmetric, standardized, ink; found"):
         parse(SWEEP.format(", inputs: symetric"), "s.yaml")

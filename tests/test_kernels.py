@@ -9,7 +9,7 @@ from networks import BACKENDS, PAIRS, TOLERANCE, assert_close, bits, bits_of, pa
 
 from glorot import kernels
 from glorot.datasets import Examples
-from glorot.models.losses import LOSSES
+from glorot.models.losses import OF_LINEAR_UNITS as LOSSES
 from glorot.models.network import Layer
 
 

@@ -106,7 +106,7 @@ def test_refused(text, place):
 def test_a_device_that_a_model_does_not_run_on(tmp_path):
     sweep = config.parse(f"base: {{dataset: mnist, {SVM}}}", "s.yaml")
     check_device(make_plan(Request(sweep), tmp_path))
-    with pytest.raises(DeviceError, match=r"the model svm.*runs on the CPU only; use --device cpu"):
+    with pytest.raises(DeviceError, match=r"the model svm.*runs on the CPU only, not on a GPU yet; use --device cpu"):
         check_device(make_plan(Request(sweep, "cuda"), tmp_path))
 
 

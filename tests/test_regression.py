@@ -514,7 +514,7 @@ def test_the_committed_baselines_are_those_of_the_shipped_sweeps():
 
 def test_the_shipped_sweep_covers_activations_without_parameters_initializers_and_losses():
     from glorot.models.activations import ACTIVATIONS
-    from glorot.models.losses import LOSSES
+    from glorot.models.losses import OF_LINEAR_UNITS as LOSSES
 
     runs = expand(config.load(Path(__file__).parent.parent / "experiments" / "regression.yaml"))
     cells = {(run.settings.activation, run.settings.initializer, run.settings.loss) for run in runs}

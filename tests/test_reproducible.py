@@ -39,7 +39,9 @@ import hashlib, json, sys
 from glorot import kernels
 from glorot.models.activations import ACTIVATIONS
 from glorot.datasets.shapeset import Shapeset
-from glorot.models.losses import LOSSES
+from glorot.models.losses import OF_LINEAR_UNITS as LOSSES
+from glorot.models import lenet5
+from glorot.models.layers import initial_layers
 from glorot.models.network import initial_parameters
 
 threads, sizes, shapeset, digests = int(sys.argv[1]), (1024, 77, 100, 33, 9), Shapeset(), {}
@@ -55,6 +57,13 @@ for activation in ACTIVATIONS:
         for result in network.evaluate(looked_at):
             digest.update(result.tobytes())
         digests[f"{activation} {loss}"] = digest.hexdigest()
+layers = lenet5.layers(9)
+network = kernels.create_convolutional(layers, (32, 32), "tanh", "cross_entropy", 11, 0.05, threads)
+network.parameters = initial_layers(layers, "normalized", 3)
+digest = hashlib.sha256(network.train(examples).tobytes())
+for part in (*(array for layer in network.parameters for array in layer), *network.evaluate(looked_at)):
+    digest.update(part.tobytes())
+digests["LeNet-5"] = digest.hexdigest()
 print(json.dumps(digests))
 """
 

@@ -3,6 +3,7 @@
     unit            k / 255, in [0, 1]
     symmetric       2 k / 255 - 1, in [-1, 1]
     standardized    (k - mean) / standard deviation of all pixels of the training set, one number each
+    ink             -0.1 + 1.275 k / 255, in [-0.1, 1.175]: LeNet-5's; digits then have about mean 0, variance 1
 
 The paper does not say which it used. Its author's program for Shapeset asks for [-1, 1]; later scripts of his use
 [0, 1].
@@ -27,6 +28,11 @@ def unit(dataset: Dataset) -> np.ndarray:
 
 def symmetric(dataset: Dataset) -> np.ndarray:
     return ((2 * BYTES - 255) / 255).astype(np.float32)
+
+
+def ink(dataset: Dataset) -> np.ndarray:
+    """LeCun et al. 1998, II.B: the background is -0.1, ink 1.175."""
+    return (-0.1 + 1.275 * BYTES / 255).astype(np.float32)
 
 
 def standardized(dataset: Dataset) -> np.ndarray:
@@ -61,4 +67,5 @@ INPUTS = {
         "(pixels - mean) / standard deviation, of all pixels of the training set",
         "pixels standardized",
     ),
+    "ink": Inputs(ink, "-0.1 + 1.275 * pixels / 255, in [-0.1, 1.175]", "pixels in [-0.1, 1.175]"),
 }

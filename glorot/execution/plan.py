@@ -125,7 +125,7 @@ def check_device(plan: Plan) -> None:
 def _not_for(device: str, settings: Settings) -> str | None:
     """Why a run cannot be made on a kind of device, and what to do; None where it can."""
     if device not in MODELS[settings.model].devices:
-        return f"the model {settings.model} runs on the CPU only; use --device cpu"
+        return f"the model {settings.model} runs on the CPU only, not on a GPU yet; use --device cpu"
     return kernels.not_there(device, settings.optimizer, settings.pretraining)
 
 

@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from glorot.errors import DeviceError
+from glorot.errors import DeviceError, GlorotError
 from glorot.kernels import devices
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from glorot.kernels.denoising import Denoising
     from glorot.kernels.protocol import Kernels
+    from glorot.models.layers import Description
     from glorot.models.pretraining import Pretraining
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -123,3 +124,30 @@ def create(
 
     made = CurvatureKernels if OPTIMIZERS[optimizer].statistic else CpuKernels
     return made(sizes, activation, loss, batch_size, learning_rate, threads, levels, optimizer)
+
+
+def create_convolutional(
+    layers: "tuple[Description, ...]",
+    image: tuple[int, int],
+    activation: str,
+    loss: str,
+    batch_size: int,
+    learning_rate: float,
+    threads: int,
+    levels: "np.ndarray | None" = None,
+    optimizer: str = "sgd",
+) -> "Kernels":
+    """A network of convolutions on the CPU, compiled or loaded from the cache. Its parameters are zeros until they are
+    set. image: height and width of the images. Raises GlorotError."""
+    from glorot.datasets.inputs import UNIT
+    from glorot.kernels import convolution
+
+    levels = UNIT if levels is None else levels
+    try:
+        made = convolution.ConvolutionKernels(
+            layers, image, activation, loss, batch_size, learning_rate, threads, levels, optimizer
+        )
+    except ValueError as error:
+        raise GlorotError(str(error)) from None
+    convolution.prepare(activation, loss, optimizer)
+    return made

@@ -40,7 +40,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from glorot.compiled.cache import has_avx512, jit
+from glorot.compiled.cache import compiling, has_avx512, jit
 from glorot.compiled.elementary import ZERO, fma
 from glorot.compiled.names import bound, symbol
 from glorot.datasets import Examples
@@ -95,7 +95,7 @@ from glorot.kernels.cpu import (
 from glorot.kernels.protocol import Probed
 from glorot.kernels.simd import LANES, wait_for_all
 from glorot.models.activations import ACTIVATIONS
-from glorot.models.layers import Description
+from glorot.models.layers import Convolution, Dense, Description, Pooling, full_table
 from glorot.models.network import Layer
 from glorot.models.optimizers import OPTIMIZERS
 
@@ -674,3 +674,13 @@ class ConvolutionKernels:
         if self.threads == 1:
             return [work(0)]
         return list(self._pool.map(work, range(self.threads)))
+
+
+def prepare(activation: str, loss: str, optimizer: str = "sgd") -> None:
+    """Compile the kernels of such networks, or load them from the cache, before any thread waits for another."""
+    with compiling(updates_of(activation, loss, optimizer)):
+        layers = (Convolution((1, 6, 6), SIDE, full_table(1, 1)), Pooling((1, 2, 2)), Dense(1, 2))
+        network = ConvolutionKernels(layers, (6, 6), activation, loss, 1, 0.1, optimizer=optimizer)
+        examples = Examples(np.zeros((1, 36), np.uint8), np.zeros(1, np.uint8))
+        network.train(examples)
+        network.evaluate(examples)

@@ -199,7 +199,9 @@ def _elu(alpha: float) -> Activation:
 
 def _scaled_tanh(a: float, b: float) -> Activation:
     value, derivative = (fixed(function, a=a, b=b) for function in (scaled_tanh, scaled_tanh_slope))
-    return Activation(f"Tanh {a:g}, {b:g}", "a * tanh(b * z); LeCun 1989", value, derivative)
+    return Activation(
+        f"{a:g} Tanh({b:.4g} z)", "a * tanh(b * z) (LeCun et al. 1998: a = 1.7159, b = 2/3)", value, derivative
+    )
 
 
 ACTIVATIONS: Registry[Activation] = Registry(

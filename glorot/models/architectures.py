@@ -5,12 +5,14 @@ To add one: a line in MODELS at the bottom and, where it is fitted in a way of i
 sets one beside the model is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from glorot.models import lenet5
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
+from glorot.models.layers import Description
 from glorot.registry import Family, Number, OneOf, Parameter, Registry, Switch
 
 
@@ -38,6 +40,16 @@ class SupportVectors(Model):
     C: float = 1.0
     gamma: float = 1.0
     degree: int = 3
+
+
+@dataclass(frozen=True)
+class Convolutional(Model):
+    """A network of convolutions. layers: (number of classes, whether its output are RBF units) -> its layers. side: of
+    the largest image it takes. inputs: what it sees of a pixel where a sweep does not say."""
+
+    layers: Callable[[int, bool], tuple[Description, ...]] = lenet5.layers
+    side: int = lenet5.SIDE
+    inputs: str = "ink"
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,12 @@ MODELS: Registry[Model] = Registry(
     {
         "mlp": Model("", "fully connected layers; with depth: 0 logistic regression"),
         "svm": Family(_svm, SVM_PARAMETERS),
+        "lenet5": Convolutional(
+            "LeNet-5",
+            "convolutional network of LeCun et al. 1998; with loss: rbf_map or rbf its RBF units, else a softmax layer",
+            ignores=frozenset({"hidden", "pretraining"}),
+            devices=("cpu",),
+        ),
         "or_of_ands": Family(_or_of_ands, GAIN | TIMES),
         "counting": Family(_counting, GAIN | TIMES),
         "xor_tree": Family(_xor_tree, {"tied": Switch(True)} | GAIN),
@@ -117,12 +135,14 @@ MODELS: Registry[Model] = Registry(
 def ignored(model: str, hidden: tuple[int, ...] | None) -> frozenset[str]:
     """The fields of Settings that such a run has no use for. model: a key of MODELS. hidden: None: not known."""
     chosen = MODELS[model]
-    without_units = chosen.learner == "gradient_descent" and hidden == ()
+    without_units = chosen.learner == "gradient_descent" and hidden == () and "hidden" not in chosen.ignores
     return chosen.ignores | ({"activation"} if without_units else frozenset())
 
 
 def method_of(model: str, hidden: tuple[int, ...], activation: str, initializer: str) -> str:
-    """How tables call such a run: "Tanh", "Tanh N", "Logistic regression", "SVM (RBF)"."""
+    """How tables call such a run: "Tanh", "Tanh N", "Logistic regression", "SVM (RBF)", "LeNet-5 (Tanh N)"."""
     chosen, suffix = MODELS[model], "" if not initializer else INITIALIZERS[initializer].suffix
+    if isinstance(chosen, Convolutional):
+        return f"{chosen.method} ({' '.join(filter(None, (ACTIVATIONS[activation].label, suffix)))})"
     label = chosen.method or (ACTIVATIONS[activation].label if hidden else "Logistic regression")
     return f"{label} {suffix}" if suffix and "initializer" not in chosen.ignores else label

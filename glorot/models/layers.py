@@ -20,8 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glorot.models.initializers import Initializer
+from glorot.models.initializers import INITIALIZERS, Initializer
 from glorot.models.network import Layer
+from glorot.randomness import generator
 
 Shape = tuple[int, ...]
 
@@ -200,3 +201,9 @@ def initial_layer(layer: Description, initializer: Initializer, generator: np.ra
             start = stop
     flat = np.concatenate(drawn) if drawn else np.empty(0, np.float32)
     return Layer(flat.reshape(layer.weights), np.zeros(layer.biases, np.float32))
+
+
+def initial_layers(layers: Sequence[Description], initializer: str, seed: int) -> list[Layer]:
+    """Of each layer with parameters; initializer: a key of INITIALIZERS. A function of (seed, layer)."""
+    scheme, some = INITIALIZERS[initializer], [one for one in layers if trainable(one)]
+    return [initial_layer(one, scheme, generator(seed, "weights", l)) for l, one in enumerate(some)]

@@ -14,14 +14,15 @@ scalars, as in ``activations.py``, and add a line to LOSSES at the bottom.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from glorot.compiled.elementary import HALF, ONE, ZERO, exp, log, log1p
+from glorot.compiled.elementary import HALF, ONE, ZERO, F, exp, log, log1p
 from glorot.models.activations import not_there, sigmoid
 from glorot.registry import Registry
 
 
 @dataclass(frozen=True)
 class Loss:
-    """suffix: what a row label gets where a sweep compares losses. formula: for `glorot list`."""
+    """suffix: what a row label gets where a sweep compares losses. formula: for `glorot list`. rbf: whether its output
+    units measure distances (`models/layers.py`), so that a logit is -y, y the squared distance to a class's pattern."""
 
     suffix: str
     formula: str
@@ -29,6 +30,7 @@ class Loss:
     value: Callable
     delta: Callable
     curvature: Callable
+    rbf: bool = False
 
 
 def stand_in(suffix: str) -> Loss:
@@ -96,6 +98,34 @@ def quadratic_curvature(logit, normalizer, target):
     return p * (ONE - p) * (p * (ONE - p))
 
 
+REJECTION = F(1)  # j of eq. 9: how far all patterns may be before an image is rather no class at all
+
+
+def log_sum_exp_with_rejection(logits):
+    """log(e^-j + sum_k exp(logit_k)), summed in this order. logits: (n_classes,)."""
+    largest = -REJECTION
+    for logit in logits:
+        largest = logit if logit > largest else largest
+    total = exp(-REJECTION - largest)
+    for logit in logits:
+        total += exp(logit - largest)
+    return largest + log(total)
+
+
+def nearest_pattern(logit, normalizer, target):
+    """y of the right class: the squared distance to its pattern. The others' count only where they are not finite."""
+    return -logit if target > ZERO else ZERO * logit
+
+
+def nearest_pattern_delta(logit, normalizer, target):
+    return -target
+
+
+def nearest_pattern_curvature(logit, normalizer, target):
+    """As a function of the logit it is linear."""
+    return ZERO * target
+
+
 LOSSES: Registry[Loss] = Registry("loss", {
     "cross_entropy": Loss(
         "", "softmax, then -log P(y|x)", log_sum_exp, cross_entropy, cross_entropy_delta,
@@ -113,4 +143,23 @@ LOSSES: Registry[Loss] = Registry("loss", {
         "quadratic", "sum_k (p - t)^2 / 2, p = sigmoid(logit)", no_normalizer, quadratic, quadratic_delta,
         quadratic_curvature,
     ),
+    "rbf": Loss(
+        "RBF",
+        "distance y of the last hidden layer to the right class's pattern (LeCun et al. 1998, eq. 8)",
+        no_normalizer,
+        nearest_pattern,
+        nearest_pattern_delta,
+        nearest_pattern_curvature,
+        rbf=True,
+    ),
+    "rbf_map": Loss(
+        "RBF, MAP",
+        "y_right + log(exp(-1) + sum_k exp(-y_k)) (LeCun et al. 1998, eq. 9)",
+        log_sum_exp_with_rejection,
+        cross_entropy,
+        cross_entropy_delta,
+        cross_entropy_curvature,
+        rbf=True,
+    ),
 }, label=lambda loss: loss.suffix, stand_in=stand_in)  # fmt: skip
+OF_LINEAR_UNITS = tuple(name for name, loss in LOSSES.items() if not loss.rbf)

@@ -19,7 +19,7 @@ from glorot.datasets.prepared import PREPROCESSING, has_images
 from glorot.datasets.truth_tables import values_of
 from glorot.errors import nearest
 from glorot.models.activations import ACTIVATIONS
-from glorot.models.architectures import MODELS, ByHand, ignored
+from glorot.models.architectures import MODELS, ByHand, Convolutional, ignored
 from glorot.models.constructions import EXACT, misfit
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.losses import LOSSES
@@ -396,7 +396,8 @@ class Settings(BaseModel):
         About(
             "Inputs",
             "what the network sees of a pixel: `unit` [0, 1], `symmetric` [-1, 1], or `standardized` with mean 0 "
-            "and standard deviation 1; default: `symmetric` for Shapeset, else `unit`",
+            "and standard deviation 1, or `ink` [-0.1, 1.175]; default: `ink` for `lenet5`, `symmetric` for Shapeset, "
+            "else `unit`",
             text=inputs_text,
             paper=Paper.SILENT,
             older="unit",
@@ -495,7 +496,9 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _own_inputs(self) -> "Settings":
         if self.inputs is None:
-            object.__setattr__(self, "inputs", info(self.dataset).inputs)
+            chosen = MODELS[self.model]
+            own = chosen.inputs if isinstance(chosen, Convolutional) else info(self.dataset).inputs
+            object.__setattr__(self, "inputs", own)
         return self
 
     @model_validator(mode="after")
@@ -531,6 +534,8 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> "Settings":
         if why := unfit(self.model, self.dataset, self.activation, self.initializer, self.inputs):
+            raise ValueError(why)
+        if why := unfit_network(self.model, self.dataset, self.loss, self.optimizer):
             raise ValueError(why)
         return self
 
@@ -602,6 +607,26 @@ def unfit(model: str, dataset: AnyData, activation: str, initializer: str, input
     values, found = values_of(**info(dataset).parameters), inputs or info(dataset).inputs
     why = misfit(chosen.kind, values, activation, initializer, found)
     return f"the model {chosen.kind} on {dataset_text(dataset)}: {why}" if why else ""
+
+
+def unfit_network(model: str, dataset: AnyData, loss: str, optimizer: str) -> str:
+    """Why a loss, an optimizer or images cannot be for a model; empty where they can."""
+    chosen, shape = MODELS[model], info(dataset).image_shape
+    if not isinstance(chosen, Convolutional):
+        if not LOSSES[loss].rbf:
+            return ""
+        return f"the loss {loss} is of RBF units, which only the model lenet5 has; use model: lenet5, or another loss"
+    if len(shape) != 2 or max(shape) > chosen.side:
+        size = " x ".join(map(str, shape[-2:])) + (" in colour" if len(shape) == 3 else "")
+        found = size if has_images(info(dataset)) else "no images"
+        return (
+            f"the model {model}: expected grey images of up to {chosen.side} x {chosen.side} pixels, found {found} "
+            f"({dataset_text(dataset)}); choose another data set, or make one with "
+            f"{{folder: PATH, size: [{chosen.side}, {chosen.side}], color: grey}}"
+        )
+    if OPTIMIZERS[optimizer].statistic:
+        return f"the model {model} has no optimizer {parsed(optimizer)[0]} yet; use another optimizer"
+    return ""
 
 
 @functools.cache

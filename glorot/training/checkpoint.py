@@ -32,6 +32,7 @@ from glorot.training.loop import HistoryRow, Pretrained, PretrainingRow, State
 if TYPE_CHECKING:
     from glorot.training.probes import ProbeRow
 
+Shapes = list[tuple[tuple[int, ...], tuple[int, ...]]]  # of W and b of each layer
 MAX_BYTES = 4 * 2**30  # of all states together; the oldest make room
 
 
@@ -83,12 +84,13 @@ class Checkpoints:
             np.savez(file, run=np.array(self._trajectory), **_arrays(state))  # type: ignore[arg-type]
         _make_room(self.folder, keep=path)
 
-    def load(self, sizes: tuple[int, ...]) -> State | None:
+    def load(self, sizes: tuple[int, ...], shapes: Shapes | None = None) -> State | None:
         """The furthest saved state of this trajectory that is short of this run's end; None if there is none.
 
-        sizes: of the network's layers. What cannot be used is passed over.
+        sizes: of the network's layers, or else shapes: of W and b of each. What cannot be used is passed over.
         """
-        states = [self._read(path, sizes) for path in self.saved()]
+        shapes = shapes or [((fan_out, fan_in), (fan_out,)) for fan_in, fan_out in pairwise(sizes)]
+        states = [self._read(path, shapes) for path in self.saved()]
         usable = [state for state in states if state is not None and state.update < self.settings.updates]
         return max(usable, key=_progress, default=None)
 
@@ -115,7 +117,7 @@ class Checkpoints:
         except Exception:  # not there, or damaged, which can raise anything
             return None
 
-    def _read(self, path: Path, sizes: tuple[int, ...]) -> State | None:
+    def _read(self, path: Path, shapes: Shapes) -> State | None:
         """None of a state of other sources, and of a file that is no state of this run, which is a problem."""
         try:
             if not path.is_file():  # reading a pipe would never end
@@ -125,7 +127,7 @@ class Checkpoints:
                     return None
                 if str(arrays["run"]) != self._trajectory:
                     raise ValueError("it is of another run")
-                return _state(arrays, sizes, OPTIMIZERS[self.settings.optimizer].keeps)
+                return _state(arrays, shapes, OPTIMIZERS[self.settings.optimizer].keeps)
         except Exception as error:  # damage can raise anything: a size that no memory has, a header that is no Python
             reason = " ".join(str(error).split()) or type(error).__name__
             self.problems.append(f"the saved state {path} is passed over: {reason}")
@@ -158,12 +160,11 @@ def _arrays(state: State) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _state(arrays: "np.lib.npyio.NpzFile", sizes: tuple[int, ...], keeps: tuple[str, ...]) -> State:
+def _state(arrays: "np.lib.npyio.NpzFile", shapes: Shapes, keeps: tuple[str, ...]) -> State:
     """What `_arrays` made. Raises all kinds of errors where it did not make these, or of other layers.
 
     keeps: what the optimizer keeps of each parameter, by name.
     """
-    shapes = [((fan_out, fan_in), (fan_out,)) for fan_in, fan_out in pairwise(sizes)]
     layers, *memory = (
         [Layer(arrays[f"{prefix}W{l}"], arrays[f"{prefix}b{l}"]) for l in range(len(shapes))]
         for prefix in ("", *(f"{name} " for name in keeps))

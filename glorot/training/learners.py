@@ -15,12 +15,16 @@ from glorot import kernels
 from glorot.datasets import Dataset, info
 from glorot.datasets.inputs import INPUTS
 from glorot.datasets.prepared import augmented
-from glorot.models.architectures import MODELS, ByHand
+from glorot.errors import GlorotError
+from glorot.kernels.protocol import Kernels
+from glorot.models.architectures import MODELS, ByHand, Convolutional
 from glorot.models.constructions import build
+from glorot.models.layers import initial_layers, trainable
+from glorot.models.losses import LOSSES
 from glorot.models.network import initial_parameters, layer_sizes
 from glorot.sweeps.settings import Settings
 from glorot.training.checkpoint import Checkpoints
-from glorot.training.loop import HistoryRow, Trained, Training
+from glorot.training.loop import HistoryRow, State, Trained, Training
 from glorot.training.pretraining import Pretraining, check_examples, pretraining_of
 
 OnProgress = Callable[[int, HistoryRow], None]  # updates done, and the newest row of the history
@@ -65,6 +69,17 @@ class GradientDescent:
     libraries = ""
 
     def __init__(self, task: Task):
+        self._checkpoints = Checkpoints(task.checkpoint_folder, task.settings, task.device)
+        made = self._convolutional if isinstance(MODELS[task.settings.model], Convolutional) else self._connected
+        network, state = made(task)
+        dataset = augmented(task.dataset, task.settings.augmentation, info(task.settings.dataset))
+        check_examples(task.settings, task.dataset)
+        self._pretraining = pretraining_of(task.settings, dataset, network, state)
+        self._training = Training(task.settings, dataset, network, state)
+        self.problems = self._checkpoints.problems
+
+    def _connected(self, task: Task) -> tuple[Kernels, State | None]:
+        """A network of fully connected layers, and the state to go on from."""
         settings = task.settings
         assert settings.inputs
         kernels.prepare(task.device, settings.activation, settings.loss, settings.optimizer)
@@ -80,15 +95,37 @@ class GradientDescent:
             INPUTS[settings.inputs].levels(task.dataset),
             settings.optimizer,
         )
-        self._checkpoints = Checkpoints(task.checkpoint_folder, settings, task.device)
         state = None if task.afresh else self._checkpoints.load(sizes)
         if state is None:
             network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
-        dataset = augmented(task.dataset, settings.augmentation, info(settings.dataset))
-        check_examples(settings, task.dataset)
-        self._pretraining = pretraining_of(settings, dataset, network, state)
-        self._training = Training(settings, dataset, network, state)
-        self.problems = self._checkpoints.problems
+        return network, state
+
+    def _convolutional(self, task: Task) -> tuple[Kernels, State | None]:
+        """As _connected, of layers that share weights."""
+        settings, chosen, data = task.settings, MODELS[task.settings.model], info(task.settings.dataset)
+        assert settings.inputs
+        assert isinstance(chosen, Convolutional)
+        try:
+            layers = chosen.layers(task.dataset.n_classes, LOSSES[settings.loss].rbf)
+        except ValueError as error:
+            raise GlorotError(f"the model {settings.model} on {task.dataset.name}: {error}") from None
+        height, width = data.image_shape
+        network = kernels.create_convolutional(
+            layers,
+            (height, width),
+            settings.activation,
+            settings.loss,
+            settings.batch_size,
+            settings.learning_rate,
+            task.threads,
+            INPUTS[settings.inputs].levels(task.dataset),
+            settings.optimizer,
+        )
+        shapes = [(one.weights, one.biases) for one in layers if trainable(one)]
+        state = None if task.afresh else self._checkpoints.load((), shapes)
+        if state is None:
+            network.parameters = initial_layers(layers, settings.initializer, settings.seed)
+        return network, state
 
     @property
     def seconds(self) -> float:
