@@ -46,7 +46,7 @@ def test_its_inputs_method_and_fields():
     settings = Settings(**LENET5)
     assert settings.inputs == "ink"
     assert Settings(**LENET5 | {"inputs": "unit"}).inputs == "unit"
-    assert settings.ignored == {"hidden"}
+    assert settings.ignored == {"hidden", "pretraining"}
     (run,) = expand(config.parse("base: {dataset: mnist, model: lenet5, activation: tanh, initializer: normalized, "
                                  "learning_rate: 0.1, updates: 5}", "s.yaml"))  # fmt: skip
     assert run.method == "LeNet-5 (Tanh N)"

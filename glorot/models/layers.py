@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glorot.models.initializers import INITIALIZERS, Initializer
+from glorot.models.initializers import INITIALIZERS, Scheme
 from glorot.models.network import Layer
 from glorot.randomness import generator
 
@@ -187,7 +187,7 @@ def check_fit(layers: Sequence[Description]) -> None:
             raise ValueError(f"expected a layer of {one.outputs} inputs behind {one}, found {other}")
 
 
-def initial_layer(layer: Description, initializer: Initializer, generator: np.random.Generator) -> Layer:
+def initial_layer(layer: Description, initializer: Scheme, generator: np.random.Generator) -> Layer:
     """Parameters before training: each map's or unit's weights with its own fans, biases 0; float32.
 
     Rows of the same inputs are drawn together, as one matrix.
