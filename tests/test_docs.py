@@ -15,10 +15,12 @@ import click
 import pytest
 
 from glorot.cli.main import cli
+from glorot.paper import scorecard
+from glorot.reporting import writers
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
 from glorot.sweeps.settings import ABOUT, DEFAULTS, FIELDS
-from glorot.training import inspection, inspection_text
+from glorot.training import by_hand, inspection, inspection_text
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -146,3 +148,32 @@ def test_lines_are_short_and_of_no_machine(file):
     lines = file.read_text("utf-8").splitlines()
     assert [line for line in lines if len(line) > 150 and not line.startswith("|")] == []
     assert [line for line in lines if re.search(r"/(?:root|home|work|tmp|Users)/|\w@\w", line)] == []
+
+
+# The lecture. ---------------------------------------------------------------------------------------
+
+EXAMPLES = ROOT / "results" / "examples"
+
+
+def test_the_constructions_in_the_lectures_page():
+    table = by_hand.table((2, 4, 8))
+    check_written(DOCS / "lecture.md", "constructions", "".join(f"    {line}\n" for line in table.splitlines()))
+
+
+@pytest.fixture(scope="module")
+def lecture():
+    """The lecture's claims, judged by the committed runs."""
+    found = scorecard.evidence([EXAMPLES / "parity", EXAMPLES / "parity-learned"])
+    return scorecard.judge(found, scorecard.LECTURE.sections)
+
+
+def test_what_sgd_learns_in_the_lectures_page(lecture):
+    rows = [(claim.text, verdict.ours) for claim, verdict in lecture[2][1]]
+    check_written(DOCS / "lecture.md", "learned", table(("claim", "seeds that learn it"), rows))
+
+
+def test_the_committed_scorecard_of_the_lecture(lecture):
+    text = writers.FORMS["markdown"](scorecard.document(lecture, scorecard.LECTURE))
+    assert text == (EXAMPLES / "lecture-scorecard.md").read_text("utf-8")
+    verdicts = [verdict.kind for _, pairs in lecture for _, verdict in pairs]
+    assert "not measured" not in verdicts
