@@ -23,6 +23,7 @@ from glorot.compiled.cache import cpu_target
 from glorot.datasets import Examples, info
 from glorot.models.network import initial_parameters
 from glorot.sweeps.runs import Run
+from glorot.sweeps.settings import ABOUT
 
 if TYPE_CHECKING:
     from glorot.bench.cuda_floor import GpuFloor
@@ -218,7 +219,8 @@ def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
     """
     kinds: dict[Setting, tuple[float, float]] = {}
     total = 0.0
-    for run in runs:
+    timed = [run for run in runs if run.settings.model == ABOUT["model"].older]  # others are not made of such updates
+    for run in timed:
         one, data = run.settings, info(run.settings.dataset)
         setting = Setting(
             one.hidden, one.batch_size, one.activation, threads, math.prod(data.image_shape), data.n_classes,
@@ -232,7 +234,8 @@ def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
         total += one.updates * update + evaluations * (one.valid_examples + one.test_examples) * example
     return {
         "runs": len(runs),
-        "updates": sum(run.settings.updates for run in runs),
+        "updates": sum(run.settings.updates for run in timed),
+        "not_timed": len(runs) - len(timed),
         "networks_timed": len(kinds),
         "jobs": jobs,
         "threads": threads,
@@ -243,12 +246,13 @@ def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
 def estimate_text(estimate: dict) -> str:
     """The same for people."""
     hours = estimate["seconds"] / 3600
+    others = f"; without {estimate['not_timed']} runs of other models" if estimate["not_timed"] else ""
     length = (
         f"{hours / 24:.1f} days" if hours > 48 else f"{hours:.1f} hours" if hours > 2 else f"{hours * 60:.0f} minutes"
     )
     return (
         f"{estimate['updates']:,} updates, {estimate['jobs']} runs at a time with {estimate['threads']} thread(s) "
-        f"each: about {length} on this machine ({estimate['networks_timed']} kinds of network timed)\n"
+        f"each: about {length} on this machine ({estimate['networks_timed']} kinds of network timed{others})\n"
     )
 
 
