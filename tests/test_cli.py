@@ -232,7 +232,8 @@ def test_files_and_their_columns(ran):
         ("done", "cpu", "30", "8-8")
     }
     provenance = rows(folder / "provenance.csv")
-    assert list(provenance[0]) == list(PROVENANCE_COLUMNS)
+    columns = list(PROVENANCE_COLUMNS)
+    assert list(provenance[0]) == [*columns[:2], "sources", *columns[2:]]
     assert [row["run_id"] for row in provenance] == [run["run_id"] for run in runs]
     assert {row["python"] for row in provenance} == {sys.version.split()[0]}
     assert all(float(row["seconds"]) < 60 and row["threads"] and row["numba"] for row in provenance)

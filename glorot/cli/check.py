@@ -1,20 +1,32 @@
 """`glorot check`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from glorot.cli.shared import OK, epilog, file_type, output_option, places_of, plugin_option, say, show
+from glorot.cli.shared import (
+    OK,
+    epilog,
+    file_type,
+    folder_type,
+    output_option,
+    places_of,
+    plugin_option,
+    say,
+    show,
+)
 from glorot.errors import ResultsError
 from glorot.kernels import DEVICES
 
 if TYPE_CHECKING:
+    from glorot.gate.history import Point
     from glorot.gate.verdicts import Verdict
 
 
 @click.command(epilog=epilog("glorot check regression\n"
-                           "glorot check regression --update\nglorot check --bench --junit speed.xml"))  # fmt: skip
+                           "glorot check regression --update\nglorot check --bench --junit speed.xml\n"
+                           "glorot check regression --history nightly"))  # fmt: skip
 @click.argument("sweep", required=False, metavar="[NAME|DIR|SWEEP.yaml]")
 @output_option
 @plugin_option
@@ -25,34 +37,45 @@ if TYPE_CHECKING:
 @click.option("--device", type=click.Choice(DEVICES[1:]), help="Where there are runs of two: whose to check.")
 @click.option("--update", is_flag=True, help="Make the results, if complete, the new baseline.")
 @click.option("--bench", is_flag=True, help="Check how long an update takes, instead of results.")
+@click.option("--history", type=folder_type, metavar="DIR",
+              help="Add the numbers to DIR/history.csv, and draw all of it: DIR/history.html, .md and .png. "
+                   "Alone: only draw.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print verdicts, and the steps of the history, as JSON.")
 @click.option("--junit", type=file_type, help="Write a JUnit XML report to this file.")
 @click.option("--summary", type=file_type, help="Write a markdown report to this file.")
 def check(
     sweep: str | None, output: Path, baseline: Path | None, factor: float | None, device: str | None,
-    update: bool, bench: bool, junit: Path | None, summary: Path | None,
+    update: bool, bench: bool, history: Path | None, as_json: bool, junit: Path | None, summary: Path | None,
 ) -> int:  # fmt: skip
     """Compare results, or speed, with a committed baseline.
 
     Prints a line a cell: same, better, worse, changed, missing or new. Runs with the baseline's run_id on the CPU
     must have its very numbers; others are worse only if their test error is beyond a factor and significantly so.
-    Speed (--bench) is the time of an update over that of a reference loop, so machines may differ. Exit code 1 if
-    anything is worse, changed or missing; 2 if there is no baseline, nothing was measured, or a result cannot be
-    true: its numbers are impossible, or its own history denies them.
+    Results that other sources computed than these are stale. Speed (--bench) is the time of an update over that
+    of a reference loop, so machines may differ. Exit code 1 if anything is worse, changed, missing or stale; 2 if
+    there is no baseline, nothing was measured, or a result cannot be true: its numbers are impossible, or its own
+    history denies them.
     """
     from glorot.gate import verdicts
     from glorot.results.store import write_text
 
+    if history and not (bench or sweep or update or junit or summary):
+        return _only_draw(history, as_json)
     if bench == (sweep is not None):
-        raise click.UsageError("expected either a sweep to check, or --bench")
-    if update and (junit or summary):
-        raise click.UsageError("--update compares nothing, so there is nothing to write to --junit or --summary")
+        raise click.UsageError("expected either a sweep to check, or --bench, or --history alone")
+    if update and (junit or summary or history or as_json):
+        raise click.UsageError(
+            "--update compares nothing, so there is nothing for --junit, --summary, --history or --json"
+        )
     if bench:
-        title, found = "Speed", _check_speed(baseline or output / "baselines" / "bench.csv", factor, update)
+        path = baseline or output / "baselines" / "bench.csv"
+        title, (found, points) = "Speed", _check_speed(path, factor, update)
     else:
-        title, found = _check_results(str(sweep), output, baseline, factor, device, update)
+        title, found, points = _check_results(str(sweep), output, baseline, factor, device, update)
     if update:
         return OK
-    show(verdicts.lines(found))
+    steps = _drawn(history, points) if history else None
+    show(verdicts.as_json(title, found, steps) if as_json else verdicts.lines(found))
     if junit:
         write_text(junit, verdicts.junit(title, found))
     if summary:
@@ -61,11 +84,42 @@ def check(
     return verdicts.exit_code(found)
 
 
+def _only_draw(folder: Path, as_json: bool) -> int:
+    """Draw the history that is there."""
+    import json
+
+    from glorot.gate import history
+
+    if not (folder / history.NAME).is_file():
+        raise ResultsError(
+            f"expected a history in {folder / history.NAME}, found none; begin one with "
+            f"glorot check SWEEP --history {folder}"
+        )
+    steps = _drawn(folder, [])
+    if as_json:
+        show(json.dumps({"steps": steps}, indent=2, ensure_ascii=False) + "\n")
+    return OK
+
+
+def _drawn(folder: Path, points: "list[Point]") -> list[dict[str, Any]]:
+    """Add points to a history, draw it, and say so. Returns its steps, the newest first."""
+    from glorot.gate import history, history_page
+
+    added = history.append(folder, points)
+    curves = history.curves(history.read(folder))
+    steps = [dict(row) for row in history_page.document_of(curves).records.rows]
+    written = history_page.write(folder, curves)
+    worse = sum(step["kind"] == "worse" for step in steps)
+    say(f"{added} numbers added to {folder / history.NAME}; {len(steps)} steps, {worse} for the worse: {written[0]}")
+    return steps
+
+
 def _check_results(
     sweep: str, output: Path, baseline: Path | None, factor: float | None, device: str | None, update: bool
-) -> "tuple[str, list[Verdict]]":
-    """The sweep's name, and the verdicts on its results; none after an update."""
-    from glorot.gate import regression
+) -> "tuple[str, list[Verdict], list[Point]]":
+    """The sweep's name, the verdicts on its results, and their numbers for a history; none after an update."""
+    from glorot.gate import freshness, history, regression
+    from glorot.training.checkpoint import code
 
     places = places_of(sweep, output)
     if len(places) > 1:
@@ -76,19 +130,26 @@ def _check_results(
     if update:
         regression.write_baseline(path, fresh)
         say(f"{len(fresh.runs)} runs on {fresh.device} are the baseline now: {path}")
-        return fresh.sweep, []
+        return fresh.sweep, [], []
     stored = regression.read_baseline(path)
-    verdicts = regression.compare(fresh.runs, stored.runs, factor, fresh.tested, stored.counted)
+    verdicts = regression.compare(fresh.runs, stored.runs, factor, fresh.tested, stored.counted, fresh.origins)
+    verdicts += freshness.stale(fresh, code())
+    if {verdict.kind for verdict in verdicts} <= {"missing", "new", "stale"}:
+        differing = regression.hint(fresh.runs, stored.runs)
+        if differing:
+            say(f"note: no run is in the baseline; what differs in all of them: {differing}")
+    if unknown := freshness.unknown(fresh):
+        say(f"note: {unknown}")
     if fresh.not_run:
         say(f"note: {len(fresh.not_run)} runs of sweep {fresh.sweep} have no result yet: glorot run")
     if fresh.left_out:
         say(f"note: {fresh.left_out} rows of runs.csv belong to other settings or versions")
-    return fresh.sweep, verdicts
+    return fresh.sweep, verdicts, history.points_of_results(fresh, history.current_commit())
 
 
-def _check_speed(path: Path, factor: float | None, update: bool) -> "list[Verdict]":
-    """The verdicts on speed; none after an update."""
-    from glorot.gate import speed
+def _check_speed(path: Path, factor: float | None, update: bool) -> "tuple[list[Verdict], list[Point]]":
+    """The verdicts on speed, and its numbers for a history; none after an update."""
+    from glorot.gate import history, speed
 
     stored, counted = ([], False) if update else speed.read_baseline(path)
     say("timing updates against a reference loop in the same process: half a minute")
@@ -96,5 +157,6 @@ def _check_speed(path: Path, factor: float | None, update: bool) -> "list[Verdic
     if update:
         speed.write_baseline(path, speeds)
         say(f"{len(speeds)} timings are the baseline now: {path}")
-        return []
-    return speed.compare(speeds, stored, factor, counted)
+        return [], []
+    points = history.points_of_speeds(speeds, history.current_commit())
+    return speed.compare(speeds, stored, factor, counted), points

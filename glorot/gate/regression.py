@@ -13,7 +13,7 @@ Runs are matched by their settings and their data, and compared in one of two wa
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,8 @@ class Fresh:
     """The stored runs of a sweep on one device, in grid order.
 
     not_run: run_ids of the sweep that have no row. left_out: how many rows belong to other settings or versions.
-    tested: how many examples each test set really has (see `_test_set`), where that is stored.
+    tested: how many examples each test set really has (see `_test_set`), where that is stored. origins: run_id -> its
+    row of provenance.csv.
     """
 
     sweep: str
@@ -58,6 +59,7 @@ class Fresh:
     not_run: list[str]
     left_out: int
     tested: dict[tuple, int] = field(default_factory=dict)
+    origins: dict[str, Row] = field(default_factory=dict)
 
 
 def fresh_results(folder: Path, file: Path | None = None, device: str | None = None) -> Fresh:
@@ -100,7 +102,8 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
     )
     runs = rows.loc[list(there)].reset_index(drop=True)
     not_run = [run_id for run_id in expected[found[0]] if run_id not in known]
-    return Fresh(sweep.name, found[0], runs, not_run, len(rows) - len(runs), _tested(store, runs))
+    origins = {row["run_id"]: row for row in records_of(store.read_provenance())}
+    return Fresh(sweep.name, found[0], runs, not_run, len(rows) - len(runs), _tested(store, runs), origins)
 
 
 def _tested(store: Store, runs: "pd.DataFrame") -> dict[tuple, int]:
@@ -191,11 +194,12 @@ def compare(
     factor: float | None = None,
     tested: Mapping[tuple, int] | None = None,
     counted: bool = True,
+    origins: Mapping[str, Row] | None = None,
 ) -> list[Verdict]:
     """A verdict for each cell, in the baseline's order; what is not in the baseline comes last.
 
-    runs: as Fresh has them. baseline, counted: as Baseline has them. factor: how many times as large a test error
-    has to be to be worse (or, divided by it, better); at least 1, FACTOR by default.
+    runs, origins: as Fresh has them. baseline, counted: as Baseline has them. factor: how many times as large a test
+    error has to be to be worse (or, divided by it, better); at least 1, FACTOR by default.
 
     A cell is one run; but where runs are compared statistically, those that differ in their seed alone are one.
     """
@@ -207,7 +211,16 @@ def compare(
         pair = _Pair(old.get(key), new.get(key), of_other_data.get(_without(key, "data")), counted)
         cells.setdefault(_without(key, "seed") if pair.is_statistical else key, []).append(pair)
     columns = _telling_columns([pair.row for pairs in cells.values() for pair in pairs])
-    return [_verdict(pairs, columns, factor, tested or {}) for pairs in cells.values()]
+    return [
+        replace(_verdict(pairs, columns, factor, tested or {}), seconds=_seconds(pairs, origins or {}))
+        for pairs in cells.values()
+    ]
+
+
+def _seconds(pairs: Sequence[_Pair], origins: Mapping[str, Row]) -> float | None:
+    """How long the runs of a cell took together, where that is known."""
+    known = [origins.get(pair.new["run_id"], {}).get("seconds") for pair in pairs if pair.new]
+    return sum(known) if known and None not in known else None  # type: ignore[arg-type]
 
 
 def _without(key: tuple, column: str) -> tuple:
@@ -238,6 +251,24 @@ def _telling_columns(rows: Sequence[Row]) -> list[str]:
         if len(more) > len(known):
             columns.append(column)
     return columns
+
+
+def cell_names(rows: Sequence[Row]) -> list[str]:
+    """A name for each run, of what tells it from the others."""
+    columns = _telling_columns(rows)
+    return [_name(row, columns) for row in rows]
+
+
+def hint(runs: "pd.DataFrame", baseline: "pd.DataFrame") -> str:
+    """Which settings have no value in common, as a reason why everything is missing and new; empty if there is none."""
+    old, new = records_of(baseline), records_of(runs)
+    columns = [column for column in (*SETTINGS_COLUMNS, *FURTHER_FIELDS, "data") if column != "device"]
+    differ = []
+    for column in columns:
+        before, now = ({_exact(row.get(column) or None) for row in rows} for rows in (old, new))
+        if not before & now:
+            differ.append(f"{column} {', '.join(sorted(before))} in the baseline, {', '.join(sorted(now))} now")
+    return "; ".join(differ)
 
 
 def _name(row: Row, columns: Iterable[str]) -> str:

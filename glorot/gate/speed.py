@@ -44,6 +44,10 @@ class Speed:
         return statistics.median(self.ratios)
 
     @property
+    def name(self) -> str:
+        return _name(self.key)
+
+    @property
     def key(self) -> tuple:
         fields = {**asdict(self.setting), "hidden": "-".join(map(str, self.setting.hidden))}
         return tuple(fields[column] for column in TIMED)
@@ -132,9 +136,13 @@ def compare(
     return [_verdict(key, old.get(key), new.get(key), factor, counted) for key in dict.fromkeys([*old, *new])]
 
 
-def _verdict(key: tuple, old: Row | None, new: Speed | None, factor: float, counted: bool) -> Verdict:
+def _name(key: tuple) -> str:
     activation, hidden, batch_size, threads = key
-    name = f"{activation}, {hidden}, minibatch {batch_size}, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{activation}, {hidden}, minibatch {batch_size}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _verdict(key: tuple, old: Row | None, new: Speed | None, factor: float, counted: bool) -> Verdict:
+    name = _name(key)
     before = f"{old['ratio']:.2f}" if old else NONE
     if new is None:
         return Verdict("missing", name, before, NONE, "not measured")

@@ -1,15 +1,17 @@
 """Verdicts of ``glorot check``: what becomes of a cell that is compared with a baseline, and how that is told."""
 
+import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from glorot.errors import GlorotError
 
-KINDS = ("worse", "changed", "missing", "better", "new", "same")  # what needs attention comes first
-BAD = ("worse", "changed", "missing")
+KINDS = ("worse", "changed", "missing", "stale", "better", "new", "same")  # what needs attention comes first
+BAD = ("worse", "changed", "missing", "stale")
 NONE = "\N{EN DASH}"
 
 
@@ -18,7 +20,7 @@ class Verdict:
     """What became of one cell.
 
     kind: one of KINDS. cell: its name. baseline, found: both numbers as text; NONE where there is none. why: how
-    that was decided.
+    that was decided. seconds: how long the runs took, where that is known.
     """
 
     kind: str
@@ -26,6 +28,7 @@ class Verdict:
     baseline: str
     found: str
     why: str
+    seconds: float | None = None
 
     @property
     def line(self) -> str:
@@ -52,12 +55,18 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
 
 
 def _anything_measured(verdicts: Iterable[Verdict]) -> bool:
-    return any(verdict.kind not in ("missing", "new") for verdict in verdicts)
+    return any(verdict.kind not in ("missing", "new", "stale") for verdict in verdicts)
 
 
 def lines(verdicts: Iterable[Verdict]) -> str:
     """A line a cell."""
     return "".join(f"{verdict.line}\n" for verdict in verdicts)
+
+
+def as_json(title: str, verdicts: Sequence[Verdict], steps: Sequence[Mapping[str, Any]] | None = None) -> str:
+    """The same for programs. steps: of the history, where there is one."""
+    whole: dict[str, Any] = {"title": title, "exit_code": exit_code(verdicts), "verdicts": list(map(asdict, verdicts))}
+    return json.dumps(whole | ({} if steps is None else {"steps": list(steps)}), indent=2, ensure_ascii=False) + "\n"
 
 
 def closing(verdicts: Sequence[Verdict]) -> str:
@@ -96,16 +105,18 @@ def junit(title: str, verdicts: Sequence[Verdict]) -> str:
     """JUnit XML: a test case a cell. If nothing was measured, one more that is an error."""
     from xml.etree import ElementTree as xml
 
-    cases = [(verdict.cell, *_junit_result(verdict)) for verdict in verdicts]
+    cases = [(verdict.cell, *_junit_result(verdict), verdict.seconds) for verdict in verdicts]
     if not _anything_measured(verdicts):
-        cases.append(("anything measured", "error", closing(verdicts)))
-    tags = Counter(tag for _, tag, _ in cases)
+        cases.append(("anything measured", "error", closing(verdicts), None))
+    tags = Counter(tag for _, tag, _, _ in cases)
     counts = {"tests": len(cases), "failures": tags["failure"], "errors": tags["error"], "skipped": tags["skipped"]}
     attributes = {key: str(count) for key, count in counts.items()}
     suites = xml.Element("testsuites", attributes)
     suite = xml.SubElement(suites, "testsuite", {"name": _legal(title), **attributes})
-    for name, tag, message in cases:
+    for name, tag, message, seconds in cases:
         case = xml.SubElement(suite, "testcase", classname=_legal(title), name=_legal(name))
+        if seconds is not None:
+            case.set("time", f"{seconds:.3f}")
         if tag == "system-out":
             xml.SubElement(case, tag).text = _legal(message)
         else:

@@ -56,10 +56,10 @@ _KINDS = {str: "text without control characters", int: "a whole number of 64 bit
 
 def _strange(found: Iterable[str], columns: Mapping[str, type]) -> list[str]:
     """The columns that a file may not have beside these. runs.csv has one for each axis that is no setting;
-    provenance.csv one more where a cluster was at work: which host did what."""
+    provenance.csv has two more: the host, where a cluster was at work, and a digest of the deciding sources."""
     if columns.keys() >= RUN_COLUMNS.keys():
         return []
-    further = ("host",) if columns.keys() >= PROVENANCE_COLUMNS.keys() else ()
+    further = ("host", "sources") if columns.keys() >= PROVENANCE_COLUMNS.keys() else ()
     return [column for column in found if column not in columns and column not in further]
 
 

@@ -15,11 +15,15 @@ from glorot import datasets, kernels
 from glorot.datasets import AnyData, Dataset
 from glorot.datasets.prepared import preprocessed
 from glorot.sweeps.settings import Settings
+from glorot.training.checkpoint import code
 from glorot.training.learners import Task, learner_of
 from glorot.training.loop import HistoryRow, Trained
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+SOURCES = 16  # digits of the digest of the sources that decided a result
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def run_cell(
     return Outcome(
         _result(trained),
         [asdict(row) for row in trained.history],
-        provenance(started, learner.seconds, threads, device, learner.libraries),
+        provenance(started, learner.seconds, threads, device, learner.libraries) | {"sources": code()[:SOURCES]},
         probes=[asdict(row) for row in trained.probes],
         correct=trained.correct,
         problems=learner.problems,
