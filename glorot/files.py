@@ -134,7 +134,10 @@ def can_lock(path: Path) -> bool:
     """Whether the file system of this file, which is made, has locks. Some of networks and containers have none.
     Raises OSError where it cannot be written."""
     try:
-        with open(path, "ab") as file:
+        at_once = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)  # a pipe would wait for ever
+        with os.fdopen(os.open(path, at_once, 0o666), "ab") as file:
+            if not stat.S_ISREG(mode := os.fstat(file.fileno()).st_mode):
+                raise NotAFile(path, mode)
             return fcntl is None or _lock(file)
     except BlockingIOError:  # a process has it
         return True

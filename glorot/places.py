@@ -1,9 +1,11 @@
 """Folders of the user's that are not named on the command line, and ~ in those that are."""
 
 import os
+import shutil
 import stat
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from glorot.errors import GlorotError
 
@@ -49,3 +51,52 @@ def _of_nobody() -> Path:
             "name a folder with the environment's GLOROT_CACHE"
         )
     return folder
+
+
+# What is in the cache. -----------------------------------------------------------------------------
+
+PARTS = {
+    "kernels": "compiled kernels; those that no one used for 30 days are removed",
+    "checkpoints": "states of runs, to go on from; the oldest are removed beyond 4 GiB",
+    "folders": "data sets built from folders of images",
+    "plugins": "copies of plug-ins, for other processes",
+    "tracebacks": "of what went wrong unexpectedly",
+}
+
+
+class Part(NamedTuple):
+    """A folder of the cache. size: in bytes."""
+
+    name: str
+    about: str
+    files: int
+    size: int
+
+
+def parts() -> list[Part]:
+    """What lies in each folder of the cache; nothing where there is none."""
+    return [Part(name, about, *_counted(cache_folder() / name)) for name, about in PARTS.items()]
+
+
+def removed() -> list[Part]:
+    """Remove all of it. Returns what is left, which is nothing but what could not be removed."""
+    for name in PARTS:
+        folder = cache_folder() / name
+        if folder.is_symlink():  # what it leads to is somebody else's, too
+            folder.unlink()
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return parts()
+
+
+def _counted(folder: Path) -> tuple[int, int]:
+    """How many files there are below a folder, and their bytes."""
+    files = size = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size += os.lstat(os.path.join(path, name)).st_size
+                files += 1
+            except OSError:  # gone meanwhile
+                continue
+    return files, size

@@ -17,6 +17,7 @@ import click
 import pytest
 
 from glorot.cli.main import cli
+from glorot.datasets import missing_files
 from glorot.reporting.significance import MCNEMAR
 from glorot.results.rows import HISTORY_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
 
@@ -726,6 +727,8 @@ def test_bars_on_a_terminal(tmp_path, environment):
 @pytest.mark.skipif(not os.environ.get("GLOROT_DATA"), reason="GLOROT_DATA names no folder of real data sets")
 def test_lecture_on_real_data(glorot):
     folder = os.environ["GLOROT_DATA"]
+    if any(missing_files(name, Path(folder)) for name in ("mnist", "cifar10")):
+        pytest.skip(f"{folder} has no MNIST, or no CIFAR-10")
     sizes = {"updates": 20, "width": 16, "valid_examples": 100, "test_examples": 100}
     settings = [text for key, value in sizes.items() for text in ("--set", f"{key}={value}")]
     ended = glorot("run", "lecture", *settings, "--data", folder)

@@ -111,6 +111,19 @@ def test_a_pipe_in_place_of_a_file(place, glorot, name, command, kind):
     assert "results/tiny" in ended.stderr
 
 
+def test_a_pipe_in_place_of_what_is_written_or_asked_for(place, glorot):
+    (place / "results/tiny/.lock").unlink(missing_ok=True)
+    for name in ("pipe.yaml", "results/tiny/.lock", "results/tiny/.journal", "results/baselines/other.csv"):
+        os.mkfifo(place / name)
+    commands = [["run", "pipe.yaml"], ["report", "pipe.yaml"], ["run", "tiny.yaml", "-q"], ["check", "tiny"]]
+    commands += [["check", "tiny", "--baseline", "results/baselines/other.csv"], ["status", "tiny"]]
+    for command in commands:
+        ended = glorot(*command, timeout=60)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (2, False), ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
+    assert glorot("status", "--output", os.devnull, "tiny", timeout=60).returncode == 2
+
+
 def test_a_progress_that_is_not_ours(place):
     folder = place / "results/tiny"
     runs = expand(stored_sweep(folder))

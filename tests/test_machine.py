@@ -280,6 +280,20 @@ def test_no_process_outlives_its_parent(tiny, environment):
     assert not list(tiny.rglob("*.part"))
 
 
+def test_the_cache_shows_its_size_and_is_cleared(tiny, glorot, environment):
+    assert glorot("run", "tiny.yaml", "-q").returncode == 0
+    cache = Path(environment["GLOROT_CACHE"])
+    (cache / "data").mkdir()
+    shown = glorot("cache")
+    assert shown.stdout.startswith(f"{cache}\n")
+    assert re.search(r"checkpoints +[0-9.]+ kB +3 files", shown.stdout), shown.stdout
+    cleared = glorot("cache", "--clear")
+    assert (cleared.returncode, "removed: " in cleared.stdout) == (0, True), cleared.stderr
+    assert [path.name for path in cache.iterdir()] == ["data"]
+    assert re.search(r"checkpoints +0 B +0 files", glorot("cache").stdout)
+    assert statuses(tiny / "results" / "tiny") == ["done"] * 3
+
+
 # What no one has foreseen. -------------------------------------------------------------------------
 
 

@@ -3,13 +3,23 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from glorot.cli.shared import places_of
+from glorot.errors import SweepError
 from glorot.results.selected import gather_readable
+from glorot.sweeps import config
 
 SWEEP = """\
 base: {dataset: shapeset, width: 6, depth: 1, learning_rate: 0.1, updates: 20, evaluate_every: 10,
        valid_examples: 40, test_examples: 40, activation: tanh}
 """
+
+
+@pytest.mark.parametrize("name", ["CON", "nul", "nul.txt", "Com1", "lpt9.x", "v1.", "baselines", "Baselines"])
+def test_names_that_no_folder_can_have(name):
+    with pytest.raises(SweepError, match=r"x\.yaml:1: name: expected a name that a folder can have"):
+        config.parse(f"name: {name}\n" + SWEEP, "x.yaml")
 
 
 def test_names_and_what_is_broken_beside_them(tmp_path, glorot, monkeypatch):

@@ -11,6 +11,7 @@ import click
 import glorot
 from glorot import machine
 from glorot.cli import faults, streams
+from glorot.cli.cache import cache
 from glorot.cli.check import check
 from glorot.cli.compare import compare
 from glorot.cli.data import data
@@ -68,5 +69,5 @@ def cli() -> None:
     """
 
 
-for command in (run, report, compare, check, status, list_, bench, inspect, data, new):
+for command in (run, report, compare, check, status, list_, bench, inspect, data, cache, new):
     cli.add_command(command)

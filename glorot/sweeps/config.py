@@ -44,6 +44,8 @@ from glorot.sweeps.settings import Settings as Settings  # config.Settings: what
 from glorot.sweeps.yaml_nodes import Block, Node, shown
 
 SUFFIXES = (".yaml", ".yml")
+# Names of folders that Windows has for devices, whatever comes behind a dot, and of glorot's own.
+TAKEN = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)), "baselines"}
 MAX_RUNS = 100_000
 MAX_PROBLEMS = 20  # shown at once
 MAX_SEARCH_SEEDS = 100
@@ -253,7 +255,10 @@ def name_of_file(path: Path) -> str:
 def _name(node: Node, problems: _Problems) -> str:
     """The sweep's name: a folder is called so, which rules out separators, "..", and hidden files."""
     if isinstance(node.value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", node.value):
-        return node.value
+        if node.value.lower().partition(".")[0] not in TAKEN and not node.value.endswith("."):
+            return node.value
+        problems.add(node, "name", f"expected a name that a folder can have on every system; found {shown(node.value)}")
+        return ""
     allowed = "expected up to 100 letters, digits, '-', '_', '.', with a letter or digit first"
     problems.add(node, "name", f"{allowed}; found {shown(node.value)}")
     return ""

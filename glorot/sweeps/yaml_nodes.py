@@ -16,6 +16,7 @@ import yaml
 
 from glorot import errors
 from glorot.errors import SweepError
+from glorot.files import read_bytes
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 20  # a sweep needs 5
@@ -66,8 +67,7 @@ def _without_places(value: Any) -> Any:
 def read_text(path: Path) -> str:
     """The text of a file. Raises SweepError where it is missing, unreadable, too large or not UTF-8."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_bytes(path, MAX_BYTES + 1)
     except FileNotFoundError:
         raise SweepError(f"{path}: no such file; `glorot list` shows the experiments that ship") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
