@@ -4,8 +4,10 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from glorot import kernels
+from glorot.cli.main import cli
 from glorot.datasets import Examples, limited, load
 from glorot.errors import DeviceError, GlorotError, SweepError
 from glorot.execution.plan import Request, check_device, make_plan
@@ -164,6 +166,9 @@ def test_a_support_vector_machine(tmp_path):
     assert impossible(store.rows()[run.run_id]) is None
     assert StoredRun(tmp_path, row).method == "SVM (RBF)"
     assert stored_table(tmp_path / "s").rows == ["SVM (RBF)"]
+    told = CliRunner().invoke(cli, ["report", str(tmp_path / "s"), "--html", "--figures"])
+    assert (told.exit_code, told.exception) == (0, None)
+    assert "NaN" not in (tmp_path / "s" / "report.html").read_text()
     assert row["hidden"] == row["activation"] == ""
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 import glorot
 from glorot.reporting import document, html, pictures, plots, views
-from glorot.reporting.document import Document
+from glorot.reporting.document import Document, Text
 from glorot.reporting.html import text
 from glorot.reporting.report import VALUES, chosen_by, chosen_text
 from glorot.reporting.style import DPI, STYLE, line_style
@@ -86,8 +86,17 @@ def _file(name: str) -> str:
 
 
 def _json(data: Any) -> str:
-    """JSON in which no tag ends or begins."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    """JSON in which no tag ends or begins; null for what is no number, such as a loss that a model does not have."""
+    finite = _finite(data)
+    return json.dumps(finite, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 # Question and answer -------------------------------------------------------------------------------
@@ -135,7 +144,9 @@ def _results(study: Study) -> str:
         for name, side in [(VALUES[table.value], ""), *((name, ' class="number"') for name in table.columns)]
     )
     rows = "".join(
-        f'<tr><th scope="row">{text(row)}</th>{"".join(map(_cell, cells, [table.value] * len(cells)))}</tr>\n'
+        f'<tr><th scope="row">{text(row)}</th>'
+        + "".join(_cell(cell, table.parts(row, name, cell)) for name, cell in zip(table.columns, cells, strict=True))
+        + "</tr>\n"
         for row, cells in zip(table.rows, table.cells, strict=True)
     )
     notes = html.block(document.notes([note for note in table.notes if not note.startswith("Chosen by ")]))
@@ -148,11 +159,11 @@ def _results(study: Study) -> str:
     )
 
 
-def _cell(cell: Cell, value: str) -> str:
+def _cell(cell: Cell, shown: Text) -> str:
     sort = "" if cell.mean is None or not math.isfinite(cell.mean) else repr(cell.mean)
-    updates = sorted({run.settings.updates for run in cell.shown})
+    updates = sorted({run.settings.updates for run in cell.shown if "updates" not in run.settings.ignored})
     small = f"<small>{' or '.join(f'{number:,}' for number in updates[:3])} updates</small>" if updates else ""
-    return f'<td class="number" data-sort="{sort}">{text(cell.parts(value))}{small}</td>'
+    return f'<td class="number" data-sort="{sort}">{text(shown)}{small}</td>'
 
 
 def _chosen(study: Study) -> str:

@@ -56,7 +56,7 @@ class Table:
         """Title, table and notes; the records have one row per cell."""
         header = [VALUES[self.value], *self.columns]
         lines: list[list[Text]] = [
-            [row, *(self._text(row, column, cell) for column, cell in zip(self.columns, cells, strict=True))]
+            [row, *(self.parts(row, column, cell) for column, cell in zip(self.columns, cells, strict=True))]
             for row, cells in zip(self.rows, self.cells, strict=True)
         ]
         records = [
@@ -67,7 +67,7 @@ class Table:
         columns = (*CSV_COLUMNS, "published") if self.published else CSV_COLUMNS
         return Document(self.title, [Grid(header, lines), notes(self.notes)], Records(columns, records))
 
-    def _text(self, row: str, column: str, cell: Cell) -> Text:
+    def parts(self, row: str, column: str, cell: Cell) -> Text:
         """ "1.62 ± 0.03 (published 1.6, +0.02)"."""
         theirs = self.published.get((row, column))
         if theirs is None:
