@@ -12,8 +12,8 @@ import glorot
 PACKAGE = Path(glorot.__file__).parent
 ORDER = (
     "errors", "registry", "randomness", "places", "printable", "files", "machine", "compiled", "models", "datasets",
-    "kernels", "plugins", "sweeps", "training", "results", "execution", "reporting", "paper", "bench", "gate", "cli",
-    "__main__",
+    "kernels", "plugins", "sweeps", "training", "results", "execution", "reporting", "paper", "bench", "gate", "api",
+    "cli", "__main__",
 )  # from the ground up  # fmt: skip
 
 

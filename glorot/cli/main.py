@@ -21,6 +21,7 @@ from glorot.cli.new import new
 from glorot.cli.report import report
 from glorot.cli.run import run, status
 from glorot.cli.shared import INTERRUPTED, OK, WRONG_USAGE, epilog, say
+from glorot.cli.weights import weights
 from glorot.errors import GlorotError
 
 
@@ -69,5 +70,5 @@ def cli() -> None:
     """
 
 
-for command in (run, report, compare, check, status, list_, bench, inspect, data, cache, new):
+for command in (run, report, compare, check, status, list_, bench, inspect, weights, data, cache, new):
     cli.add_command(command)

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 def closure(files: Iterable[Path], late: bool = False) -> frozenset[Path]:
     """These files and all files of the package that they import, directly or not; without ``glorot/__init__.py``,
-    which says only the version.
+    which says the version and hands on what is called from Python.
 
     late: also what is imported inside functions.
     """
@@ -24,7 +24,7 @@ def closure(files: Iterable[Path], late: bool = False) -> frozenset[Path]:
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            waiting += imports(file, late)
+            waiting += [] if file == PACKAGE / "__init__.py" else imports(file, late)
     return frozenset(found - {PACKAGE / "__init__.py"})
 
 

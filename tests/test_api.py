@@ -1,0 +1,113 @@
+"""glorot from Python: run, load, figures and weights, as a user's script and notebook have them."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import glorot
+from glorot import api
+from glorot.datasets.inputs import INPUTS
+from glorot.datasets.shapeset import Shapeset
+from glorot.errors import GlorotError, ResultsError
+from glorot.results.store import Store
+
+TINY = {
+    "name": "tiny",
+    "base": {"dataset": "shapeset", "depth": 2, "width": 8, "learning_rate": 0.1, "updates": 30, "test_examples": 50,
+             "valid_examples": 50, "evaluate_every": 10, "probes": {"at": [0], "examples": 20}},
+    "grid": {"initializer": ["standard", "normalized"], "activation": ["tanh"]},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return glorot.run(TINY, tmp_path_factory.mktemp("r") / "results", device="cpu", jobs=1, quiet=True)
+
+
+def test_frames_are_joined_by_what_a_reader_knows(results):
+    assert list(results.runs["initializer"]) == ["standard", "normalized"]
+    assert list(results.runs.columns[:3]) == ["run_id", "initializer", "activation"]
+    assert results.runs["seconds"].gt(0).all()
+    assert list(results.history["update"]) == [0, 10, 20, 30] * 2
+    assert list(results.history["initializer"]) == ["standard"] * 4 + ["normalized"] * 4
+    assert {"quantity", "layer", "std", "initializer"} <= set(results.probes)
+    mistakes = results.predictions.groupby("run_id", sort=False)["correct"].mean()
+    np.testing.assert_allclose(100 * (1 - mistakes), results.runs["test_error"])
+
+
+def test_what_a_notebook_shows(results):
+    table = results.table()
+    assert table._repr_html_().startswith("<h2><bdi>tiny</bdi></h2>")
+    assert repr(table) == (results.folder / "table.md").read_text()
+    assert isinstance(table.frame, pd.DataFrame)
+    assert list(table.frame["mean"]) == list(results.runs["test_error"])
+    (figure,) = results.figures("curves-error").values()
+    assert figure._repr_png_()[:4] == b"\x89PNG"
+    with pytest.raises(GlorotError, match=r"ends with \.png, \.svg or \.pdf"):
+        figure.save("x.gif")
+    with pytest.raises(GlorotError, match="expected a format of terminal"):
+        table.write("docx")
+
+
+def test_load(results):
+    again = glorot.load(results.folder)
+    pd.testing.assert_frame_equal(again.runs, results.runs)
+    with pytest.raises(ResultsError, match=r"found none; there are some in .*tiny"):
+        glorot.load(results.folder.parent)
+
+
+def test_weights_make_the_same_predictions_in_torch(results, tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    run = results.runs.iloc[0]
+    named = glorot.weights(run["run_id"], results.folder)
+    assert {name: one.shape for name, one in named.items()} == {
+        "0.weight": (8, 1024), "0.bias": (8,), "2.weight": (8, 8), "2.bias": (8,), "4.weight": (9, 8), "4.bias": (9,),
+    }  # fmt: skip
+    network = torch.nn.Sequential(
+        torch.nn.Linear(1024, 8), torch.nn.Tanh(), torch.nn.Linear(8, 8), torch.nn.Tanh(), torch.nn.Linear(8, 9)
+    )
+    network.load_state_dict({name: torch.from_numpy(one) for name, one in named.items()})
+    data = Shapeset()
+    pixels = data.test.first(50).pixels.reshape(50, -1)
+    seen = INPUTS[run["inputs"]].levels(data)[pixels]
+    ours = Store(results.folder).read_predictions(run["run_id"])
+    assert network(torch.from_numpy(seen)).argmax(1).tolist() == ours["prediction"].tolist()
+    # Where no state is kept they are computed again: the same bits.
+    monkeypatch.setenv("GLOROT_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(ResultsError, match="not kept any more"):
+        glorot.weights(run["run_id"], results.folder, train=False)
+    again = glorot.weights(run["run_id"][:9], results.folder)
+    assert all((named[name] == one).all() for name, one in again.items())
+
+
+def test_files_of_weights(tmp_path):
+    named = {"0.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "0.bias": np.ones(2, np.float32)}
+    (tmp_path / "x.npz").write_bytes(api.weights_file(named, ".npz"))
+    with np.load(tmp_path / "x.npz") as found:
+        assert all((found[name] == one).all() for name, one in named.items())
+    numpy = pytest.importorskip("safetensors.numpy")
+    found = numpy.load(api.weights_file(named, ".safetensors"))
+    assert all((found[name] == one).all() for name, one in named.items())
+
+
+def test_commands_refuse_before_they_train(results, glorot, tmp_path):
+    wrong = glorot("weights", "abc", "-o", "x.pt")
+    assert (wrong.returncode, "ends with .npz or .safetensors; found .pt" in wrong.stderr) == (2, True)
+    missing = glorot("weights", "abc", "-o", "x.npz", "--results", results.folder)
+    assert (missing.returncode, "expected a stored run 'abc'" in missing.stderr) == (2, True)
+
+
+def test_a_script_without_a_guard(tmp_path, environment):
+    """Worker processes do not run the user's script again."""
+    (tmp_path / "script.py").write_text(
+        f"import glorot\nprint('once')\nr = glorot.run({TINY!r}, jobs=2, device='cpu')\nprint(len(r.runs))\n"
+        "print(glorot.inspect('tanh', 'standard', (20, 20)).frame['fan_out'][0])\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200
+    )
+    assert (ended.returncode, ended.stdout) == (0, "once\n2\n20\n"), ended.stderr
+    assert "[2/2]" in ended.stderr
