@@ -239,7 +239,9 @@ def test_a_sweep_of_optimizers(tmp_path, glorot):
     assert "Schedule: 5: 0.02, 10: 0.05" in glorot("report", "other/moves-trial").stdout
     refused = glorot("run", "moves.yaml", "--set", "schedule={0: 0.02}")
     assert refused.returncode == 2
-    assert "[optimizer=sgd]: schedule: expected the rate from update 0 on to be learning_rate, 0.01" in refused.stderr
+    assert "--set schedule={0: 0.02}: base.schedule: expected the rate from update 0 on to be learning_rate, 0.01" in (
+        refused.stderr
+    )
     wrong = glorot("run", "moves.yaml", "--set", "optimizer={adam: {beta1: 1}}")
     assert wrong.returncode == 2
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from test_kernels import bits, bits_of, part, random_examples, random_layers
 
+from glorot.errors import SweepError
 from glorot.kernels.cpu import CpuKernels
 from glorot.kernels.denoising import WHOLE, Denoising, keeps
 from glorot.randomness import generator
+from glorot.sweeps import config
 from glorot.sweeps.settings import Settings
 from glorot.training import loop
 from glorot.training.cell import run_cell
@@ -160,3 +162,19 @@ def test_what_is_refused(fields, message):
     with pytest.raises(ValueError, match=r"pretraining|denoising") as caught:
         Settings(**{**given, **fields})
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base: {pretraining: {denoising: {corruption: [0.1]}}, ", "s.yaml:2: base.pretraining: expected a corruption"),
+        ("grid: {how: {A: {},\n  B: {pretraining: denoising, activation: softsign}}}\nbase: {",
+         "s.yaml:3: grid.how.B: cross_entropy takes activation"),
+        ("base: {schedule: {0: 0.5}, ", "s.yaml:2: base.schedule: expected the rate from update 0 on"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_together_is_told_with_its_line(text, message):
+    rest = "dataset: shapeset, activation: tanh, depth: 2, width: 8, learning_rate: 0.1, updates: 9}"
+    with pytest.raises(SweepError) as caught:
+        config.parse(f"name: s\n{text}{rest}", "s.yaml")
+    assert str(caught.value).startswith(message)

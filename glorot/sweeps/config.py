@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from glorot.datasets import DATASETS, LocalData
 from glorot.datasets.augmentation import Augmentation
 from glorot.errors import SweepError, nearest
@@ -47,6 +49,8 @@ SUFFIXES = (".yaml", ".yml")
 # Names of folders that Windows has for devices, whatever comes behind a dot, and of glorot's own.
 TAKEN = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)), "baselines"}
 MAX_RUNS = 100_000
+MOST_TRIED = 1000  # cells whose fields are tried together, where some field may not go with others
+TOGETHER = ("schedule", "pretraining")  # such fields; their problems begin with their name
 MAX_PROBLEMS = 20  # shown at once
 MAX_SEARCH_SEEDS = 100
 VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss")  # what a table can show
@@ -189,6 +193,7 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
         versions=versions,
         published=_published(keys["published"], problems) if "published" in keys else None,
     )
+    _check_together(base_node, grid_node, sweep, problems)
     problems.raise_any()
     return replace(sweep, search=_search(keys["search"], sweep, problems)) if "search" in keys else sweep
 
@@ -534,6 +539,30 @@ def _check_fit(
         entries, label = grid_node.value[axis], choices[axis].label
         where = entries.value[label].value[key] if isinstance(entries.value, dict) else entries
         problems.add(where, f"grid.{axis}.{label}", why)
+
+
+def _check_together(base: Node, grid_node: Node, sweep: Sweep, problems: _Problems) -> None:
+    """Fields that do not go with the others of a run, told where they are set. The first of them; others `expand`."""
+    if not any(key in fields for key in TOGETHER for fields in (base.value, *map(_all_fields, sweep.grid.values()))):
+        return
+    for cell in itertools.islice(itertools.product(*sweep.grid.values()), MOST_TRIED):
+        try:
+            Settings(**combined(sweep.base, *(choice.fields for choice in cell)))
+        except ValidationError as error:
+            key, _, why = str(error.errors()[0].get("ctx", {}).get("error") or "").partition(": ")
+            if key not in TOGETHER:
+                continue
+            setting = [(axis, one.label) for axis, one in zip(sweep.grid, cell, strict=True) if key in one.fields]
+            if not setting:
+                return problems.add(base.value.get(key, base), f"base.{key}", why)
+            ((axis, label),) = setting
+            entries = grid_node.value[axis]
+            where = entries.value[label].value[key] if isinstance(entries.value, dict) else entries
+            return problems.add(where, f"grid.{axis}.{label}", why)
+
+
+def _all_fields(choices: Iterable[Choice]) -> set[str]:
+    return {field for choice in choices for field in choice.fields}
 
 
 def _ignored_by(model: str) -> frozenset[str]:
