@@ -283,3 +283,21 @@ def test_a_run_tells_what_it_learns_from(damaged, glorot, tmp_path):
     assert re.search(r"^  cat +20 +6 +5 +1\n  dog +20 +6 +5 +0\n  in all +40 +12 +10 +1$", found.stderr, re.M)
     assert "1 done, 0 to do" in found.stderr
     assert "- photos: 62 images in 2 classes, 6 x 6 grey; chance 50.0 %" in found.stdout
+
+
+def test_results_that_are_moved_or_reached_by_a_link(tmp_path, glorot):
+    """`run`, `status` and `report` say the same of them, also by the sweep file."""
+    ready(tmp_path / "photos", {"train": 20, "valid": 6, "test": 6})
+    (tmp_path / "tiny.yaml").write_text(f"base: {BASE}, dataset: {{folder: photos, size: [6, 6]}}}}\n")
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "results").symlink_to(tmp_path / "elsewhere" / "deep")
+    assert glorot("run", "tiny.yaml", "-q").returncode == 0
+    shutil.copytree(tmp_path / "elsewhere" / "deep", tmp_path / "moved")
+    (tmp_path / "moved" / "tiny").rename(tmp_path / "moved" / "renamed")
+    shutil.copytree(tmp_path / "moved" / "renamed", tmp_path / "copied" / "tiny")
+    for output in ("results", "elsewhere/deep", "copied"):
+        assert "1 runs: 1 done" in glorot("status", "tiny.yaml", "-o", output).stdout
+        assert "| Tanh" in glorot("report", "tiny.yaml", "-o", output).stdout
+        assert "1 done, 0 to do" in glorot("run", "tiny.yaml", "-n", "-o", output).stderr
+    assert "renamed: 1 runs: 1 done" in glorot("status", "moved/renamed").stdout
+    assert "| Tanh" in glorot("report", "moved/renamed").stdout

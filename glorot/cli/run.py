@@ -235,7 +235,7 @@ def _show_status(folder: Path, file: Path | None) -> None:
     from glorot.execution.status import read_status
     from glorot.sweeps.runs import stored_sweep
 
-    plan = plan_of_stored(stored_sweep(folder, file), folder.parent)
+    plan = plan_of_stored(replace(stored_sweep(folder, file), name=folder.name), folder.parent)  # wherever it was moved
     now = read_status(folder, plan.selected)
     counts = ", ".join(f"{len(runs)} {name}" for name, runs in now.by_status.items() if runs)
     if plan.search.later:

@@ -305,7 +305,7 @@ def _rooted(node: Node, folder: Path) -> Node:
     entries = {key: _rooted(entry, folder) for key, entry in node.value.items()}
     path = entries.get("folder")
     if path and isinstance(path.value, str) and path.value:
-        entries["folder"] = Node(os.path.abspath(folder / expanded(path.value)), path.where)
+        entries["folder"] = Node(os.path.abspath(os.path.realpath(folder) / expanded(path.value)), path.where)
     return Node(entries, node.where)
 
 
@@ -755,5 +755,7 @@ def _dumped_fields(fields: Mapping[str, Any], folder: Path | None) -> dict[str, 
         dumped["dataset"] = fields["dataset"].fields()
         if folder is not None and "folder" in dumped["dataset"]:
             with contextlib.suppress(ValueError):  # on another drive: it stays absolute
-                dumped["dataset"]["folder"] = Path(os.path.relpath(dumped["dataset"]["folder"], folder)).as_posix()
+                dumped["dataset"]["folder"] = Path(
+                    os.path.relpath(dumped["dataset"]["folder"], os.path.realpath(folder))
+                ).as_posix()
     return dumped

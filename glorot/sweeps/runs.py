@@ -117,7 +117,22 @@ def stored_sweep(folder: Path, file: Path | None = None) -> Sweep:
         for fields in [stored.base, *(choice.fields for choices in stored.grid.values() for choice in choices)]:
             if "dataset" in fields:
                 known[unpinned(fields["dataset"])] = fields["dataset"]
-    return with_data(sweep, lambda dataset: known.get(dataset, dataset))
+    by_name: dict[AnyData, list[AnyData]] = {}
+    for one in known:
+        by_name.setdefault(_without_place(one), []).append(one)
+
+    def content(dataset: AnyData) -> AnyData:
+        """Also where the results, or the images, have been moved since."""
+        alike = by_name.get(_without_place(dataset), [])
+        return known.get(dataset, known[alike[0]] if len(alike) == 1 else dataset)
+
+    return with_data(sweep, content)
+
+
+def _without_place(dataset: AnyData) -> AnyData:
+    """A data set whose folder has only its name."""
+    is_folder = isinstance(dataset, LocalData) and bool(dataset.folder)
+    return replace(dataset, folder=Path(dataset.folder).name) if is_folder else dataset  # type: ignore[type-var,union-attr]
 
 
 def _as_stored(sweep: Sweep) -> Sweep:
