@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from glorot.bench import contest
+from glorot.bench import contest, convolutional, estimate
+from glorot.bench.convolutional import LenetSetting
 from glorot.bench.floor import Floor
 from glorot.bench.setting import Setting
 from glorot.errors import GlorotError, ResultsError
@@ -15,6 +16,8 @@ from glorot.gate import speed
 from glorot.gate.speed import Speed
 from glorot.gate.verdicts import lines
 from glorot.models.optimizers import OPTIMIZERS
+from glorot.sweeps.config import parse
+from glorot.sweeps.runs import expand
 
 SMALL = Setting(hidden=(8,), batch_size=2)
 
@@ -125,3 +128,37 @@ def test_an_optimizer_in_turns_with_sgd_and_pytorch(monkeypatch):
     hessian = Setting((8,), 2, optimizer=OPTIMIZERS.canonical("diagonal_hessian"), n_inputs=5)
     with pytest.raises(GlorotError, match="expected an optimizer that PyTorch has, found diagonal_hessian"):
         contest.torch_peer(hessian).updates(contest.make_examples(hessian, 2))
+
+
+def test_lenet5_in_turns_with_pytorch(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr("glorot.bench.contest.ROUND_SECONDS", 0.001)
+    found = convolutional.results(LenetSetting(2), "torch", 1)
+    assert found["peers"]["PyTorch"]["ratio"] > 0
+    assert "50,000 examples" in convolutional.text(found)
+    with pytest.raises(GlorotError, match="expected the optimizer sgd, found momentum"):
+        convolutional.results(LenetSetting(2, optimizer=OPTIMIZERS.canonical("momentum")), "torch", 1)
+
+
+def test_pytorchs_lenet5_is_ours():
+    """The same logits of the same weights."""
+    torch = pytest.importorskip("torch")
+    setting = LenetSetting()
+    examples = convolutional.make_examples(setting, 3)
+    theirs, ours = convolutional.TorchLenet(setting), convolutional.our_kernels(setting)
+    logits = theirs.logits(theirs._images(examples))
+    losses = torch.nn.functional.cross_entropy(logits, torch.tensor(examples.labels).long(), reduction="none")
+    assert losses.tolist() == pytest.approx(list(ours.evaluate(examples)[0]), rel=1e-4)
+
+
+def test_how_long_a_sweep_takes(monkeypatch):
+    """Each kind of network is timed once, LeNet-5 as such."""
+    timed = []
+    monkeypatch.setattr(estimate, "timed", lambda setting: timed.append(setting) or (2.0, 0.0))
+    text = """
+      base: {dataset: mnist, learning_rate: 0.1, updates: 30, activation: tanh}
+      grid: {method: {LeNet-5: {model: lenet5}, MLP: {width: 5}}, seed: [0, 1]}
+    """
+    found = estimate.sweep_estimate(expand(parse(text, "s.yaml")), jobs=2, threads=1)
+    assert found["seconds"] == 4 * 30 * 2 / 2
+    assert [type(one) for one in timed] == [LenetSetting, Setting]

@@ -4,7 +4,6 @@ Machines drift and are shared, so only ratios within one run mean much: the cont
 round gives a ratio, and the median of the ratios is what counts.
 """
 
-import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +19,8 @@ from glorot.bench.floor import Floor, measure
 from glorot.bench.peers import torch_peer
 from glorot.bench.setting import Setting
 from glorot.compiled.cache import cpu_target
-from glorot.datasets import Examples, info
+from glorot.datasets import Examples
 from glorot.models.network import initial_parameters
-from glorot.sweeps.runs import Run
-from glorot.sweeps.settings import ABOUT
 
 if TYPE_CHECKING:
     from glorot.bench.cuda_floor import GpuFloor
@@ -209,51 +206,6 @@ def text(measured: dict) -> str:
             for name, peer in measured["evaluation_peers"].items()
         ]
     return "\n".join(lines) + "\n"
-
-
-def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
-    """How long these runs would take, `jobs` at a time with `threads` threads each.
-
-    Each kind of network among them is timed, one at a time: its speed depends on its shape, minibatch and
-    activation, not on the images or the initial weights. Several at a time share the memory, and take a little longer.
-    """
-    kinds: dict[Setting, tuple[float, float]] = {}
-    total = 0.0
-    timed = [run for run in runs if run.settings.model == ABOUT["model"].older]  # others are not made of such updates
-    for run in timed:
-        one, data = run.settings, info(run.settings.dataset)
-        setting = Setting(
-            one.hidden, one.batch_size, one.activation, threads, math.prod(data.image_shape), data.n_classes,
-            optimizer=one.optimizer,
-        )  # fmt: skip
-        if setting not in kinds:
-            looks = evaluation(setting, rounds=2, n=500)
-            kinds[setting] = updates(setting, rounds=3).median("glorot"), looks.median("glorot")
-        update, example = kinds[setting]
-        evaluations = -(-one.updates // one.evaluate_every) + 1
-        total += one.updates * update + evaluations * (one.valid_examples + one.test_examples) * example
-    return {
-        "runs": len(runs),
-        "updates": sum(run.settings.updates for run in timed),
-        "not_timed": len(runs) - len(timed),
-        "networks_timed": len(kinds),
-        "jobs": jobs,
-        "threads": threads,
-        "seconds": total / jobs,
-    }
-
-
-def estimate_text(estimate: dict) -> str:
-    """The same for people."""
-    hours = estimate["seconds"] / 3600
-    others = f"; without {estimate['not_timed']} runs of other models" if estimate["not_timed"] else ""
-    length = (
-        f"{hours / 24:.1f} days" if hours > 48 else f"{hours:.1f} hours" if hours > 2 else f"{hours * 60:.0f} minutes"
-    )
-    return (
-        f"{estimate['updates']:,} updates, {estimate['jobs']} runs at a time with {estimate['threads']} thread(s) "
-        f"each: about {length} on this machine ({estimate['networks_timed']} kinds of network timed{others})\n"
-    )
 
 
 GPU_SETTINGS = [(width, batch_size) for width in (100, 1000, 2000) for batch_size in (1, 10, 128)]

@@ -16,15 +16,21 @@ from glorot.models.network import Layer, initial_parameters
 from glorot.registry import parsed
 
 
-def torch_peer(setting: Setting) -> TorchPeer:
-    """Raises GlorotError where PyTorch is not installed."""
+def torch_with(threads: int) -> Any:
+    """PyTorch, set to so many threads. Raises GlorotError where it is not installed."""
     try:
         import torch
     except ImportError:
         raise GlorotError(
             "--peer torch: expected PyTorch to be installed, found none; try: pip install torch"
         ) from None
-    torch.set_num_threads(setting.threads)
+    torch.set_num_threads(threads)
+    return torch
+
+
+def torch_peer(setting: Setting) -> TorchPeer:
+    """Raises GlorotError where PyTorch is not installed, or sees no GPU that it should use."""
+    torch = torch_with(setting.threads)
     if setting.device == "cuda" and not torch.cuda.is_available():
         raise GlorotError("--peer torch: expected PyTorch built for CUDA, found one that sees no GPU")
     return TorchPeer(setting, torch)
@@ -43,6 +49,14 @@ def _sine(torch):
             return torch.sin(z)
 
     return Sine()
+
+
+def _scaled_tanh(torch, a, b):
+    class ScaledTanh(torch.nn.Module):  # type: ignore[name-defined]
+        def forward(self, z):
+            return a * torch.tanh(b * z)
+
+    return ScaledTanh()
 
 
 def _slope_by_autograd(torch, module) -> Callable:
@@ -71,6 +85,7 @@ TWINS: dict[str, Callable[..., Twin]] = {
     "mish": lambda torch: Twin(torch.nn.Mish(), _slope_by_autograd(torch, torch.nn.Mish())),
     "hard_tanh": lambda torch: Twin(torch.nn.Hardtanh(), lambda a: (a.abs() < 1).float()),
     "sine": lambda torch: Twin(_sine(torch), torch.cos),
+    "scaled_tanh": lambda torch, a, b: Twin(_scaled_tanh(torch, a, b), lambda y: a * b * (1 - (y / a) ** 2)),
     "linear": lambda torch: Twin(torch.nn.Identity(), torch.ones_like),
 }
 

@@ -78,7 +78,8 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
 
 @click.command(epilog=epilog("glorot bench --peer torch\n"
                            "glorot bench experiments/lecture.yaml\n"
-                           "glorot bench --width 100 --batch-size 1 --json"))  # fmt: skip
+                           "glorot bench --width 100 --batch-size 1 --json\n"
+                           "glorot bench --model lenet5 --peer torch"))  # fmt: skip
 @click.argument("sweep", type=sweep_type, required=False)
 @click.option("--peer", type=click.Choice(("torch",)), help="Measure PyTorch too, in turns with ours.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of each contestant.")
@@ -89,6 +90,8 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
               help="Of the hidden layers.")  # fmt: skip
 @click.option("--optimizer", callback=optimizer_text, default="sgd", show_default=True,
               metavar="NAME|{NAME: {parameter: value}}", help="How the weights move.")  # fmt: skip
+@click.option("--model", type=click.Choice(("mlp", "lenet5")), default="mlp", show_default=True,
+              help="What is measured; lenet5 has no width, no depth and no floor.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(1), default=11, show_default=True, help="Turns of each contestant.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs of SWEEP at a time.  [default: one a core]")
 @click.option("--device", type=click.Choice(DEVICES[1:]), default="cpu", show_default=True,
@@ -99,7 +102,7 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
               help="Draw the speed of minibatches of 1 to 128 under this machine's limits.")  # fmt: skip
 def bench(
     sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, activation: str,
-    optimizer: str, rounds: int, jobs: int | None, device: str, as_json: bool, roofline: Path | None,
+    optimizer: str, model: str, rounds: int, jobs: int | None, device: str, as_json: bool, roofline: Path | None,
 ) -> None:  # fmt: skip
     """Measure how fast the kernels are.
 
@@ -122,16 +125,27 @@ def bench(
     if kind != "cpu" and (sweep or roofline):
         raise click.UsageError("SWEEP and --roofline are for the CPU; leave out --device")
     if sweep:
+        from glorot.bench import estimate
+
         loaded = config.load(resolve(sweep))
         grid = expand(loaded)
         runs = workload(loaded, grid)
         jobs, threads_each = share_cores(len(runs), jobs)
-        estimate = measure.sweep_estimate(runs, jobs, threads_each)
+        found = estimate.sweep_estimate(runs, jobs, threads_each)
         if as_json:
-            show(json.dumps(estimate) + "\n")
+            show(json.dumps(found) + "\n")
         else:
             what = describe_stages(loaded, flat(short_runs(loaded, grid)), grid)
-            show(f"{what}\n{measure.estimate_text(estimate)}")
+            show(f"{what}\n{estimate.estimate_text(found)}")
+        return
+    if model == "lenet5":
+        from glorot.bench import convolutional
+
+        if kind != "cpu" or roofline:
+            raise click.UsageError("the model lenet5 is not on a GPU yet, and has no roofline; leave these options out")
+        lenet = convolutional.LenetSetting(batch_size, activation, threads, optimizer=optimizer)
+        seen = convolutional.results(lenet, peer, rounds)
+        show(json.dumps(seen, indent=2) + "\n" if as_json else convolutional.text(seen))
         return
     setting = Setting((width,) * depth, batch_size, activation, threads, device=kind, optimizer=optimizer)
     if reason := not_there(kind, optimizer):
