@@ -24,7 +24,7 @@ STANDARD_DEVIATION = {
 }
 UNIFORM = {"standard", "normalized", "lecun_uniform", "lenet_uniform", "he_uniform", "scaled"}
 INDEPENDENT = list(STANDARD_DEVIATION)
-OTHERS = {"orthogonal", "truncated_normal", "sparse", "identity"}  # each has tests of its own
+OTHERS = {"exact", "orthogonal", "truncated_normal", "sparse", "identity"}  # each has tests of its own
 SHAPES = [(1024, 1000), (1000, 9), (784, 50), (30, 2000), (1, 3000)]  # (fan_in, fan_out)
 
 

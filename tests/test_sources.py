@@ -79,7 +79,7 @@ def test_a_file_that_is_imported_anew_is_found_and_an_edit_seen(house):
 def test_what_a_cell_s_result_depends_on():
     decide = sources.closure([sources.PACKAGE / "training" / "cell.py"], late=True)
     packages = {file.relative_to(sources.PACKAGE).parts[0] for file in decide if file.parent != sources.PACKAGE}
-    assert packages == {"compiled", "models", "datasets", "kernels", "sweeps", "training"}
+    assert packages == {"compiled", "models", "datasets", "kernels", "plugins", "sweeps", "training"}
     assert cache.sources_of(cpu.run_updates) <= decide
 
 

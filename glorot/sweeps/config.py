@@ -604,6 +604,8 @@ def _search(node: Node, sweep: Sweep, problems: _Problems) -> Search:
         if "updates" in _set_by(sweep.grid[axis]):
             text = f"select is over the axis {axis}, which sets updates; a search gives all its runs the same"
             problems.add(node, "search", text)
+    if updates == 0:
+        problems.add(keys["updates"], "search.updates", "expected at least 1: weights that never moved choose no rate")
     if updates is not None and updates >= fewest:
         text = f"expected fewer updates than the runs themselves have ({fewest:,}), found {updates:,}"
         problems.add(
