@@ -91,6 +91,7 @@ OTHER_DASHES = [
     (0, (3, 1, 1, 1, 1, 1)),
     (0, (8, 1)),
     (0, (1, 4)),
+    *((0, (on, off, 1, off)) for off in (3, 2) for on in (5, 7, 9, 11)),
 ]
 MAGNIFIED = 5  # a panel that takes less than a fifth of the x axis is shown magnified as well ...
 INSET = (0.58, 0.52, 0.4, 0.4)  # ... here: left, bottom, width, height, in parts of the axes
