@@ -155,12 +155,13 @@ RATES = "grid: {learning_rate: [0.1, 0.2]}\nselect: {over: learning_rate}\n"
 CASES = {
     "not a mapping": (
         "[1]",
-        "s.yaml:1: expected a mapping with keys of name, description, plugins, base, grid, select, search, table, published; found [1]",
+        "s.yaml:1: expected a mapping with keys of name, description, plugins, base, grid, select, search, table, "
+        "published; found [1]",
     ),
     "unknown top key": (
         BASE + "gird: {}",
-        "s.yaml:2: gird: unknown key; allowed: name, description, plugins, base, grid, select, search, table, published; "
-        "did you mean grid?",
+        "s.yaml:2: gird: unknown key; allowed: name, description, plugins, base, grid, select, search, table, "
+        "published; did you mean grid?",
     ),
     "unknown base key": (
         "base:\n  learningrate: 1",
