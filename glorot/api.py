@@ -192,7 +192,8 @@ class Results:
         found = self._store.read_predictions(run_id)
         if found is None:
             return None
-        frame = pd.DataFrame({"example": range(len(found))} | {name: found[name] for name in found.dtype.names or ()})
+        columns = {name: found[name] for name in ("label", "prediction")}
+        frame = pd.DataFrame({"example": range(len(found)), **columns, "loss": found["loss"].astype("f8").round(4)})
         return frame.assign(correct=found["label"] == found["prediction"])
 
 
