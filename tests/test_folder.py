@@ -301,3 +301,36 @@ def test_results_that_are_moved_or_reached_by_a_link(tmp_path, glorot):
         assert "1 done, 0 to do" in glorot("run", "tiny.yaml", "-n", "-o", output).stderr
     assert "renamed: 1 runs: 1 done" in glorot("status", "moved/renamed").stdout
     assert "| Tanh" in glorot("report", "moved/renamed").stdout
+
+
+def test_files_that_changed_places_are_noticed(tmp_path):
+    """By mv, of equal sizes and times: the data are others, although no file looks new."""
+    place = tmp_path / "photos"
+    for label in ("cat", "dog"):
+        write_images(place / label, 40, len(label) + ord(label[0]), "png", size=8)
+    one, other = sorted((place / "cat").iterdir())[0], sorted((place / "dog").iterdir())[0]
+    size = max(path.stat().st_size for path in (one, other))
+    for path in (one, other):  # bytes behind the end of an image change nothing in it
+        path.write_bytes(path.read_bytes().ljust(size, b"\0"))
+        os.utime(path, (1, 1))
+    _, before = built(place)
+    one.rename(tmp_path / "third")
+    other.rename(one)
+    (tmp_path / "third").rename(other)
+    assert {path.stat().st_mtime for path in (one, other)} == {1}
+    _, after = built(place)
+    assert after.content != before.content
+
+
+def test_any_language_and_a_cache_that_is_no_folder(tmp_path, monkeypatch):
+    """Joiners, spaces that do not break; where the cache cannot be written, the data folder is tried, with a word."""
+    place = tmp_path / "\u0646\u0645\u0627\u06cc\u0647\u200c\u0647\u0627\u00a01"
+    for number, label in enumerate(("\u06af\u0631\u0628\u0647\u200c\u0647\u0627", "l'\u00e9l\u00e9phant\u00a0gris")):
+        write_images(place / label, 40, number, "png", size=8)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GLOROT_CACHE", str(tmp_path / "file"))
+    told = Told()
+    dataset, _ = built(place, told)
+    assert sum(split_sizes(dataset)) == 80
+    assert f"trying {tmp_path / 'data' / 'folders'}" in str(told)
+    assert not list(place.glob("*.npz"))
