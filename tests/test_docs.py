@@ -17,6 +17,8 @@ import pytest
 from glorot.cli.main import cli
 from glorot.paper import scorecard
 from glorot.reporting import writers
+from glorot.reporting.report import stored_table
+from glorot.results.stored import gather
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
 from glorot.sweeps.settings import ABOUT, DEFAULTS, FIELDS
@@ -64,6 +66,15 @@ def fields_table() -> str:
 
 def test_the_table_of_fields():
     check_written(DOCS / "sweeps.md", "fields", fields_table())
+
+
+def test_the_table_of_the_nineties():
+    """Of committed runs of the sweep that ships."""
+    folder = ROOT / "results" / "examples" / "nineties"
+    shipped = {run.run_id for run in expand(config.load(ROOT / "experiments" / "nineties.yaml"))}
+    assert {run.run_id for run in gather([folder])} <= shipped
+    lines = stored_table(folder).markdown().splitlines(keepends=True)
+    check_written(DOCS / "nineties.md", "nineties", "".join(line for line in lines if line.startswith("|")))
 
 
 @pytest.mark.parametrize("field", FIELDS)
