@@ -18,7 +18,7 @@ from glorot.models.losses import OF_LINEAR_UNITS as LOSSES
 from glorot.sweeps import config, yaml_nodes
 from glorot.sweeps.about import label_of
 from glorot.sweeps.config import Choice, Select, Sweep, Table
-from glorot.sweeps.settings import DEFAULTS, FIELDS, Settings, check_field
+from glorot.sweeps.settings import DEFAULTS, FIELDS, OWN, Settings, check_field
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.yaml"))
 BASE = "base: {dataset: shapeset, activation: tanh, learning_rate: 0.03, updates: 100}\n"

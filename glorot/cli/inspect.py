@@ -73,14 +73,16 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
     from glorot.errors import SweepError
     from glorot.places import expanded
     from glorot.sweeps import yaml_nodes
+    from glorot.sweeps.config import PLACES
     from glorot.sweeps.settings import check_field
 
     try:
         value = yaml_nodes.parse(text, "--dataset", numbered=False).plain()
         if isinstance(value, str) and Path(value).is_dir():
             value = {"folder": value}
-        if isinstance(value, dict) and isinstance(value.get("folder"), str):
-            value["folder"] = str(expanded(value["folder"]).resolve())
+        for key in PLACES:
+            if isinstance(value, dict) and isinstance(value.get(key), str):
+                value[key] = str(expanded(value[key]).resolve())
         return check_field("dataset", value)
     except (ValueError, SweepError) as error:
         raise click.BadParameter(str(error)) from None

@@ -174,7 +174,8 @@ def data_folder(chosen: Path | str | None = None) -> Path:
 class LocalData:
     """A data set that is built on this machine, as the settings of a run have it.
 
-    name: "small_imagenet", or "" for a folder of class folders. folder: that folder, an absolute path.
+    name: "small_imagenet", or "" for the user's own. form: "folder" of class folders; or "arrays", "idx", "table"
+        (``arrays.py``). folder: that folder, or that file, an absolute path. label: of a table, the column of classes.
     size: (height, width) of what its images are made into. color: "grey" or "rgb".
     split: which parts of it are for training, validation and test, where it has no such folders; None: 0.8, 0.1, 0.1.
     balance: whether each class has as many images as the smallest.
@@ -194,6 +195,8 @@ class LocalData:
     about: str = field(default="", compare=False)
     chance: float | None = field(default=None, compare=False)
     problem: str = field(default="", compare=False)
+    form: str = "folder"
+    label: str = ""
 
     def __str__(self) -> str:
         """As labels and tables have it: the folder's name (with a slash where a data set is called so)."""
@@ -204,9 +207,11 @@ class LocalData:
 
     def fields(self) -> dict[str, Any]:
         """As a sweep file has it."""
-        place: dict[str, Any] = {"name": self.name} if self.name else {"folder": self.folder}
+        place: dict[str, Any] = {"name": self.name} if self.name else {self.form: self.folder}
         if not self.name:
-            place |= {"size": list(self.size), "color": self.color}
+            if self.form == "folder" or self.content:  # else it is known when they are read
+                place |= {"size": list(self.size), "color": self.color}
+            place |= {"label": self.label} if self.label else {}
             place |= {"split": list(self.split)} if self.split else {}
             place |= {"balance": True} if self.balance else {}
         known = {"content": self.content or None, "about": self.about or None, "chance": self.chance}
@@ -215,7 +220,8 @@ class LocalData:
     @property
     def identity(self) -> dict[str, Any]:
         """What of it decides a run: not where it lies. Without content a dry run shows provisional run_ids."""
-        return {"content": self.content} if self.content else self.fields()
+        shape = {} if self.form == "folder" else {"size": list(self.size)}  # a table's rows are no images
+        return {"content": self.content, **shape} if self.content else self.fields()
 
     @property
     def kind(self) -> str:
@@ -237,7 +243,7 @@ def info(dataset: AnyData) -> DatasetInfo:
     if name or isinstance(dataset, str):
         return DATASETS[name]
     shape = (3, *dataset.size) if dataset.color == "rgb" else dataset.size
-    summary = "a folder of class folders"
+    summary = "a folder of class folders" if dataset.form == "folder" else f"{dataset.form} of the user's own"
     return DatasetInfo(str(dataset), str(dataset), "folder", summary, shape, 10, chance=dataset.chance)
 
 
@@ -260,7 +266,7 @@ def pinned(
     local = LocalData(name=dataset) if isinstance(dataset, str) else dataset
     if local.content and not missing_files(local, folder):
         return dataset
-    from glorot.datasets import disk, small_imagenet
+    from glorot.datasets import arrays, disk, small_imagenet
     from glorot.datasets import folder as class_folders
 
     try:
@@ -268,6 +274,8 @@ def pinned(
             return _of_disk(local, disk.manifest_of(local.folder))
         if local.name:
             manifest = small_imagenet.manifest(folder)
+        elif local.form != "folder":
+            manifest = arrays.build_into(local, folder, tell) if build else arrays.found(local, folder)
         elif build:
             manifest = class_folders.build_into(local, folder, progress, tell, allow_skipped)
         else:
@@ -277,6 +285,8 @@ def pinned(
     if manifest is None:
         return dataset
     content, chance = local.content or manifest["sha256"], None if local.name else manifest["chance"]
+    if local.form != "folder":
+        local = replace(local, size=tuple(manifest["size"]), color=manifest["color"])
     return replace(local, content=content, about=manifest["about"], chance=chance)
 
 
@@ -297,6 +307,8 @@ def unpinned(dataset: AnyData) -> AnyData:
         return dataset
     if not dataset.name and disk.is_converted(dataset.folder):
         return LocalData(folder=dataset.folder)
+    if dataset.form != "folder":
+        dataset = replace(dataset, size=LocalData.size, color=LocalData.color)
     return dataset.name or replace(dataset, content="", about="", chance=None, problem="")
 
 
@@ -375,7 +387,7 @@ def remedy(dataset: AnyData, again: bool = False) -> str:
     """What to do about a data set that is not there or, again, that is not what it should be."""
     if isinstance(dataset, LocalData):
         if not dataset.name:
-            return f"remove `content` from the sweep to take the images of {dataset.folder} as they are now"
+            return f"remove `content` from the sweep to take {dataset.folder} as it is now"
         dataset = dataset.name
     usual = f"get it {'again ' if again else ''}with `glorot data fetch {dataset}`"
     if not again:

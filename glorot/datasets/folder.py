@@ -79,7 +79,7 @@ def build_into(
     manifest["about"] = (
         f"{total:,} images in {len(layout.class_names)} classes, {shape}; chance {manifest['chance']:.1f} %"
     )
-    place = _write(manifest, data, name, data_folder, tell)
+    place = write(manifest, data, name, data_folder, tell)
     tell(f"{dataset}: {manifest['about']}; {_how_split(shares, layout)}", False)
     for line in manifests.used(manifest):
         tell(f"  {line}", False)
@@ -94,11 +94,16 @@ def _places(data_folder: Path) -> list[Path]:
 
 
 def _found(dataset: LocalData, layout: Layout, data_folder: Path, allow_skipped: bool) -> dict[str, Any] | None:
-    name = f"{_state(dataset, layout)}.json"
+    there = manifest_of_state(_state(dataset, layout), data_folder)
+    return _allowed(*there, dataset, allow_skipped) if there else None
+
+
+def manifest_of_state(state: str, data_folder: Path) -> tuple[dict[str, Any], Path] | None:
+    """The manifest of what a state was built into, and where it lies; None where its data file is not there."""
     for place in _places(data_folder):
-        manifest = manifests.read_manifest(place / name)
+        manifest = manifests.read_manifest(place / f"{state}.json")
         if manifest and data_file(manifest["sha256"], data_folder).is_file():
-            return _allowed(manifest, place / name, dataset, allow_skipped)
+            return manifest, place / f"{state}.json"
     return None
 
 
@@ -113,7 +118,7 @@ def _allowed(manifest: dict[str, Any], place: Path, dataset: LocalData, allow_sk
     return manifest
 
 
-def _write(manifest: dict[str, Any], data: bytes, name: str, data_folder: Path, tell: Tell) -> Path:
+def write(manifest: dict[str, Any], data: bytes, name: str, data_folder: Path, tell: Tell) -> Path:
     """Write both files to the first place that can be written, and return where the manifest is. Raises DataError."""
     first, second = _places(data_folder)
     try:

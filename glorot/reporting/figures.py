@@ -251,6 +251,8 @@ def images(dataset: AnyData, pixels: np.ndarray) -> np.ndarray:
 def class_names(dataset: AnyData) -> Sequence[str]:
     """What its classes are called; empty where that is not known: then numbers stand for them."""
     if isinstance(dataset, LocalData) and not dataset.name:
+        if dataset.form != "folder":
+            return ()
         from glorot.datasets.layout import layout_of
 
         try:

@@ -48,6 +48,7 @@ from glorot.sweeps.yaml_nodes import Block, Node, shown
 SUFFIXES = (".yaml", ".yml")
 # Names of folders that Windows has for devices, whatever comes behind a dot, and of glorot's own.
 TAKEN = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)), "baselines"}
+PLACES = ("folder", "arrays", "idx", "table")  # keys of a data set of the user's own, with a path
 MAX_RUNS = 100_000
 MOST_TRIED = 1000  # cells whose fields are tried together, where some field may not go with others
 TOGETHER = ("schedule", "pretraining")  # such fields; their problems begin with their name
@@ -277,7 +278,7 @@ def _overridden(node: Node, overrides: Sequence[str], block: str) -> Node:
             continue
         of_search = block == "search"
         where = f"--set {option if option.isprintable() and len(option) < 80 else shown(option)}"
-        key, equals, text = option.removeprefix(f"{block}.").partition("=")
+        key, equals, text = (option if block == "base" else option.removeprefix(f"{block}.")).partition("=")
         if not equals:
             raise SweepError(f"{where}: expected KEY=VALUE, found no '='")
         if block == "grid":  # an axis, new or in place of the file's
@@ -297,15 +298,16 @@ def _overridden(node: Node, overrides: Sequence[str], block: str) -> Node:
 
 
 def _rooted(node: Node, folder: Path) -> Node:
-    """The node with absolute paths in place of those below a key `folder`, which are relative to this folder."""
+    """The node with absolute paths in place of those below a key of PLACES, which are relative to this folder."""
     if isinstance(node.value, list):
         return Node([_rooted(item, folder) for item in node.value], node.where)
     if not isinstance(node.value, dict):
         return node
     entries = {key: _rooted(entry, folder) for key, entry in node.value.items()}
-    path = entries.get("folder")
-    if path and isinstance(path.value, str) and path.value:
-        entries["folder"] = Node(os.path.abspath(os.path.realpath(folder) / expanded(path.value)), path.where)
+    for key in PLACES:
+        path = entries.get(key)
+        if path and isinstance(path.value, str) and path.value:
+            entries[key] = Node(os.path.abspath(os.path.realpath(folder) / expanded(path.value)), path.where)
     return Node(entries, node.where)
 
 
@@ -755,9 +757,8 @@ def _dumped_fields(fields: Mapping[str, Any], folder: Path | None) -> dict[str, 
         dumped["dataset"] = fields_of(fields["dataset"])
     if isinstance(fields.get("dataset"), LocalData):
         dumped["dataset"] = fields["dataset"].fields()
-        if folder is not None and "folder" in dumped["dataset"]:
-            with contextlib.suppress(ValueError):  # on another drive: it stays absolute
-                dumped["dataset"]["folder"] = Path(
-                    os.path.relpath(dumped["dataset"]["folder"], os.path.realpath(folder))
-                ).as_posix()
+        for key in PLACES if folder is not None else ():
+            if folder is not None and key in dumped["dataset"]:
+                with contextlib.suppress(ValueError):  # on another drive: it stays absolute
+                    dumped["dataset"][key] = Path(os.path.relpath(dumped["dataset"][key], os.path.realpath(folder))).as_posix()
     return dumped

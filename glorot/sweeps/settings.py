@@ -104,15 +104,20 @@ def _layers(value: Any) -> tuple[int, ...]:
     )
 
 
+OWN = "{folder: PATH}, {arrays: FILE.npz}, {idx: FOLDER} or {table: FILE.csv, label: COLUMN}"
 LOCAL_KEYS = {
     "folder": ("folder", "size", "color", "split", "balance", "content", "about", "chance"),
+    "arrays": ("arrays", "split", "size", "color", "content", "about", "chance"),
+    "idx": ("idx", "split", "size", "color", "content", "about", "chance"),
+    "table": ("table", "label", "split", "size", "color", "content", "about", "chance"),
     "name": ("name", "content", "about"),
 }
 
 
 def _dataset(value: Any) -> str | LocalData:
     """A choice of the registry: a name, or {boolean: {function: parity, bits: 8}}; or what is built here:
-    {folder: PATH, size: [32, 32], color: grey}, also with split: [0.8, 0.1, 0.1] and balance: true.
+    {folder: PATH, size: [32, 32], color: grey}, also with split: [0.8, 0.1, 0.1] and balance: true; {arrays: FILE.npz},
+    {idx: FOLDER}, {table: FILE.csv, label: COLUMN}, also with split.
 
     A stored sweep also has {name: small_imagenet, content: SHA-256, about: ...}.
     """
@@ -122,28 +127,30 @@ def _dataset(value: Any) -> str | LocalData:
     if isinstance(named, str) and parsed(named)[0] in tuple(DATASETS):
         return DATASETS.canonical(value)
     if not isinstance(value, Mapping):
-        path = isinstance(value, str) and {"/", "\\"} & set(value)
-        or_folder = ", or a folder of images as {folder: PATH, size: [32, 32], color: grey}" if path else ""
         found = f"{shown(value)}{nearest(value, DATASETS)}"
-        raise ValueError(f"expected one of {', '.join(DATASETS)}{or_folder}; found {found}")
-    keys = LOCAL_KEYS["name" if "name" in value else "folder"]
+        raise ValueError(f"expected one of {', '.join(DATASETS)}, or your own as {OWN}; found {found}")
+    form = next((key for key in LOCAL_KEYS if key in value), "folder")
+    keys = LOCAL_KEYS[form]
     for key in value:
         if key not in keys:
             raise ValueError(f"unknown key {shown(key)}; allowed: {', '.join(keys)}{nearest(key, keys)}")
-    texts = {key: value[key] for key in ("name", "folder", "content", "about") if key in value}
+    texts = {key: value[key] for key in ("name", form, "label", "content", "about") if key in value}
     for key, text in texts.items():
         if not (isinstance(text, str) and is_printable(text) and len(text) <= 4096):
             raise ValueError(f"expected {key} to be text without control characters, found {shown(text)}")
     if "name" in value and value["name"] != "small_imagenet":
         raise ValueError(f"expected name to be small_imagenet, found {shown(value['name'])}")
-    if "name" not in value and not value.get("folder"):
-        raise ValueError("expected the path of a folder of class folders, as in {folder: ../photos}; found no folder")
+    if not value.get(form):
+        raise ValueError(f"expected the path of data of your own, as in {OWN}; found none")
+    if form == "table" and not value.get("label"):
+        raise ValueError("expected the column of the classes, as in {table: FILE.csv, label: COLUMN}; found no label")
     if not re.fullmatch("[0-9a-f]{64}", texts.get("content", "0" * 64)):
         raise ValueError(f"expected content to be a SHA-256 of 64 hexadecimal digits, found {shown(value['content'])}")
     size, color = value.get("size", [32, 32]), value.get("color", "grey")
     pair = isinstance(size, list | tuple) and len(size) == 2
-    if not (pair and all(type(side) is int and 1 <= side <= MAX_SIDE for side in size)):
-        raise ValueError(f"expected size to be [height, width], each from 1 to {MAX_SIDE}; found {shown(size)}")
+    most = MAX_SIDE if form == "folder" else MAX_WIDTH
+    if not (pair and all(type(side) is int and 1 <= side <= most for side in size)):
+        raise ValueError(f"expected size to be [height, width], each from 1 to {most}; found {shown(size)}")
     if color not in ("grey", "rgb"):
         raise ValueError(f"expected color to be grey or rgb, found {shown(color)}{nearest(color, ('grey', 'rgb'))}")
     balance, chance = value.get("balance", False), value.get("chance")
@@ -151,6 +158,8 @@ def _dataset(value: Any) -> str | LocalData:
         raise ValueError(f"expected balance to be true or false, found {shown(balance)}")
     if chance is not None and not (type(chance) in (int, float) and 0 <= chance <= 100):
         raise ValueError(f"expected chance to be an error from 0 to 100, found {shown(chance)}")
+    if form != "name":
+        texts |= {"folder": texts.pop(form), "form": form}
     return LocalData(
         size=(size[0], size[1]), color=color, split=_split(value.get("split")), balance=balance, chance=chance, **texts
     )
@@ -267,7 +276,8 @@ class Settings(BaseModel):
         BeforeValidator(_dataset),
         About(
             "Data set",
-            "a name of `glorot list`, `{folder: PATH}`, or `{boolean: {function: parity, bits: 8}}`",
+            "a name of `glorot list`, `{boolean: {function: parity, bits: 8}}`, or your own: `{folder: PATH}`, "
+            "`{arrays: FILE.npz}`, `{idx: FOLDER}`, `{table: FILE.csv, label: COLUMN}`",
             text=dataset_text,
             example=("shapeset", "[shapeset, mnist]"),
         ),

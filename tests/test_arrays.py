@@ -1,0 +1,204 @@
+"""Arrays of a user's own: npz, IDX, tables. What is taken, and what is refused by name."""
+
+import gzip
+import io
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glorot.datasets import LocalData, arrays
+from glorot.errors import DataError
+from glorot.sweeps.settings import check_field
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.integers(0, 256, (120, 4, 3), np.uint8)
+Y = (X.reshape(120, -1).mean(axis=1) > 127).astype(int)
+
+
+def read(path, form="arrays", **given):
+    return arrays.read(LocalData(folder=str(path), form=form, **given))
+
+
+def npz(folder, **members):
+    np.savez(folder / "some.npz", **members)
+    return folder / "some.npz"
+
+
+def pixels(one):
+    return np.concatenate([part.pixels for part in one.splits.values()])
+
+
+@pytest.mark.parametrize(
+    "x", [X, X.astype(np.float64), (X / 255).astype(np.float32), X.astype(">i4"), np.asfortranarray(X), X[:, None]],
+    ids=["bytes", "whole", "over 255", "big-endian", "by columns", "one plane"],
+)  # fmt: skip
+def test_bytes_in_any_coat_are_the_same_examples(x, tmp_path):
+    one, bare = read(npz(tmp_path, x=x, y=Y)), read(npz(tmp_path, X=X, y=Y))
+    assert one.shape == (4, 3, "grey")
+    assert pixels(one).tobytes() == pixels(bare).tobytes()
+    assert sorted(map(bytes, pixels(one))) == sorted(map(bytes, X.reshape(120, -1)))
+
+
+def test_colours_come_plane_by_plane(tmp_path):
+    x = RANDOM.integers(0, 256, (120, 4, 5, 3), np.uint8)
+    behind, before = read(npz(tmp_path, x=x, y=Y)), read(npz(tmp_path, x=np.moveaxis(x, 3, 1), y=Y))
+    assert behind.shape == before.shape == (4, 5, "rgb")
+    assert pixels(behind).tobytes() == pixels(before).tobytes()
+
+
+def test_ready_splits_are_used_and_classes_are_told(tmp_path):
+    """Of other names too; what is missing comes out of the training examples, and stays where it is."""
+    names = np.array(["no", "yes"])[Y]
+    one = read(npz(tmp_path, train_images=X, train_labels=names, test_images=X[:20], test_labels=names[:20]))
+    assert one.names == ["no", "yes"]
+    assert one.splits["test"].pixels.tobytes() == X[:20].tobytes()
+    assert (one.splits["test"].labels == Y[:20]).all()
+    assert len(one.splits["train"]) + len(one.splits["valid"]) == 120
+    more = np.concatenate([X, X[:40] // 2])
+    grown = read(npz(tmp_path, x_train=more, y_train=[*Y, *Y[:40]], x_test=X[:9], y_test=Y[:9]))
+    assert set(map(bytes, one.splits["valid"].pixels)) <= set(map(bytes, grown.splits["valid"].pixels))
+
+
+def lying_header(folder):
+    """An archive whose array says that it is much larger than it is."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": (10**12, 10)})
+    with zipfile.ZipFile(folder / "some.npz", "w") as archive:
+        archive.writestr("x.npy", buffer.getvalue() + b"123")
+    return folder / "some.npz"
+
+
+def cut(folder):
+    path = npz(folder, x=X, y=Y)
+    path.write_bytes(path.read_bytes()[:-300])
+    return path
+
+
+WITH_NAN = X.astype(float)
+WITH_NAN[7, 0, 0] = np.nan
+REFUSED = {
+    "no file": (lambda f: f / "none.npz", "cannot read it: No such file"),
+    "no archive": (lambda f: (f / "some.npz").write_text("x") and f / "some.npz", "expected a whole .npz file"),
+    "cut off": (cut, "expected a whole .npz file"),
+    "a lying header": (lying_header, "array x: its header says 1000000000000x10 of uint8, 10,000,000,000,000 bytes"),
+    "objects": (lambda f: npz(f, x=np.array([{}]), y=Y), "array x: expected numbers or text, found Python objects"),
+    "other names": (lambda f: npz(f, a=X, b=Y), "expected arrays called x and y, or x_train, .*; found a, b"),
+    "no labels": (lambda f: npz(f, x=X), "expected inputs and labels for training, found only x"),
+    "fewer labels": (lambda f: npz(f, x=X, y=Y[:100]), "y: expected one label for each of the 120 examples"),
+    "NaN": (lambda f: npz(f, x=WITH_NAN, y=Y), "x: expected finite numbers, found nan in example 8"),
+    "int8": (lambda f: npz(f, x=X.astype(np.int8), y=Y), "x: expected bytes, found int8 below 0"),
+    "other numbers": (lambda f: npz(f, x=RANDOM.normal(0, 1, (120, 4)), y=Y), "x: expected bytes .*, found others"),
+    "text": (lambda f: npz(f, x=X.astype(str), y=Y), "x: expected numbers, found <U3"),
+    "half labels": (lambda f: npz(f, x=X, y=Y + 0.5), "y: expected whole numbers or text as labels, found"),
+    "one class": (lambda f: npz(f, x=X, y=0 * Y), "y: expected 2 to 256 classes, found 1"),
+    "other shapes": (lambda f: npz(f, x_train=X, y_train=Y, x_test=X[:, :2], y_test=Y),
+                     r"x_test: expected examples of \(4, 3\)"),
+    "a class only tested": (lambda f: npz(f, x_train=X, y_train=Y, x_test=X, y_test=Y + 1),
+                            "class 2: expected examples to train"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_by_file_and_name(case, tmp_path):
+    make, message = REFUSED[case]
+    with pytest.raises(DataError, match=message) as caught:
+        read(make(tmp_path))
+    assert str(caught.value).startswith(str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def idx(array):
+    sizes = np.array(array.shape, ">u4").tobytes()
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
+
+
+def test_idx_as_it_is_distributed(tmp_path):
+    for name, x, y in (("train", X, Y), ("t10k", X[:30], Y[:30])):
+        (tmp_path / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(x)))
+        (tmp_path / f"{name}-labels-idx1-ubyte").write_bytes(idx(y))
+    one = read(tmp_path, "idx")
+    assert one.shape == (4, 3, "grey")
+    assert one.splits["test"].pixels.tobytes() == X[:30].tobytes()
+    good = idx(X)
+    for data, message in (
+        (good[:100], "expected 1,440 bytes behind the header, found 84"), (good + b"1", "found more"),
+        (b"\1" + good[1:], "expected the magic number"), (good[:6], "expected 3 sizes, found 0"),
+        (good[:4] + b"\xff" * 12, "its header says"),
+    ):  # fmt: skip
+        (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(data))
+        with pytest.raises(DataError, match=f"train-images-idx3-ubyte.gz: .*{message}"):
+            read(tmp_path, "idx")
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(good)[:-20])
+    with pytest.raises(DataError, match="expected a whole gzip file"):
+        read(tmp_path, "idx")
+
+
+def test_tables(tmp_path):
+    frame = pd.DataFrame(X.reshape(120, -1), columns=[f"p{i}" for i in range(12)]).assign(kind=np.array(["a", "b"])[Y])
+    file = tmp_path / "some.csv"
+
+    def table(changed=frame, label="kind"):
+        changed.to_csv(file, index=False)
+        return read(file, "table", label=label)
+
+    one = table()
+    assert (one.names, one.shape) == (["a", "b"], (1, 12, "grey"))
+    assert sorted(map(bytes, pixels(one))) == sorted(map(bytes, X.reshape(120, -1)))
+    with pytest.raises(DataError, match=r"expected a column called kin with the classes, found .*did you mean kind"):
+        table(label="kin")
+    holes = frame.astype({"p3": float})
+    holes.loc[4, "p3"] = np.nan
+    with pytest.raises(DataError, match="column p3: expected no missing values, found one in row 5"):
+        table(holes)
+    with pytest.raises(DataError, match="column where: expected numbers, found 'here'"):
+        table(frame.assign(where="here"))
+    file.write_text('a,b\n1,"2\n')
+    with pytest.raises(DataError, match="expected a table, but"):
+        read(file, "table", label="a")
+
+
+def test_in_real_processes(tmp_path, glorot):
+    """Built once, told, run, reported without the file; refused with exit code 2; inspect takes them too."""
+    npz(tmp_path, x=X, y=Y + 5)
+    (tmp_path / "own.yaml").write_text(
+        "base: {activation: tanh, width: 6, depth: 1, learning_rate: 0.1, updates: 20, batch_size: 5}\n"
+        "grid: {dataset: [{arrays: some.npz}, {arrays: some.npz, split: [0.6, 0.2, 0.2]}]}\n"
+    )
+    axis = glorot("run", "own.yaml")
+    assert axis.returncode == 2
+    assert "two values are called some.npz" in axis.stderr
+    sweep = (tmp_path / "own.yaml").read_text().partition("grid")[0]
+    (tmp_path / "own.yaml").write_text(sweep.replace("{", "{dataset: {arrays: some.npz}, ", 1))
+    done = glorot("run", "own.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "some.npz: 120 examples in 2 classes, 4 x 3 grey; chance" in done.stderr
+    assert "1 done, 0 to do" in glorot("run", "own.yaml").stderr
+    looked = glorot("inspect", "--activation", "tanh", "--initializer", "normalized", "--width", "5",
+                    "--dataset", "{arrays: some.npz}")  # fmt: skip
+    assert looked.returncode == 0, looked.stderr
+    (tmp_path / "some.npz").write_bytes(b"damage")
+    refused = glorot("run", "own.yaml")
+    assert refused.returncode == 2
+    assert "some.npz: expected a whole .npz file" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert glorot("report", "own").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            "iris",
+            "or your own as {folder: PATH}, {arrays: FILE.npz}, {idx: FOLDER} or {table: FILE.csv, label: COLUMN}",
+        ),
+        ({"table": "a.csv"}, "expected the column of the classes"),
+        ({"arrays": ""}, "expected the path of data of your own"),
+        ({"arrays": "a.npz", "labl": 3}, 'unknown key "labl"'),
+    ],
+)
+def test_what_no_sweep_can_say(value, message):
+    with pytest.raises(ValueError, match=r"expected|unknown") as caught:
+        check_field("dataset", value)
+    assert message in str(caught.value)
