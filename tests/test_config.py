@@ -207,7 +207,7 @@ CASES = {
     ),
     "data set": (
         BASE.replace("shapeset", "[mnist]"),
-        's.yaml:1: base.dataset: expected one of shapeset, mnist, cifar10, small_imagenet, boolean; found ["mnist"]',
+        f's.yaml:1: base.dataset: expected one of {", ".join(DATASETS)}, or your own as {OWN}; found ["mnist"]',
     ),
     "width": (
         "base: {width: 1_000_001}",

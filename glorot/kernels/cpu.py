@@ -425,6 +425,8 @@ def steps_of(activation: str, loss: str) -> dict[str, Callable]:
     own = {"value": f.value, "slope": f.slope}
     own |= {"loss_normalizer": cost.normalizer, "loss_value": cost.value, "loss_delta": cost.delta}
     own = {name: numba.njit(formula) for name, formula in own.items()}
+    # Inlined whatever their size: a loop with a call in it makes no vectors, and GELU would take ten times as long.
+    own |= {name: numba.njit(forceinline=True)(formula) for name, formula in (("value", f.value), ("slope", f.slope))}
     own["keep"] = numba.njit(error_model="numpy")(keep_z if f.keeps_z else keep_nothing)
     own["slope_arguments"] = z_below_of if f.keeps_z else below_of
     name = symbol(f"{activation} {loss}")

@@ -100,7 +100,8 @@ def leaky_relu_slope(a, slope):
 
 
 def elu(z, alpha):
-    return alpha * (_tanh(HALF * z) * (exp(z) + ONE)) if z < ZERO else z  # exp(z) - 1, exact near 0
+    below = alpha * (_tanh(HALF * z) * (exp(z) + ONE))  # exp(z) - 1, exact near 0; here, so that loops become vectors
+    return below if z < ZERO else z
 
 
 def elu_slope(a, alpha):
@@ -111,7 +112,8 @@ SELU_SCALE, SELU_ALPHA = F(1.0507009873554805), F(1.6732632423543772)
 
 
 def selu(z):
-    return SELU_SCALE * (SELU_ALPHA * (_tanh(HALF * z) * (exp(z) + ONE)) if z < ZERO else z)
+    below = SELU_ALPHA * (_tanh(HALF * z) * (exp(z) + ONE))
+    return SELU_SCALE * (below if z < ZERO else z)
 
 
 def selu_slope(a):

@@ -760,5 +760,6 @@ def _dumped_fields(fields: Mapping[str, Any], folder: Path | None) -> dict[str, 
         for key in PLACES if folder is not None else ():
             if folder is not None and key in dumped["dataset"]:
                 with contextlib.suppress(ValueError):  # on another drive: it stays absolute
-                    dumped["dataset"][key] = Path(os.path.relpath(dumped["dataset"][key], os.path.realpath(folder))).as_posix()
+                    place = os.path.relpath(dumped["dataset"][key], os.path.realpath(folder))
+                    dumped["dataset"][key] = Path(place).as_posix()
     return dumped
