@@ -459,6 +459,7 @@ def test_data_list_is_aligned(glorot, tmp_path):
         f"mnist           not there  {tmp_path}/mnist",
         f"cifar10         not there  {tmp_path}/cifar-10-batches-bin",
         f"small_imagenet  not there  {tmp_path}/small-imagenet",
+        "boolean         built in   made on the fly",
     ]
 
 
