@@ -8,7 +8,7 @@ from glorot.cli.shared import OK, epilog, show
 @click.command(epilog=epilog("glorot cache\nglorot cache --clear"))
 @click.option("--clear", is_flag=True, help="Remove all of it. Results and downloaded data sets stay.")
 def cache(clear: bool) -> int:
-    """Show what glorot keeps in the cache, how much that is, and clear it.
+    """Show what is in the cache, and clear it.
 
     The cache is the folder named by the environment's GLOROT_CACHE, else glorot's folder in the user's cache. All of
     it can be made again: a run whose saved state is gone starts again.

@@ -19,7 +19,7 @@ from glorot.errors import GlorotError
 def new(name: str | None, experiment: str | None, plugin: Path | None) -> None:
     """Write a sweep file with comments, NAME.yaml, or a plug-in.
 
-    No file is ever overwritten.
+    The sweep is a copy of a shipped experiment, or a short one to begin with. No file is ever overwritten.
     """
     from glorot.plugins import starter as plugin_starter
     from glorot.sweeps import config, starter
