@@ -303,7 +303,9 @@ def _rooted(node: Node, folder: Path) -> Node:
         return Node([_rooted(item, folder) for item in node.value], node.where)
     if not isinstance(node.value, dict):
         return node
-    entries = {key: _rooted(entry, folder) for key, entry in node.value.items()}
+    entries = {  # the table of a Boolean function is no place
+        key: entry if key in DATASETS else _rooted(entry, folder) for key, entry in node.value.items()
+    }
     for key in PLACES:
         path = entries.get(key)
         if path and isinstance(path.value, str) and path.value:
