@@ -304,7 +304,7 @@ def _rooted(node: Node, folder: Path) -> Node:
     if not isinstance(node.value, dict):
         return node
     entries = {  # the table of a Boolean function is no place
-        key: entry if key in DATASETS else _rooted(entry, folder) for key, entry in node.value.items()
+        key: entry if key in tuple(DATASETS) else _rooted(entry, folder) for key, entry in node.value.items()
     }
     for key in PLACES:
         path = entries.get(key)
