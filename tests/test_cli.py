@@ -365,7 +365,7 @@ def test_diverged_run_is_a_result(tiny, glorot):
         (["run", "quickstrat"], "quickstrat: no such file; did you mean quickstart?"),
         (["run", "tyni.yaml"], "tyni.yaml: no such file; did you mean tiny.yaml?"),
         (["run", "nowhere/x.yaml"], "nowhere/x.yaml: no such file; `glorot list` shows the experiments that ship"),
-        (["run", "."], "cannot be read: Is a directory"),
+        (["run", "."], "cannot be read: expected a file, found a folder"),
         (["run", "bad.yaml"], "bad.yaml:2: base.widht: unknown key; allowed: dataset"),
         (["run", "bad.yaml"], "did you mean width?"),
         (["run", "binary.yaml"], "binary.yaml:1: expected text in UTF-8"),
