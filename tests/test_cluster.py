@@ -1,5 +1,6 @@
 """Sweeps on a Dask cluster of real processes on loopback: the same bytes as on one machine, whatever dies."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from glorot.errors import ClusterError
 from glorot.results.store import Store
@@ -292,3 +294,20 @@ def test_versions_are_compared():
         "it has python 3.12, expected 3.11; numpy 2.0, expected 1.0; glorot none, expected 1.0; install the same "
         "versions on both sides"
     )
+
+
+def test_a_search_and_a_folder_of_images_on_a_cluster(glorot, tmp_path):
+    """Both stages of a search, and a data set that was built here and is sent: the same bytes as without a cluster."""
+    for place, colour in itertools.product("ab", range(20)):
+        (tmp_path / "images" / place).mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4), 5 * colour + 100 * (place == "b")).save(tmp_path / "images" / place / f"{colour}.png")
+    base = "depth: 1, width: 4, updates: 30, evaluate_every: 10, valid_examples: 50, test_examples: 50"
+    (tmp_path / "both.yaml").write_text(
+        f"base: {{activation: tanh, {base}}}\n"
+        "grid:\n  dataset: {Shapes: {dataset: shapeset}, Mine: {dataset: {folder: images, size: [4, 4]}}}\n"
+        "  learning_rate: [0.1, 0.03]\nselect: {over: [learning_rate]}\nsearch: {updates: 10}\n"
+    )
+    assert glorot("run", "both.yaml", "-q", "-o", "here").returncode == 0
+    ended = glorot("run", "both.yaml", "-q", "-o", "there", "--cluster", "local:2")
+    assert ended.returncode == 0, ended.stderr
+    assert stored(tmp_path / "there" / "both") == stored(tmp_path / "here" / "both")

@@ -124,7 +124,7 @@ def test_damaged_results_are_named_and_the_others_shown(tiny, glorot, whole, dam
         assert glorot("run", "tiny.yaml", "-o", f"all/{name}").returncode == 0
     file = tiny / "all" / "one" / "tiny" / "runs.csv"
     file.write_bytes(file.read_bytes()[:-40] if damage is None else damage)
-    ended = glorot("report", "-o", "all")
+    ended = glorot("report", "all")
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     assert str(Path("all/one/tiny/runs.csv")) in ended.stderr
