@@ -62,7 +62,7 @@ def test_theory_worked_by_hand():
     )
 
 
-@pytest.mark.parametrize("initializer", DRAWN)
+@pytest.mark.parametrize("initializer", [name for name in DRAWN if name not in ("sparse", "identity")])  # few weights
 def test_linear_units_follow_the_theory(initializer):
     """Within sampling error: of 300 x 300 weights a few percent a layer."""
     found, *_ = seen((300, 300, 300, 300), "linear", initializer)
