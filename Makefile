@@ -1,5 +1,6 @@
 # make quickstart   train three networks, print the table
 # make test         run the tests
+# make test-all     and the slow ones, as every night
 # make gpu-test     on a machine with an NVIDIA GPU: the tests that need one, and the speed of its kernels beside
 #                   PyTorch's, as a table in $(GPU_TABLE); choose the driver's CUDA with: make CUDA=cuda12 gpu-test
 # Both set up what they need, in .venv. Choose another Python with: make PYTHON=python3.12 test
@@ -10,12 +11,15 @@ BIN := $(VENV)/bin
 CUDA ?= cuda13
 GPU_TABLE ?= docs/gpu.md
 
-.PHONY: quickstart test gpu-test lint format clean
+.PHONY: quickstart test test-all gpu-test lint format clean
 
 quickstart: $(VENV)/glorot
 	$(BIN)/glorot run experiments/quickstart.yaml
 
 test: $(VENV)/test
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not slow"
+
+test-all: $(VENV)/test
 	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 gpu-test: $(VENV)/$(CUDA)

@@ -133,6 +133,7 @@ def processes(tmp_path):
 # Real processes. -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_killed_worker_a_late_one_and_one_that_cannot_write(processes, undisturbed):
     """The killed worker's cell goes on elsewhere; a cache that cannot be written is told and changes nothing."""
     processes.scheduler()
@@ -151,6 +152,7 @@ def test_a_killed_worker_a_late_one_and_one_that_cannot_write(processes, undistu
     assert set(hosts) == {os.uname().nodename}
 
 
+@pytest.mark.slow
 def test_an_interrupted_or_killed_driver_goes_on(processes, undisturbed):
     """States come back to the driver that is interrupted, so that its cells can go on anywhere."""
     processes.scheduler()
@@ -171,6 +173,7 @@ def test_an_interrupted_or_killed_driver_goes_on(processes, undisturbed):
     assert processes.stored() == undisturbed
 
 
+@pytest.mark.slow
 def test_a_worker_with_other_versions_and_a_scheduler_that_dies(processes, undisturbed):
     """The first is refused before any cell; the second ends everything, and what is stored is kept."""
     scheduler = processes.scheduler()
@@ -238,6 +241,7 @@ def test_options_of_slurm_that_are_refused(text, tmp_path):
         cluster.read_options(tmp_path / "a.yaml")
 
 
+@pytest.mark.slow
 def test_jobs_of_dask_jobqueue_on_this_machine():
     """Its LocalCluster starts a job's script here, where SLURMCluster gives it to sbatch."""
     jobqueue = pytest.importorskip("dask_jobqueue.local", reason="needs glorot[dask]")
