@@ -10,7 +10,7 @@ from glorot import kernels
 from glorot.datasets import Examples
 from glorot.kernels import devices
 from glorot.models.activations import ACTIVATIONS
-from glorot.models.losses import LOSSES
+from glorot.models.losses import OF_LINEAR_UNITS as LOSSES
 from glorot.models.network import Layer
 
 # A GPU joins where there is one. Where numba.cuda simulates it (tests/test_cuda.py starts such a process), it is alone,

@@ -12,7 +12,7 @@ from trained import settings as run_settings
 from glorot import kernels
 from glorot.datasets.shapeset import Shapeset
 from glorot.models import schedules
-from glorot.models.losses import LOSSES
+from glorot.models.losses import OF_LINEAR_UNITS
 from glorot.models.network import initial_parameters
 from glorot.models.optimizers import OPTIMIZERS, power
 from glorot.registry import parsed
@@ -55,7 +55,7 @@ def test_updates_are_the_oracles(optimizer):
         assert np.abs(made.memory[name][0].W).min() > 0
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", OF_LINEAR_UNITS)
 def test_curvature_is_the_oracles(loss):
     """Of several chunks of examples, on any number of threads; and what the optimizer does with it."""
     layers, examples = random_layers(SIZES), random_examples(100, SIZES[0], 3)
