@@ -125,8 +125,9 @@ def saturated(activation: str) -> np.ufunc:
 @cache
 def bounds(activation: str) -> tuple[float, float] | tuple[None, None]:
     """Least upper and greatest lower bound of a bounded activation function; else (None, None)."""
-    low, high = (float(ACTIVATIONS[activation].value(np.float32(z))) for z in (-30, 30))
-    return (float(round(low)), float(round(high))) if max(abs(low), abs(high)) < 2 else (None, None)
+    values = [float(ACTIVATIONS[activation].value(np.float32(z))) for z in np.linspace(-30, 30, 61)]
+    low, high = min(values), max(values)
+    return (float(round(low)), float(round(high))) if max(-low, high) < 2 else (None, None)
 
 
 def _row(
