@@ -33,7 +33,8 @@ grid:
   loss: [cross_entropy, quadratic]
 """
 
-# Trains one odd network of each activation and of each loss (the pairs of networks.py), and prints a digest of losses, weights and evaluations.
+# Trains one odd network of each activation and of each loss (the pairs of networks.py), and prints a digest of losses,
+# weights and evaluations.
 DIGESTS = """
 import hashlib, itertools, json, sys
 from glorot import kernels
