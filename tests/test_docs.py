@@ -15,6 +15,7 @@ import click
 import pytest
 
 from glorot.cli.main import cli
+from glorot.cli.shared import Names
 from glorot.paper import scorecard
 from glorot.reporting import writers
 from glorot.reporting.report import stored_table
@@ -96,8 +97,10 @@ def values_of(option: click.Parameter) -> str:
     """What an option takes: its own word for it, the choices, or the kind."""
     if getattr(option, "is_flag", False):
         return ""
+    if isinstance(option.type, Names):  # its names are loaded when it is first used
+        return " " + (option.metavar or "NAME")
     if option.metavar or isinstance(option.type, click.Choice):
-        return " " + (option.metavar or "|".join(option.type.choices) or "NAME")
+        return " " + (option.metavar or "|".join(option.type.choices))
     kinds = {click.Path: "PATH", click.IntRange: "N", click.types.IntParamType: "N", click.types.FloatParamType: "X"}
     return " " + next((word for kind, word in kinds.items() if isinstance(option.type, kind)), "TEXT")
 
