@@ -164,7 +164,7 @@ def test_wrong_data_is_refused(status, tmp_path, monkeypatch):
 # Workers. ------------------------------------------------------------------------------------------
 
 
-def fake_work(connection, gpu):
+def fake_work(connection, gpu, folder):
     """In place of a worker's life: each seed has its own fate. Runs in a spawned process."""
     while True:
         try:
@@ -253,19 +253,19 @@ def test_error_in_a_cell_is_its_outcome(error, reason, traced, tmp_path, monkeyp
 
 
 def test_one_writer_at_a_time(tmp_path):
-    with execute._alone_in(tmp_path / "new" / "folder"):
+    with execute._alone_in(tmp_path / "new" / "folder", Record()):
         with (
             pytest.raises(ResultsError, match="another glorot is writing to"),
-            execute._alone_in(tmp_path / "new/folder"),
+            execute._alone_in(tmp_path / "new/folder", Record()),
         ):
             pass
-        with execute._alone_in(tmp_path / "other"):
+        with execute._alone_in(tmp_path / "other", Record()):
             pass
     assert list((tmp_path / "new" / "folder").iterdir()) == []
-    with execute._alone_in(tmp_path / "new" / "folder"):
+    with execute._alone_in(tmp_path / "new" / "folder", Record()):
         pass
     (tmp_path / "file").touch()
-    with pytest.raises(ResultsError, match="--output"), execute._alone_in(tmp_path / "file" / "folder"):
+    with pytest.raises(ResultsError, match="--output"), execute._alone_in(tmp_path / "file" / "folder", Record()):
         pass
 
 
