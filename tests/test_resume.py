@@ -219,7 +219,7 @@ def compare(folder: Path, undisturbed: dict[str, bytes]) -> None:
     assert stored(folder) == undisturbed
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_kills_at_random_moments_lose_nothing(folder, undisturbed, kills):
     if kills == 50 and not os.environ.get("GLOROT_SLOW"):
         pytest.skip("takes minutes: set GLOROT_SLOW=1")
