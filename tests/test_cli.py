@@ -716,7 +716,7 @@ def test_bars_on_a_terminal(tmp_path, environment):
     text = said.decode()
     assert "0 of 2 runs" in text
     assert "tanh, normalized" in text
-    assert "preparing" in text
+    assert re.search("preparing|compiling", text)  # the kernels of this size, where nothing else has
     assert re.search(r"[\d,]+ updates/s", text)
     assert "[2/2]" in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor was hidden, and is shown again

@@ -15,7 +15,7 @@ from stored import a_provenance, a_record
 
 from glorot import files
 from glorot.errors import ResultsError
-from glorot.results.rows import HISTORY_COLUMNS, OUTCOME_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
+from glorot.results.rows import FURTHER_FIELDS, HISTORY_COLUMNS, OUTCOME_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
 from glorot.results.store import Store, find_folders, read_folders, settings_of, write_text
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
@@ -131,6 +131,17 @@ def test_same_results_in_any_order_give_the_same_bytes(tmp_path):
     assert Store(tmp_path / "one").read_runs()["run_id"].tolist() == ids
     assert Store(tmp_path / "one").read_provenance()["run_id"].tolist() == ids
     assert list(Store(tmp_path / "one").read_runs().columns[:4]) == ["run_id", "method", "size", "dataset"]
+
+
+def test_columns_that_only_some_runs_have_keep_their_place(tmp_path):
+    own = {"a": {"inputs": "symmetric"}, "b": {"data": "40 images", "augmentation": "flip"}}
+    for order in (["a", "b"], ["b", "a"]):
+        store = Store(tmp_path / order[0], ["a", "b"])
+        for run_id in order:
+            write(store, run_id, size="small", **own[run_id])
+    assert snapshot(tmp_path / "a") == snapshot(tmp_path / "b")
+    columns = list(store.read_runs().columns[2:6])
+    assert columns == ["size", *sorted(["inputs", "augmentation"], key=FURTHER_FIELDS.index), "data"]
 
 
 def test_a_run_is_replaced_and_rows_of_other_settings_stay(tmp_path):

@@ -247,10 +247,15 @@ class Store:
             raise _cannot_write(self._journal.path, error) from error
 
     def _write_rows(self, name: str, rows: Rows, current: Iterable[str] = ()) -> None:
-        """current: the columns of a row of the current sweep; its axes come before those of older rows."""
+        """current: the columns of a row of the current sweep; its axes come before those of older rows.
+
+        A run has columns that others of its sweep lack (say, "data"), and runs end in any order: these have a place
+        of their own.
+        """
         columns = COLUMNS[name]
         present = {column for row in rows for column, cell in row.items() if cell and column not in columns}
-        axes = [column for column in current if column in present]
+        known = [column for column in (*FURTHER_FIELDS, "data") if column in present]
+        axes = [column for column in current if column in present and column not in known] + known
         axes += sorted(present - set(axes))
         first = 2 if axes else 0  # further axes come behind run_id and method
         header = [*list(columns)[:first], *axes, *list(columns)[first:]]

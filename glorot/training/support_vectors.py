@@ -31,17 +31,17 @@ class SupportVectorMachine:
     """One machine to be fitted to all training examples. Raises GlorotError where that cannot be."""
 
     def __init__(self, settings: Settings, dataset: Dataset):
+        if not isinstance(dataset, FiniteDataset):
+            raise GlorotError(
+                f"an SVM is fitted to a set of examples, but {dataset.name} has no end; "
+                "add how many to take, e.g. train_examples: 10_000"
+            )
         try:
             import sklearn.svm  # noqa: F401
         except ImportError:
             raise GlorotError(
                 "an SVM needs scikit-learn, which is not installed; install it with: pip install 'glorot[svm]'"
             ) from None
-        if not isinstance(dataset, FiniteDataset):
-            raise GlorotError(
-                f"an SVM is fitted to a set of examples, but {dataset.name} has no end; "
-                "add how many to take, e.g. train_examples: 10_000"
-            )
         chosen = MODELS[settings.model]
         assert isinstance(chosen, SupportVectors)
         assert settings.inputs
