@@ -51,15 +51,17 @@ class Number:
 
 @dataclass(frozen=True)
 class Numbers:
-    """A parameter that is a number, or a list of numbers, one for each layer. low, high: their bounds."""
+    """A parameter that is a number, or a list of numbers, one for each layer. low, high: their bounds; low_open:
+    whether low itself is out."""
 
     default: float
     low: float
     high: float
     most: int = 1000
+    low_open: bool = False
 
     def check(self, value: Any) -> float | tuple[float, ...]:
-        one = Number(self.default, self.low, self.high)
+        one = Number(self.default, self.low, self.high, self.low_open)
         if not isinstance(value, list | tuple):
             return one.check(value)
         if not 1 <= len(value) <= self.most:

@@ -24,7 +24,7 @@ STANDARD_DEVIATION = {
 }
 UNIFORM = {"standard", "normalized", "lecun_uniform", "lenet_uniform", "he_uniform", "scaled"}
 INDEPENDENT = list(STANDARD_DEVIATION)
-OTHERS = {"exact", "orthogonal", "truncated_normal", "sparse", "identity"}  # each has tests of its own
+OTHERS = {"exact", "orthogonal", "lsuv", "truncated_normal", "sparse", "identity"}  # each has tests of its own
 SHAPES = [(1024, 1000), (1000, 9), (784, 50), (30, 2000), (1, 3000)]  # (fan_in, fan_out)
 
 
@@ -103,6 +103,25 @@ def test_truncated_normal():
     assert W.var() == pytest.approx(4 / 400, rel=0.01)
     assert abs(W).max() <= 2 * np.sqrt(4 / 400) / within.std() * (1 + 1e-6)
     assert stats.kstest(W.ravel() * within.std() / np.sqrt(4 / 400), within.cdf).pvalue > 1e-3
+
+
+def test_a_gain_for_each_layer():
+    """Layer l has the weights of its own gain: the list moves no other layer, and the output has the last one."""
+    text = INITIALIZERS.canonical({"scaled": {"gain": [1, 0.5, 3], "fan": "average"}})
+    assert text == 'scaled(gain=[1.0, 0.5, 3.0], fan="average", distribution="uniform")'
+    layers = initial_parameters((40, 30, 20, 10), text, 5)
+    for l, gain in enumerate((1, 0.5, 3)):
+        alone = initial_parameters(
+            (40, 30, 20, 10), f'scaled(gain={gain:.1f}, fan="average", distribution="uniform")', 5
+        )
+        np.testing.assert_array_equal(layers[l].W, alone[l].W)
+    with pytest.raises(ValueError, match="expected a number above 0"):
+        INITIALIZERS.canonical({"scaled": {"gain": [1, 0]}})
+
+
+def test_biases_of_hidden_units_only():
+    layers = initial_parameters((4, 3, 3, 2), "standard", 0, 0.1)
+    assert [set(layer.b) for layer in layers] == [{np.float32(0.1)}, {np.float32(0.1)}, {0}]
 
 
 def test_sparse():

@@ -62,7 +62,7 @@ class ByHand(Model):
 
 # What gradient descent needs and a model that is fitted in one go does not.
 OF_GRADIENT_DESCENT = frozenset({
-    "activation", "initializer", "hidden", "loss", "batch_size", "learning_rate", "seed", "updates", "evaluate_every",
+    "activation", "initializer", "bias", "hidden", "loss", "batch_size", "learning_rate", "seed", "updates", "evaluate_every",
     "optimizer", "schedule", "pretraining", "augmentation", "probes", "checkpoint_minutes",
 })  # fmt: skip
 SVM_PARAMETERS: dict[str, Parameter] = {
@@ -84,7 +84,7 @@ def _svm(kernel: str, C: float, gamma: float, degree: int) -> SupportVectors:
 
 
 # What the wiring gives, or only networks of layers have.
-OF_LAYERS = frozenset({"hidden", "loss", "optimizer", "schedule", "probes", "checkpoint_minutes"})
+OF_LAYERS = frozenset({"hidden", "bias", "loss", "optimizer", "schedule", "probes", "checkpoint_minutes"})
 GAIN: dict[str, Parameter] = {"gain": Number(10, 0, 1000, low_open=True)}
 TIMES: dict[str, Parameter] = {"times": Number(1, 1, 1000, whole=True)}
 
@@ -136,7 +136,7 @@ def ignored(model: str, hidden: tuple[int, ...] | None) -> frozenset[str]:
     """The fields of Settings that such a run has no use for. model: a key of MODELS. hidden: None: not known."""
     chosen = MODELS[model]
     without_units = chosen.learner == "gradient_descent" and hidden == () and "hidden" not in chosen.ignores
-    return chosen.ignores | ({"activation"} if without_units else frozenset())
+    return chosen.ignores | ({"activation", "bias"} if without_units else frozenset())
 
 
 def method_of(model: str, hidden: tuple[int, ...], activation: str, initializer: str) -> str:

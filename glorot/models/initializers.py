@@ -5,31 +5,45 @@ Every scheme of the law has weights of mean 0 and
     Var[W] = scale / n,    n = fan_in, (fan_in + fan_out) / 2, max(fan_in, fan_out), fan_in^2, or 1,
 
 drawn independently, uniformly or normally; only the orthogonal one's depend on each other.
-What no law describes is a function of (shape, fan_in, fan_out, generator, parameters), in a `Drawn`.
+What no law describes is a function of (shape, fan_in, fan_out, generator, parameters), in a `Drawn`. A data-dependent
+one says how many examples it needs; ``training/start.py`` then scales what was drawn.
 To add one: a line in INITIALIZERS at the bottom.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from glorot.errors import PluginError
-from glorot.registry import Family, Number, OneOf, Registry
+from glorot.registry import Family, Number, Numbers, OneOf, Registry
 
 
 class Scheme:
     """How weights are drawn: what `Initializer` and `Drawn` have in common.
 
     suffix: what a table's row label gets behind the activation's ("N" makes "Tanh N").
-    source: where the scheme is from.
+    source: where the scheme is from. examples: on how many training examples each layer is scaled after it is drawn
+    (``training/start.py``); 0: on none.
     """
 
     suffix: str
     formula: str
     source: str
     distribution: str
+    examples: int = 0
+
+    def of_layer(self, l: int) -> "Scheme":
+        """That of layer l, from 0."""
+        return self
+
+    def problem(self, model: str, layers: int | None) -> str | None:
+        """Why it does not go with a model of so many layers with weights, and what to do; None where it does.
+        layers: None where they do not stand one after the other."""
+        if not self.examples or model == "mlp":
+            return None
+        return f"expected model: mlp, as only its layers can be scaled on examples, found {model}; choose another one"
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Var[W] of one weight."""
@@ -58,6 +72,7 @@ class Initializer(Scheme):
     scale: float
     fan: Literal["in", "average", "larger", "in squared", "one"]
     distribution: Literal["uniform", "normal", "orthogonal", "given"]
+    examples: int = 0
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Var[W] of one weight."""
@@ -75,6 +90,33 @@ class Initializer(Scheme):
             return (std * generator.standard_normal(shape)).astype(np.float32)
         limit = np.sqrt(3) * std
         return generator.uniform(-limit, limit, shape).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Layered(Scheme):
+    """Another scheme for each layer, from the first hidden one to the output."""
+
+    suffix: str
+    formula: str
+    source: str
+    layers: tuple[Initializer, ...]
+
+    @property
+    def distribution(self) -> str:  # type: ignore[override]
+        return self.layers[0].distribution
+
+    def of_layer(self, l: int) -> Scheme:
+        return self.layers[l]
+
+    def problem(self, model: str, layers: int | None) -> str | None:
+        if layers is None:
+            return "expected one gain, as this model has no layers one after the other; found a list"
+        if layers == len(self.layers):
+            return None
+        return (
+            f"expected one gain, or {layers}, one for each layer with weights (the last one gives the outputs); found "
+            f"{len(self.layers)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -126,11 +168,21 @@ def identity(shape, fan_in, fan_out, generator, gain):
     return gain * np.eye(*shape)
 
 
-def scaled(gain: float, fan: str, distribution: str) -> Initializer:
-    """The law itself: Var[W] = gain^2 / n."""
+def scaled(gain: float | tuple[float, ...], fan: str, distribution: str) -> Initializer | Layered:
+    """The law itself: Var[W] = gain^2 / n; gain: of all layers, or of each."""
     n = {"in": "fan_in", "average": "(fan_in + fan_out) / 2", "larger": "max(fan_in, fan_out)", "one": "1"}[fan]
+    if isinstance(gain, tuple):
+        layers = tuple(replace(scaled(1, fan, distribution), scale=one**2) for one in gain)
+        label = f"({distribution}, gains {' '.join(f'{one:g}' for one in gain)})"
+        return Layered(label, f"Var[W] = gain^2 / {n}, a gain for each layer", "the law itself", layers)  # type: ignore[arg-type]
     label = f"({distribution}, {gain:g}^2/{n})" if gain != 1 else f"({distribution}, 1/{n})"
     return Initializer(label, f"Var[W] = gain^2 / {n}", "the law itself", gain**2, fan, distribution)  # type: ignore[arg-type]
+
+
+def lsuv(examples: int) -> Initializer:
+    label = "(LSUV)" if examples == 100 else f"(LSUV, {examples})"
+    formula = f"orthogonal, then each layer scaled so that its z have variance 1 on {examples} training examples"
+    return Initializer(label, formula, "Mishkin & Matas 2016", 1, "larger", "orthogonal", examples)
 
 
 def stand_in(suffix: str) -> Drawn:
@@ -191,10 +243,11 @@ INITIALIZERS: Registry[Scheme] = Registry(
         "orthogonal": Initializer(
             "(orthogonal)", "random orthonormal rows or columns", "Saxe et al. 2013", 1, "larger", "orthogonal"
         ),
+        "lsuv": Family(lsuv, {"examples": Number(100, 2, 10_000, whole=True)}),
         "scaled": Family(
             scaled,
             {
-                "gain": Number(1, 0, 1e3, low_open=True),
+                "gain": Numbers(1, 0, 1e3, low_open=True),
                 "fan": OneOf("in", ("in", "average", "larger", "one")),
                 "distribution": OneOf("uniform", ("uniform", "normal")),
             },

@@ -187,8 +187,8 @@ def check_fit(layers: Sequence[Description]) -> None:
             raise ValueError(f"expected a layer of {one.outputs} inputs behind {one}, found {other}")
 
 
-def initial_layer(layer: Description, initializer: Scheme, generator: np.random.Generator) -> Layer:
-    """Parameters before training: each map's or unit's weights with its own fans, biases 0; float32.
+def initial_layer(layer: Description, initializer: Scheme, generator: np.random.Generator, bias: float = 0.0) -> Layer:
+    """Parameters before training: each map's or unit's weights with its own fans, and all biases; float32.
 
     Rows of the same inputs are drawn together, as one matrix.
     """
@@ -200,10 +200,16 @@ def initial_layer(layer: Description, initializer: Scheme, generator: np.random.
             drawn.append(initializer.draw((stop - start, n), fan_in, fan_out, generator).reshape(-1))
             start = stop
     flat = np.concatenate(drawn) if drawn else np.empty(0, np.float32)
-    return Layer(flat.reshape(layer.weights), np.zeros(layer.biases, np.float32))
+    return Layer(flat.reshape(layer.weights), np.full(layer.biases, bias, np.float32))
 
 
-def initial_layers(layers: Sequence[Description], initializer: str, seed: int) -> list[Layer]:
-    """Of each layer with parameters; initializer: a key of INITIALIZERS. A function of (seed, layer)."""
+def initial_layers(layers: Sequence[Description], initializer: str, seed: int, bias: float = 0.0) -> list[Layer]:
+    """Of each layer with parameters; initializer: a key of INITIALIZERS. A function of (seed, layer).
+
+    bias: of all layers but the one that gives the outputs.
+    """
     scheme, some = INITIALIZERS[initializer], [one for one in layers if trainable(one)]
-    return [initial_layer(one, scheme, generator(seed, "weights", l)) for l, one in enumerate(some)]
+    return [
+        initial_layer(one, scheme.of_layer(l), generator(seed, "weights", l), 0.0 if one is layers[-1] else bias)
+        for l, one in enumerate(some)
+    ]

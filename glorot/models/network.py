@@ -21,10 +21,16 @@ def layer_sizes(n_inputs: int, hidden: tuple[int, ...], n_classes: int) -> tuple
     return (n_inputs, *hidden, n_classes)
 
 
-def initial_parameters(sizes: tuple[int, ...], initializer: str, seed: int) -> list[Layer]:
-    """Parameters before training: weights by the initializer (a key of INITIALIZERS), biases 0."""
+def initial_parameters(sizes: tuple[int, ...], initializer: str, seed: int, bias: float = 0.0) -> list[Layer]:
+    """Parameters before training: weights by the initializer (a key of INITIALIZERS), as they are drawn.
+
+    bias: of all hidden units; those of the output are 0.
+    """
     scheme = INITIALIZERS[initializer]
     return [
-        Layer(scheme.sample(fan_in, fan_out, generator(seed, "weights", l)), np.zeros(fan_out, np.float32))
+        Layer(
+            scheme.of_layer(l).sample(fan_in, fan_out, generator(seed, "weights", l)),
+            np.full(fan_out, bias if l < len(sizes) - 2 else 0, np.float32),
+        )
         for l, (fan_in, fan_out) in enumerate(pairwise(sizes))
     ]

@@ -23,6 +23,7 @@ from glorot.datasets import DATASETS, LocalData
 from glorot.datasets.augmentation import Augmentation
 from glorot.errors import SweepError, nearest
 from glorot.models import schedules
+from glorot.models.initializers import INITIALIZERS
 from glorot.places import expanded
 from glorot.printable import is_printable
 from glorot.registry import Numbers, fields_of
@@ -51,7 +52,7 @@ TAKEN = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") f
 PLACES = ("folder", "arrays", "idx", "table")  # keys of a data set of the user's own, with a path
 MAX_RUNS = 100_000
 MOST_TRIED = 1000  # cells whose fields are tried together, where some field may not go with others
-TOGETHER = ("schedule", "pretraining")  # such fields; their problems begin with their name
+TOGETHER = ("schedule", "pretraining", "initializer")  # such fields; their problems begin with their name
 MAX_PROBLEMS = 20  # shown at once
 MAX_SEARCH_SEEDS = 100
 VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss")  # what a table can show
@@ -547,7 +548,7 @@ def _check_fit(
 
 def _check_together(base: Node, grid_node: Node, sweep: Sweep, problems: _Problems) -> None:
     """Fields that do not go with the others of a run, told where they are set. The first of them; others `expand`."""
-    if not any(key in fields for key in TOGETHER for fields in (base.value, *map(_all_fields, sweep.grid.values()))):
+    if not any(map(_depends, _used(sweep))):
         return
     for cell in itertools.islice(itertools.product(*sweep.grid.values()), MOST_TRIED):
         try:
@@ -565,8 +566,12 @@ def _check_together(base: Node, grid_node: Node, sweep: Sweep, problems: _Proble
             return problems.add(where, f"grid.{axis}.{label}", why)
 
 
-def _all_fields(choices: Iterable[Choice]) -> set[str]:
-    return {field for choice in choices for field in choice.fields}
+def _depends(fields: Mapping[str, Any]) -> bool:
+    """Whether one of these is of TOGETHER, and not as it usually is."""
+    unusual = [key for key in TOGETHER if fields.get(key, DEFAULTS[key]) != DEFAULTS[key]]
+    return unusual not in ([], ["initializer"]) or bool(
+        INITIALIZERS[fields.get("initializer", "standard")].problem("", None)
+    )
 
 
 def _ignored_by(model: str) -> frozenset[str]:

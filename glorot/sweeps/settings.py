@@ -22,6 +22,7 @@ from glorot.models.activations import ACTIVATIONS
 from glorot.models.architectures import MODELS, ByHand, Convolutional, ignored
 from glorot.models.constructions import EXACT, misfit
 from glorot.models.initializers import INITIALIZERS
+from glorot.models.layers import trainable
 from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.models.pretraining import PRETRAINING
@@ -73,6 +74,12 @@ def _positive(value: Any) -> float:
     if type(value) is float and 0 < value < TINY:
         raise ValueError(f"expected {TINY:g} or more, as the kernels have no smaller numbers; found {shown(value)}")
     raise ValueError(f"expected a number above 0 and up to 1000000, found {shown(value)}")
+
+
+def _number(value: Any) -> float:
+    if type(value) in (int, float) and (value == 0 or TINY <= abs(value) <= 1e6):
+        return float(value)
+    raise ValueError(f"expected a number from -1000000 to 1000000, found {shown(value)}")
 
 
 def _minutes(value: Any) -> float:
@@ -255,6 +262,11 @@ def augmentation_text(augmentation: Augmentation | str | None) -> str:
     return str(augmentation) if augmentation else "none"
 
 
+def number_text(number: float) -> str:
+    """ "0.1"; "0"."""
+    return f"{number:g}"
+
+
 def first_text(number: int | None) -> str:
     """ "the first 20"; "all"."""
     return "all" if number is None else f"the first {number:,}"
@@ -313,6 +325,18 @@ class Settings(BaseModel):
             "Initializer", "how the weights are drawn; names: `glorot list`", text=without_mark, choices=INITIALIZERS
         ),
     ] = "standard"
+    bias: Annotated[
+        float,
+        BeforeValidator(_number),
+        About(
+            "First biases",
+            "of all hidden units before training; those of the output are 0",
+            float,
+            number_text,
+            paper=0.0,
+            older=0.0,
+        ),
+    ] = 0.0
     hidden: Annotated[
         tuple[int, ...],
         BeforeValidator(_layers),
@@ -519,6 +543,17 @@ class Settings(BaseModel):
             problem = f"expected as many train_examples as a minibatch has, {n}, found {self.train_examples}"
         if problem:
             raise ValueError(f"pretraining: {problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _initializer_fits(self) -> "Settings":
+        chosen, layers = MODELS[self.model], None
+        if isinstance(chosen, Convolutional):
+            layers = sum(trainable(one) > 0 for one in chosen.layers(10, LOSSES[self.loss].rbf))
+        elif self.model == "mlp":
+            layers = len(self.hidden) + 1
+        if problem := INITIALIZERS[self.initializer].problem(self.model, layers):
+            raise ValueError(f"initializer: {problem}")
         return self
 
     @model_validator(mode="after")

@@ -32,12 +32,13 @@ from glorot import kernels
 from glorot.datasets import AnyData, Examples, FiniteDataset, info, load
 from glorot.datasets.inputs import INPUTS
 from glorot.errors import GlorotError
-from glorot.models.initializers import INITIALIZERS, Scheme
-from glorot.models.network import initial_parameters, layer_sizes
+from glorot.models.initializers import INITIALIZERS, Initializer, Layered, Scheme
+from glorot.models.network import layer_sizes
 from glorot.training.probes import Network, measure
 from glorot.training.seen import Inspection as Inspection
 from glorot.training.seen import LayerSeen as LayerSeen
 from glorot.training.seen import Pair as Pair
+from glorot.training.start import begin
 from glorot.training.theory import backward_theory, factors, forward_theory, near_zero, singular_value_theory
 
 
@@ -72,7 +73,7 @@ def inspect(
     sizes = layer_sizes(data.n_inputs, tuple(hidden), data.n_classes)
     try:
         network = kernels.create("cpu", sizes, activation, loss, 10, 0.1, 1, INPUTS[inputs].levels(data))
-        network.parameters = initial_parameters(sizes, initializer, seed)
+        begin(network, sizes, initializer, seed, data)
         seen = layers_seen(network, some, activation, INITIALIZERS[initializer], sizes)
         square = _input_square(network, some)
     except MemoryError as error:
@@ -93,7 +94,7 @@ def layers_seen(
         below_each = [network.levels[examples.pixels.reshape(len(examples), -1)], *activations]
         weights = [_weight_gradient(*each) for each in zip(deltas, below_each, strict=True)]
         z_variances = _z_variances(network, below_each)
-    regime = near_zero(activation)
+    regime, initializer = near_zero(activation), as_drawn(initializer, network)
     laws = factors(sizes, initializer, regime)
     squares_seen = [rows["gradient", l].std ** 2 + rows["gradient", l].mean ** 2 for l in range(1, len(sizes))]
     input_square = _input_square(network, examples)
@@ -104,7 +105,7 @@ def layers_seen(
     for position, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
         l, is_hidden, law = position + 1, position < len(laws) - 1, laws[position]
         seen, jacobian = rows.get(("activation", l)), rows.get(("jacobian", l))
-        theory = singular_value_theory(fan_in, fan_out, initializer, regime)
+        theory = singular_value_theory(fan_in, fan_out, initializer.of_layer(position), regime)
         found.append(
             LayerSeen(
                 layer=l,
@@ -121,6 +122,16 @@ def layers_seen(
             )
         )
     return found
+
+
+def as_drawn(initializer: Scheme, network: Network) -> Scheme:
+    """The law of a network's weights: the initializer's, or that of the weights themselves where it was scaled on
+    examples."""
+    if not initializer.examples:
+        return initializer
+    squares = [float(np.square(W, dtype=np.float64).mean()) for W, _ in network.parameters]
+    layers = tuple(Initializer("", "", "", square, "one", initializer.distribution) for square in squares)  # type: ignore[arg-type]
+    return Layered(initializer.suffix, initializer.formula, initializer.source, layers)
 
 
 def _weight_gradient(delta: np.ndarray, below: np.ndarray) -> float:

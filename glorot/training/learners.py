@@ -21,11 +21,12 @@ from glorot.models.architectures import MODELS, ByHand, Convolutional
 from glorot.models.constructions import build
 from glorot.models.layers import initial_layers, trainable
 from glorot.models.losses import LOSSES
-from glorot.models.network import initial_parameters, layer_sizes
+from glorot.models.network import layer_sizes
 from glorot.sweeps.settings import Settings
 from glorot.training.checkpoint import Checkpoints
 from glorot.training.loop import HistoryRow, State, Trained, Training
 from glorot.training.pretraining import Pretraining, check_examples, pretraining_of
+from glorot.training.start import begin
 
 OnProgress = Callable[[int, HistoryRow], None]  # updates done, and the newest row of the history
 NOTHING_YET = HistoryRow(0, 0, nan, nan, nan, nan, nan)  # before the first evaluation
@@ -97,7 +98,7 @@ class GradientDescent:
         )
         state = None if task.afresh else self._checkpoints.load(sizes)
         if state is None:
-            network.parameters = initial_parameters(sizes, settings.initializer, settings.seed)
+            begin(network, sizes, settings.initializer, settings.seed, task.dataset, settings.bias)
         return network, state
 
     def _convolutional(self, task: Task) -> tuple[Kernels, State | None]:
@@ -124,7 +125,7 @@ class GradientDescent:
         shapes = [(one.weights, one.biases) for one in layers if trainable(one)]
         state = None if task.afresh else self._checkpoints.load((), shapes)
         if state is None:
-            network.parameters = initial_layers(layers, settings.initializer, settings.seed)
+            network.parameters = initial_layers(layers, settings.initializer, settings.seed, settings.bias)
         return network, state
 
     @property

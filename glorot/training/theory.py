@@ -55,8 +55,8 @@ class Factors(NamedTuple):
 def factors(sizes: Sequence[int], initializer: Scheme, regime: Regime) -> list[Factors]:
     """Of every layer. sizes: from the inputs to the outputs."""
     found = []
-    for fan_in, fan_out in itertools.pairwise(sizes):
-        variance = initializer.variance(fan_in, fan_out)
+    for l, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+        variance = initializer.of_layer(l).variance(fan_in, fan_out)
         found.append(Factors(fan_in * variance, fan_out * variance * regime.slope_square))
     return found
 
