@@ -73,8 +73,8 @@ BASE = "base: {dataset: shapeset, activation: relu, learning_rate: 0.1, updates:
     [
         (
             BASE + ", depth: 2, initializer: {scaled: {gain: [1, 2]}}}",
-            r"x.yaml:1: base.initializer: expected one gain, or 3, one for each layer with weights \(the last one gives "
-            r"the outputs\); found 2",
+            r"x.yaml:1: base.initializer: expected one gain, or 3, one for each layer with weights \(the last one "
+            r"gives the outputs\); found 2",
         ),
         (
             BASE + ", depth: 2}\ngrid: {initializer: [standard, {scaled: {gain: [1, 2]}}]}",

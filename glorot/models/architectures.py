@@ -62,8 +62,8 @@ class ByHand(Model):
 
 # What gradient descent needs and a model that is fitted in one go does not.
 OF_GRADIENT_DESCENT = frozenset({
-    "activation", "initializer", "bias", "hidden", "loss", "batch_size", "learning_rate", "seed", "updates", "evaluate_every",
-    "optimizer", "schedule", "pretraining", "augmentation", "probes", "checkpoint_minutes",
+    "activation", "initializer", "bias", "hidden", "loss", "batch_size", "learning_rate", "seed", "updates",
+    "evaluate_every", "optimizer", "schedule", "pretraining", "augmentation", "probes", "checkpoint_minutes",
 })  # fmt: skip
 SVM_PARAMETERS: dict[str, Parameter] = {
     "kernel": OneOf("rbf", ("rbf", "poly", "linear")),

@@ -11,7 +11,7 @@ To add one: a line in INITIALIZERS at the bottom.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -172,9 +172,9 @@ def scaled(gain: float | tuple[float, ...], fan: str, distribution: str) -> Init
     """The law itself: Var[W] = gain^2 / n; gain: of all layers, or of each."""
     n = {"in": "fan_in", "average": "(fan_in + fan_out) / 2", "larger": "max(fan_in, fan_out)", "one": "1"}[fan]
     if isinstance(gain, tuple):
-        layers = tuple(replace(scaled(1, fan, distribution), scale=one**2) for one in gain)
+        layers = tuple(Initializer("", "", "", one**2, fan, distribution) for one in gain)  # type: ignore[arg-type]
         label = f"({distribution}, gains {' '.join(f'{one:g}' for one in gain)})"
-        return Layered(label, f"Var[W] = gain^2 / {n}, a gain for each layer", "the law itself", layers)  # type: ignore[arg-type]
+        return Layered(label, f"Var[W] = gain^2 / {n}, a gain for each layer", "the law itself", layers)
     label = f"({distribution}, {gain:g}^2/{n})" if gain != 1 else f"({distribution}, 1/{n})"
     return Initializer(label, f"Var[W] = gain^2 / {n}", "the law itself", gain**2, fan, distribution)  # type: ignore[arg-type]
 
