@@ -7,10 +7,12 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
-from glorot.datasets import LocalData, arrays
+from glorot.cli.main import cli
+from glorot.datasets import FORMS, LocalData, arrays
 from glorot.errors import DataError
-from glorot.sweeps.settings import check_field
+from glorot.sweeps.settings import OWN, check_field
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.integers(0, 256, (120, 4, 3), np.uint8)
@@ -159,6 +161,29 @@ def test_tables(tmp_path):
         read(file, "table", label="a")
 
 
+def test_rows_of_numbers_are_shown_as_a_table_and_images_as_a_sheet(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame(X.reshape(120, -1)[:, :2], columns=["one", "two"]).assign(kind=np.array(["a", "b"])[Y]).to_csv("t.csv")
+    shown = CliRunner().invoke(cli, ["data", "show", "{table: t.csv, label: kind}", "-n", "200"])
+    assert shown.exit_code == 0, shown.output
+    head, _, *rows = shown.stdout.splitlines()
+    assert head.split() == ["class", "Unnamed:", "0", "one", "two"]
+    everyone = {
+        ("ab"[y], str(i), str(x[0]), str(x[1])) for i, (x, y) in enumerate(zip(X.reshape(120, -1), Y, strict=True))
+    }
+    assert len(rows) > 60
+    assert {tuple(row.split()) for row in rows} < everyone
+    npz(tmp_path, x=X, y=Y)
+    assert CliRunner().invoke(cli, ["data", "show", "{arrays: some.npz}"]).stdout == "some.npz.png\n"
+    assert (tmp_path / "some.npz.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_lists_have_every_form():
+    for command in (["list"], ["data", "list"]):
+        printed = CliRunner().invoke(cli, command).stdout
+        assert all(text in printed and what in printed for text, what in FORMS.values())
+
+
 def test_in_real_processes(tmp_path, glorot):
     """Built once, told, run, reported without the file; refused with exit code 2; inspect takes them too."""
     npz(tmp_path, x=X, y=Y + 5)
@@ -189,10 +214,9 @@ def test_in_real_processes(tmp_path, glorot):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (
-            "iris",
-            "or your own as {folder: PATH}, {arrays: FILE.npz}, {idx: FOLDER} or {table: FILE.csv, label: COLUMN}",
-        ),
+        ("iris", f"or your own as {OWN}; found"),
+        ("a/iris.csv", "did you mean {table: a/iris.csv, label: COLUMN}?"),
+        ({"array": "a.npz"}, 'found the keys "array"; did you mean arrays?'),
         ({"table": "a.csv"}, "expected the column of the classes"),
         ({"arrays": ""}, "expected the path of data of your own"),
         ({"arrays": "a.npz", "labl": 3}, 'unknown key "labl"'),

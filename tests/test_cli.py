@@ -454,7 +454,7 @@ def test_wrong_data_is_refused_before_anything_is_run(tiny, glorot):
 
 def test_data_list_is_aligned(glorot, tmp_path):
     lines = glorot("data", "list", "--data", tmp_path).stdout.splitlines()
-    assert lines == [
+    assert lines[:5] == [
         "shapeset        built in   made on the fly",
         f"mnist           not there  {tmp_path}/mnist",
         f"cifar10         not there  {tmp_path}/cifar-10-batches-bin",

@@ -440,6 +440,7 @@ def test_defaults():
             "pretraining": "none",
             "activation": "tanh",
             "initializer": "standard",
+            "bias": 0.0,
             "loss": "cross_entropy",
             "depth": 5,
             "width": 1000,

@@ -35,14 +35,16 @@ def data_list(data: Path | None) -> None:
     """List data sets, their places and states.
 
     A data set is verified (its files are, bit for bit, its publisher's), built in (made on the fly), not
-    there, incomplete, or wrong; glorot data verify says which file is.
+    there, incomplete, or wrong; glorot data verify says which file is. What is your own is built by glorot run.
     """
-    from glorot.datasets import data_folder
+    from glorot.datasets import FORMS, data_folder
 
     folder = data_folder(data)
     rows = [(name, *_state(name, folder)[1:]) for name in dataset_names()]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     show("".join(f"{name:{widths[0]}}  {state:{widths[1]}}  {place}\n" for name, state, place in rows))
+    width = max(len(text) for text, _ in FORMS.values())
+    show("\nyour own\n" + "".join(f"  {text:{width}}  {what}\n" for text, what in FORMS.values()))
 
 
 @data.command(epilog=epilog("glorot data fetch mnist"))
@@ -149,20 +151,25 @@ def show_images(
     dataset: str, augmentation: str | None, preprocessing: str, examples: int, seed: int, picture: Path | None,
     data: Path | None,
 ) -> None:  # fmt: skip
-    """Draw training images of a data set.
+    """Show training examples of a data set.
 
-    DATASET is what a sweep's field of this name can have: a name, or {folder: PATH}. The contact sheet is a PNG file.
-    With --augmentation, below each row of images stand four rows of what training sees of them.
+    DATASET is what a sweep's field of this name can have: a name, or your own such as {arrays: FILE.npz}. Of images a
+    contact sheet is drawn, as a PNG file; of other numbers a table is printed. With --augmentation, below each row of
+    images stand four rows of what training sees of them.
     """
     from glorot.datasets import data_folder, info, load, pinned
-    from glorot.datasets.prepared import preprocessed
-    from glorot.datasets.sheet import png, sheet
+    from glorot.datasets.prepared import has_images, preprocessed
+    from glorot.datasets.sheet import png, sheet, table
     from glorot.results.store import write_bytes
 
     folder = data_folder(data)
     one = pinned(_field("dataset", dataset), folder, build=True)
     distortion = _field("augmentation", augmentation) if augmentation else None
-    ready = preprocessed(load(one, folder), preprocessing, info(one))
+    ready = load(one, folder)
+    if not has_images(info(one)) and not picture and not distortion and preprocessing == "none":
+        show(table(one, ready, folder, examples, seed))
+        return
+    ready = preprocessed(ready, preprocessing, info(one))
     drawn = sheet(ready, info(one), examples, distortion, seed)
     target = picture or Path(f"{str(one).rstrip('/')}.png")
     write_bytes(target, png(drawn))

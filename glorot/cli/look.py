@@ -28,7 +28,7 @@ def list_() -> None:
 
     Each stands with its formula or what it is: activations, initializers, losses, data sets, experiments and so on.
     """
-    from glorot.datasets import DATASETS
+    from glorot.datasets import DATASETS, FORMS
     from glorot.datasets.inputs import INPUTS
     from glorot.models.activations import ACTIVATIONS
     from glorot.models.architectures import MODELS
@@ -49,6 +49,7 @@ def list_() -> None:
         "pretraining": {name: one.formula for name, one in PRETRAINING.items()},
         "inputs": {name: one.formula for name, one in INPUTS.items()},
         "datasets": {name: info.summary for name, info in DATASETS.items()},
+        "datasets of your own": dict(FORMS.values()),
         "experiments": shipped(),
     }
     width = max(len(name) for entries in sections.values() for name in entries)

@@ -229,6 +229,23 @@ class LocalData:
         return self.about.partition(":")[0] if self.name else ""
 
 
+FORMS = {
+    "folder": ("{folder: PATH}", "images, in a folder for each class; also in train/, valid/, test/"),
+    "arrays": ("{arrays: FILE.npz}", "x and y; or x_train, y_train, x_valid, ...; images or rows of numbers"),
+    "table": ("{table: FILE.csv, label: COLUMN}", "a column for each input; also FILE.parquet"),
+    "idx": ("{idx: FOLDER}", "train-images-idx3-ubyte.gz and its kin, as MNIST, KMNIST and EMNIST are distributed"),
+}  # of a user's own data: as a sweep has it, and what it is
+
+
+def form_of(path: str) -> str:
+    """ "; did you mean {arrays: digits.npz}?" of what looks like a path; else empty."""
+    forms = {".npz": "arrays", ".csv": "table", ".parquet": "table"}
+    form = forms.get(Path(path).suffix.lower(), "folder" if "/" in path else "")
+    if not form:
+        return ""
+    return f"; did you mean {{{form}: {path}{', label: COLUMN' if form == 'table' else ''}}}?"
+
+
 def exact(share: float) -> Fraction:
     """A number as it is written: 0.1 is a tenth."""
     return Fraction(str(share))
@@ -242,9 +259,10 @@ def info(dataset: AnyData) -> DatasetInfo:
     name = dataset if isinstance(dataset, str) else dataset.name
     if name or isinstance(dataset, str):
         return DATASETS[name]
-    shape = (3, *dataset.size) if dataset.color == "rgb" else dataset.size
-    summary = "a folder of class folders" if dataset.form == "folder" else f"{dataset.form} of the user's own"
-    return DatasetInfo(str(dataset), str(dataset), "folder", summary, shape, 10, chance=dataset.chance)
+    shape: tuple[int, ...] = (3, *dataset.size) if dataset.color == "rgb" else dataset.size
+    if dataset.form != "folder" and shape[0] == 1:
+        shape = shape[1:]  # rows of numbers
+    return DatasetInfo(str(dataset), str(dataset), "folder", FORMS[dataset.form][1], shape, 10, chance=dataset.chance)
 
 
 def pinned(

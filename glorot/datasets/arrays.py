@@ -30,26 +30,29 @@ from glorot.errors import DataError, nearest
 from glorot.files import opened
 from glorot.printable import printable
 
-FORMAT = 1  # rises when the same files give other examples
+FORMAT = 2  # rises when the same files give other examples
 MOST_BYTES = 8 * 2**30  # of all arrays of a data set, as they are stored
 SPLIT_NAMES = {"train": ("train", "training"), "valid": ("valid", "val", "validation"), "test": ("test", "testing")}
 PARTS = {"x": ("x", "images", "data"), "y": ("y", "labels", "targets")}
 
 
 class Part(NamedTuple):
-    """x: (n, ...) numbers. y: (n,) labels. names: of both, for messages."""
+    """x: (n, ...) numbers. y: (n,) labels. names: of both, for messages. columns: what the inputs are called."""
 
     x: np.ndarray
     y: np.ndarray
     names: tuple[str, str]
+    columns: tuple[str, ...] = ()
 
 
 class Read(NamedTuple):
-    """splits: "train", "valid", "test" -> examples, classes numbered in the order of names."""
+    """splits: "train", "valid", "test" -> examples, classes numbered in the order of names. columns: what the inputs
+    are called, where they have names."""
 
     splits: dict[str, Examples]
     names: list[str]
     shape: Shape
+    columns: tuple[str, ...]
 
 
 def read(dataset: LocalData) -> Read:
@@ -60,7 +63,8 @@ def read(dataset: LocalData) -> Read:
         shape = _shape_of(parts)
         class_names, labels = _labels(parts)
         examples = {split: Examples(_bytes(part, shape), labels[split]) for split, part in parts.items()}
-        return Read(_complete(examples, dataset), class_names, shape)
+        columns = tuple(map(printable, parts["train"].columns))
+        return Read(_complete(examples, dataset), class_names, shape, columns)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     except MemoryError:
@@ -86,7 +90,8 @@ def build_into(dataset: LocalData, data_folder: Path, tell: folder.Tell) -> dict
     counts = [sum(int((part.labels == label).sum()) for part in one.splits.values()) for label in range(len(one.names))]
     data = manifests.packed(one.splits)
     built = Built(one.splits, {}, counts, [])
-    manifest = manifests.manifest_of(built, one.names, one.shape, data, {"name": printable(Path(dataset.folder).name)})
+    facts = {"name": printable(Path(dataset.folder).name)} | ({"columns": one.columns} if one.columns else {})
+    manifest = manifests.manifest_of(built, one.names, one.shape, data, facts)
     what = str(one.shape) if one.shape.height > 1 else f"{one.shape.width} numbers each"
     manifest["about"] = (
         f"{sum(counts):,} examples in {len(one.names)} classes, {what}; chance {manifest['chance']:.1f} %"
@@ -274,7 +279,7 @@ def _table(path: Path, dataset: LocalData) -> dict[str, Part]:
         if column.dtype.kind not in "buif":
             raise DataError(f"column {printable(name)}: expected numbers, found {printable(str(column.iloc[0]))!r}")
     x = np.stack([column.to_numpy() for column in columns], axis=1)
-    return {"train": Part(x, label.to_numpy(), ("the columns", dataset.label))}
+    return {"train": Part(x, label.to_numpy(), ("the columns", dataset.label), tuple(inputs))}
 
 
 READERS: Mapping[str, Callable[[Path, LocalData], dict[str, Part]]] = {"arrays": _npz, "idx": _idx, "table": _table}

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from glorot.datasets import DATASETS, LocalData
+from glorot.datasets import DATASETS, FORMS, LocalData
 from glorot.datasets.augmentation import Augmentation
 from glorot.errors import SweepError, nearest
 from glorot.models import schedules
@@ -49,7 +49,7 @@ from glorot.sweeps.yaml_nodes import Block, Node, shown
 SUFFIXES = (".yaml", ".yml")
 # Names of folders that Windows has for devices, whatever comes behind a dot, and of glorot's own.
 TAKEN = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)), "baselines"}
-PLACES = ("folder", "arrays", "idx", "table")  # keys of a data set of the user's own, with a path
+PLACES = tuple(FORMS)  # keys of a data set of the user's own, with a path
 MAX_RUNS = 100_000
 MOST_TRIED = 1000  # cells whose fields are tried together, where some field may not go with others
 TOGETHER = ("schedule", "pretraining", "initializer")  # such fields; their problems begin with their name

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from glorot.datasets import DATASETS, AnyData, LocalData, exact, info
+from glorot.datasets import DATASETS, FORMS, AnyData, LocalData, exact, form_of, info
 from glorot.datasets.augmentation import Augmentation
 from glorot.datasets.augmentation import parsed as parsed_augmentation
 from glorot.datasets.inputs import INPUTS
@@ -111,14 +111,17 @@ def _layers(value: Any) -> tuple[int, ...]:
     )
 
 
-OWN = "{folder: PATH}, {arrays: FILE.npz}, {idx: FOLDER} or {table: FILE.csv, label: COLUMN}"
+*_FORMS, _LAST = (text for text, _ in FORMS.values())
+OWN = f"{', '.join(_FORMS)} or {_LAST}"
+PINNED = ("size", "color", "content", "about", "chance")  # of arrays, as a stored sweep has them
 LOCAL_KEYS = {
     "folder": ("folder", "size", "color", "split", "balance", "content", "about", "chance"),
-    "arrays": ("arrays", "split", "size", "color", "content", "about", "chance"),
-    "idx": ("idx", "split", "size", "color", "content", "about", "chance"),
-    "table": ("table", "label", "split", "size", "color", "content", "about", "chance"),
+    "arrays": ("arrays", "split", *PINNED),
+    "table": ("table", "label", "split", *PINNED),
+    "idx": ("idx", "split", *PINNED),
     "name": ("name", "content", "about"),
 }
+OF_A_SWEEP = {form: [key for key in keys if form == "folder" or key not in PINNED] for form, keys in LOCAL_KEYS.items()}
 
 
 def _dataset(value: Any) -> str | LocalData:
@@ -134,12 +137,15 @@ def _dataset(value: Any) -> str | LocalData:
     if isinstance(named, str) and parsed(named)[0] in tuple(DATASETS):
         return DATASETS.canonical(value)
     if not isinstance(value, Mapping):
-        found = f"{shown(value)}{nearest(value, DATASETS)}"
+        found = f"{shown(value)}{nearest(value, DATASETS) or form_of(str(value))}"
         raise ValueError(f"expected one of {', '.join(DATASETS)}, or your own as {OWN}; found {found}")
-    form = next((key for key in LOCAL_KEYS if key in value), "folder")
-    keys = LOCAL_KEYS[form]
+    form = next((key for key in LOCAL_KEYS if key in value), "")
+    if not form:
+        found = ", ".join(map(shown, value)) or "nothing"
+        raise ValueError(f"expected a data set of your own as {OWN}; found the keys {found}{_nearest_of(value, FORMS)}")
     for key in value:
-        if key not in keys:
+        if key not in LOCAL_KEYS[form]:
+            keys = OF_A_SWEEP[form]
             raise ValueError(f"unknown key {shown(key)}; allowed: {', '.join(keys)}{nearest(key, keys)}")
     texts = {key: value[key] for key in ("name", form, "label", "content", "about") if key in value}
     for key, text in texts.items():
@@ -170,6 +176,11 @@ def _dataset(value: Any) -> str | LocalData:
     return LocalData(
         size=(size[0], size[1]), color=color, split=_split(value.get("split")), balance=balance, chance=chance, **texts
     )
+
+
+def _nearest_of(names: Iterable[str], allowed: Iterable[str]) -> str:
+    """What one of the names may have meant; empty where none is near."""
+    return next(filter(None, (nearest(name, tuple(allowed)) for name in names)), "")
 
 
 def _split(value: Any) -> tuple[float, float, float] | None:
@@ -288,8 +299,8 @@ class Settings(BaseModel):
         BeforeValidator(_dataset),
         About(
             "Data set",
-            "a name of `glorot list`, `{boolean: {function: parity, bits: 8}}`, or your own: `{folder: PATH}`, "
-            "`{arrays: FILE.npz}`, `{idx: FOLDER}`, `{table: FILE.csv, label: COLUMN}`",
+            "a name of `glorot list`, `{boolean: {function: parity, bits: 8}}`, or your own: "
+            + ", ".join(f"`{text}`" for text, _ in FORMS.values()),
             text=dataset_text,
             example=("shapeset", "[shapeset, mnist]"),
         ),
