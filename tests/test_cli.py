@@ -454,9 +454,10 @@ def test_wrong_data_is_refused_before_anything_is_run(tiny, glorot):
 
 def test_data_list_is_aligned(glorot, tmp_path):
     lines = glorot("data", "list", "--data", tmp_path).stdout.splitlines()
-    assert lines[:5] == [
+    assert lines[:6] == [
         "shapeset        built in   made on the fly",
         f"mnist           not there  {tmp_path}/mnist",
+        f"fashion_mnist   not there  {tmp_path}/fashion-mnist",
         f"cifar10         not there  {tmp_path}/cifar-10-batches-bin",
         f"small_imagenet  not there  {tmp_path}/small-imagenet",
         "boolean         built in   made on the fly",
@@ -742,4 +743,5 @@ def test_lecture_on_real_data(glorot):
     assert [line.split("|")[1].strip() for line in lines] == ["Tanh", "Tanh N", "Sigmoid"]
     assert all(0 < float(cell.strip(" *")) <= 100 for line in lines for cell in line.split("|")[2:-1])
     states = [line.split()[:2] for line in glorot("data", "list", GLOROT_DATA=folder).stdout.splitlines()]
-    assert states[1:3] == [["mnist", "verified"], ["cifar10", "verified"]]
+    assert ["mnist", "verified"] in states
+    assert ["cifar10", "verified"] in states

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import tarfile
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glorot import datasets
-from glorot.datasets import Examples, FiniteDataset, cifar10, mnist, small_imagenet
+from glorot.datasets import Examples, FiniteDataset, cifar10, fashion_mnist, mnist, small_imagenet
 from glorot.errors import DataError
 
 # --- the stream ---------------------------------------------------------------------------------------
@@ -166,6 +167,26 @@ def test_mnist_is_split_in_order(tiny_mnist):
         [4, 5],
         [0, 1, 2],
     ]
+
+
+def test_fashion_mnist_is_such_archives_in_a_folder_of_its_own(tiny_mnist, monkeypatch):
+    """Where it is damaged, or cannot be had, the message is of it and not of MNIST."""
+    folder = tiny_mnist / "fashion-mnist"
+    with pytest.raises(
+        DataError, match=r"fashion-mnist.train-images.*and 3 more; get it with `glorot data fetch fashion_"
+    ):
+        datasets.load("fashion_mnist", tiny_mnist)
+    monkeypatch.setattr(fashion_mnist, "ADDRESSES", [])
+    with pytest.raises(DataError, match="cannot download train-images-idx3-ubyte"):
+        fashion_mnist.fetch(tiny_mnist)
+    shutil.copytree(tiny_mnist / "mnist", folder)
+    monkeypatch.setattr(fashion_mnist, "SHA256", mnist.SHA256)
+    dataset = datasets.load("fashion_mnist", tiny_mnist)
+    assert (dataset.name, dataset.n_classes, len(fashion_mnist.CLASS_NAMES)) == ("fashion_mnist", 10, 10)
+    np.testing.assert_array_equal(dataset.valid.pixels, images(6).reshape(6, 784)[4:])
+    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels(3) + 8)))
+    with pytest.raises(DataError, match=r"expected labels 0 to 9, found 10 at position 2; .*data fetch fashion_mnist"):
+        datasets.load("fashion_mnist", tiny_mnist)
 
 
 def test_arrays_suit_the_kernels(tiny_mnist, tiny_cifar10):

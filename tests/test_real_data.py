@@ -11,22 +11,28 @@ pytestmark = pytest.mark.skipif(
     not os.environ.get("GLOROT_DATA"), reason="needs real data: set GLOROT_DATA to the folder that holds it"
 )
 
-SIZES = {"mnist": (784, [50_000, 10_000, 10_000]), "cifar10": (3072, [40_000, 10_000, 10_000])}
+SIZES = {
+    "mnist": (784, [50_000, 10_000, 10_000]),
+    "fashion_mnist": (784, [50_000, 10_000, 10_000]),
+    "cifar10": (3072, [40_000, 10_000, 10_000]),
+}
 
 # Of the publishers' archives: digits are not equally frequent, the photographs are by design.
 LABELS_OF_TRAIN_AND_VALID = {
     "mnist": [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+    "fashion_mnist": [6000] * 10,
     "cifar10": [5000] * 10,
 }
 LABELS_OF_TEST = {
     "mnist": [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+    "fashion_mnist": [1000] * 10,
     "cifar10": [1000] * 10,
 }
 # The mean of pixels / 255 over training and validation, known from many a normalisation constant.
-MEAN = {"mnist": 0.1307, "cifar10": 0.4734}
+MEAN = {"mnist": 0.1307, "fashion_mnist": 0.2860, "cifar10": 0.4734}
 
 
-@pytest.fixture(scope="module", params=["mnist", "cifar10"])
+@pytest.fixture(scope="module", params=list(SIZES))
 def name(request):
     return request.param
 

@@ -7,6 +7,7 @@ and the 10,000 test images. Format: http://yann.lecun.com/exdb/mnist/ (IDX, gzip
 import gzip
 import math
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -53,32 +54,39 @@ def fetch(folder: Path) -> None:
 
 def load(folder: Path) -> FiniteDataset:
     """MNIST from folder/mnist/*.gz. Raises DataError for a file that is not what it should be."""
-    first = read_examples(folder / "mnist", "train", N_TRAIN + N_VALID)
-    test = read_examples(folder / "mnist", "t10k", N_TEST)
+    return load_archives("mnist", folder / "mnist", SHA256, REMEDY)
+
+
+def load_archives(name: str, folder: Path, sha256: Mapping[str, str], remedy: str) -> FiniteDataset:
+    """The data set in four such archives, also of MNIST's kin. Raises DataError."""
+    first = read_examples(folder, "train", N_TRAIN + N_VALID, sha256, remedy)
+    test = read_examples(folder, "t10k", N_TEST, sha256, remedy)
     train = first.first(N_TRAIN)
     valid = Examples(first.pixels[N_TRAIN:], first.labels[N_TRAIN:])
-    return FiniteDataset("mnist", N_CLASSES, train, valid, test)
+    return FiniteDataset(name, N_CLASSES, train, valid, test)
 
 
-def read_examples(folder: Path, prefix: str, count: int) -> Examples:
+def read_examples(
+    folder: Path, prefix: str, count: int, sha256: Mapping[str, str] | None = None, remedy: str = REMEDY
+) -> Examples:
     """The images and labels of one of the two halves, pixels (count, 784), labels (count,).
 
-    prefix: "train" or "t10k".
+    prefix: "train" or "t10k". sha256: of each file; None: MNIST's.
     Raises DataError: for what is wrong with the structure first, as that says more than a checksum.
     """
     images = folder / f"{prefix}-images-idx3-ubyte.gz"
     labels = folder / f"{prefix}-labels-idx1-ubyte.gz"
-    pixels = read_idx(images, (count, SIDE, SIDE)).reshape(count, SIDE * SIDE)
-    classes = read_idx(labels, (count,))
+    pixels = read_idx(images, (count, SIDE, SIDE), remedy).reshape(count, SIDE * SIDE)
+    classes = read_idx(labels, (count,), remedy)
     if classes.max(initial=0) >= N_CLASSES:
         at = int(np.argmax(classes >= N_CLASSES))
-        raise DataError(f"{labels}: expected labels 0 to 9, found {classes[at]} at position {at}; {REMEDY}")
+        raise DataError(f"{labels}: expected labels 0 to 9, found {classes[at]} at position {at}; {remedy}")
     for path in (images, labels):
-        check_sha256(path, SHA256[path.name], REMEDY)
+        check_sha256(path, (SHA256 if sha256 is None else sha256)[path.name], remedy)
     return Examples(pixels, classes)
 
 
-def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def read_idx(path: Path, shape: tuple[int, ...], remedy: str = REMEDY) -> np.ndarray:
     """The uint8 array of this shape in a gzipped IDX file.
 
     The file begins with the magic number 0x0800 + number of dimensions and each dimension, as big-endian
@@ -86,30 +94,30 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """
     header = 4 + 4 * len(shape)  # bytes
     expected = header + math.prod(shape)
-    data = _unzip(path, expected + 1)
+    data = _unzip(path, expected + 1, remedy)
     if len(data) < header:
-        raise DataError(f"{path}: expected a header of {header} bytes, found {len(data)}; {REMEDY}")
+        raise DataError(f"{path}: expected a header of {header} bytes, found {len(data)}; {remedy}")
     magic, *found = (int(word) for word in np.frombuffer(data[:header], ">u4"))
     if magic != 0x0800 + len(shape):
-        raise DataError(f"{path}: expected magic number {0x0800 + len(shape)}, found {magic}; {REMEDY}")
+        raise DataError(f"{path}: expected magic number {0x0800 + len(shape)}, found {magic}; {remedy}")
     if tuple(found) != shape:
-        raise DataError(f"{path}: expected {_by(shape)} values, found a header for {_by(found)}; {REMEDY}")
+        raise DataError(f"{path}: expected {_by(shape)} values, found a header for {_by(found)}; {remedy}")
     if len(data) != expected:
         length = "more" if len(data) > expected else str(len(data))
-        raise DataError(f"{path}: expected {expected} bytes when unpacked, found {length}; {REMEDY}")
+        raise DataError(f"{path}: expected {expected} bytes when unpacked, found {length}; {remedy}")
     # A copy, because what frombuffer gives is read-only, and numba compiles such arrays apart.
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape).copy()
 
 
-def _unzip(path: Path, limit: int) -> bytes:
+def _unzip(path: Path, limit: int, remedy: str) -> bytes:
     """The first `limit` bytes of a gzipped file: all of it, or enough to see that it is too long."""
     try:
         with opened(path) as packed, gzip.open(packed) as file:
             return file.read(limit)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: expected a whole gzip file, but: {error}; {REMEDY}") from error
+        raise DataError(f"{path}: expected a whole gzip file, but: {error}; {remedy}") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot read it ({error.strerror}); {REMEDY}") from error
+        raise DataError(f"{path}: cannot read it ({error.strerror}); {remedy}") from error
 
 
 def _by(shape: tuple[int, ...] | list[int]) -> str:

@@ -232,7 +232,7 @@ def samples(study: Study, data: Path, states: Path, notes: list[str]) -> Iterato
         except GlorotError as error:
             notes.append(f"images of {dataset_text(str(dataset))}: not drawn: {error}")
             continue
-        names = class_names(dataset)
+        names = class_names(dataset, data)
         texts = [_name(names, int(label)) for label in examples.labels]
         rows.append((dataset_text(str(dataset)), images(dataset, examples.pixels), texts))
     if rows:
@@ -248,14 +248,15 @@ def images(dataset: AnyData, pixels: np.ndarray) -> np.ndarray:
     return np.moveaxis(found, 1, -1) if len(shape) == 3 else found
 
 
-def class_names(dataset: AnyData) -> Sequence[str]:
-    """What its classes are called; empty where that is not known: then numbers stand for them."""
+def class_names(dataset: AnyData, data: Path) -> Sequence[str]:
+    """What its classes are called; empty where that is not known: then numbers stand for them. data: its folder."""
     if isinstance(dataset, LocalData) and not dataset.name:
-        if dataset.form != "folder":
-            return ()
         from glorot.datasets.layout import layout_of
+        from glorot.datasets.sheet import names_of
 
         try:
+            if dataset.form != "folder":
+                return names_of(dataset, data)[1]
             return layout_of(Path(dataset.folder)).class_names
         except GlorotError:
             return ()
@@ -267,6 +268,10 @@ def class_names(dataset: AnyData) -> Sequence[str]:
         from glorot.datasets import wordnet
 
         return wordnet.CLASS_NAMES
+    if str(dataset) == "fashion_mnist":
+        from glorot.datasets import fashion_mnist
+
+        return fashion_mnist.CLASS_NAMES
     return CIFAR10 if str(dataset) == "cifar10" else ()
 
 
@@ -289,7 +294,7 @@ def confusions(study: Study, data: Path, states: Path, notes: list[str]) -> Iter
             page += 1
             title = f"{study.name}: what test examples were taken for"
             caption = f"Rows: the class; all seeds together. {study.caption}"
-            figure = plots.confusions(shown[start : start + 9], class_names(dataset), title, caption)
+            figure = plots.confusions(shown[start : start + 9], class_names(dataset, data), title, caption)
             yield Drawn(f"confusion{_suffix(page)}", figure, "For each class, what its test examples were taken for")
 
 
@@ -310,7 +315,7 @@ def mistakes(study: Study, data: Path, states: Path, notes: list[str]) -> Iterat
         if len(test.labels) <= wrong.max() or (test.labels[wrong] != predictions["label"][wrong]).any():
             notes.append(f"mistakes of {place.title}: not drawn: the data set is another one now")
             continue
-        names = class_names(dataset)
+        names = class_names(dataset, data)
         texts = [
             f"{_name(names, int(one['label']))} as {_name(names, int(one['prediction']))}" for one in predictions[wrong]
         ]
