@@ -16,6 +16,7 @@ from glorot.results.store import Store, find_folders
 from glorot.sweeps import config, search
 from glorot.sweeps.runs import Run, expand, stored_sweep, with_data
 from glorot.sweeps.shipped import resolve
+from glorot.sweeps.sweep import Sweep
 from glorot.training.checkpoint import Checkpoints, checkpoint_folder
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def run(
     return results
 
 
-def _sweep(sweep: Path | str | Mapping[str, Any], overrides: Sequence[str]) -> config.Sweep:
+def _sweep(sweep: Path | str | Mapping[str, Any], overrides: Sequence[str]) -> Sweep:
     """From a file, the name of one that ships, or a mapping as in a file."""
     if not isinstance(sweep, Mapping):
         return config.load(resolve(Path(sweep)), overrides)

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from glorot.cli.main import cli
 from glorot.datasets import FORMS, LocalData, arrays
 from glorot.errors import DataError
-from glorot.sweeps.settings import OWN, check_field
+from glorot.sweeps.settings import check_field
+from glorot.sweeps.values import OWN
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.integers(0, 256, (120, 4, 3), np.uint8)

@@ -11,7 +11,7 @@ from glorot.reporting.bold import bold_notes
 from glorot.reporting.significance import SEED_TESTS, Sample, pooled
 from glorot.reporting.summary import Cell, marked
 from glorot.results.store import Store, settings_of
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand
 
 
@@ -100,7 +100,7 @@ def stored_table(folder, text, curve=()):
         found = [10.0, 30.0, 50.0][seed] + (run.settings.activation == "sigmoid") * [3.0, 3.1, 2.9][seed]
         rows = [{"update": 10 * i, "examples": 100 * i, "test_error": error} for i, error in enumerate(curve)]
         store.write_run({**settings_of(run), "status": "done", "test_error": found, "valid_error": found}, {}, rows)
-    store.write_sweep(config.dump(sweep, folder))
+    store.write_sweep(written.dump(sweep, folder))
     return report.stored_table(folder)
 
 

@@ -13,7 +13,7 @@ from glorot.datasets import DATASETS, boolean, truth_tables
 from glorot.datasets.inputs import INPUTS
 from glorot.errors import SweepError
 from glorot.reporting.figures import images
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand
 
 DEFINED = {
@@ -64,7 +64,7 @@ def test_text_and_file():
     axis = "{name: x, " + BASE.format("mnist").replace("dataset: mnist, ", "") + (
         ', grid: {dataset: [{boolean: {table: "01"}}, {boolean: {bits: 3}}]}}')  # fmt: skip
     sweep = config.parse(axis, "s.yaml")
-    assert config.parse(config.dump(sweep), "s.yaml") == sweep
+    assert config.parse(written.dump(sweep), "s.yaml") == sweep
     assert [run.settings.dataset for run in expand(sweep)] == [
         'boolean(table="01")', 'boolean(function="parity", bits=3)'
     ]  # fmt: skip

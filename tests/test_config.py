@@ -15,10 +15,11 @@ from glorot.errors import SweepError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import DRAWN
 from glorot.models.losses import OF_LINEAR_UNITS as LOSSES
-from glorot.sweeps import config, yaml_nodes
+from glorot.sweeps import config, written, yaml_nodes
 from glorot.sweeps.about import label_of
-from glorot.sweeps.config import Choice, Select, Sweep, Table
-from glorot.sweeps.settings import DEFAULTS, FIELDS, OWN, Settings, check_field
+from glorot.sweeps.settings import DEFAULTS, FIELDS, Settings, check_field
+from glorot.sweeps.sweep import Choice, Search, Select, Sweep, Table
+from glorot.sweeps.values import OWN
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.yaml"))
 BASE = "base: {dataset: shapeset, activation: tanh, learning_rate: 0.03, updates: 100}\n"
@@ -489,7 +490,7 @@ def test_axis_depth_with_base_width():
 def test_experiments_load(path):
     sweep = config.load(path)
     assert sweep.name == path.stem
-    assert config.parse(config.dump(sweep), "x.yaml") == sweep
+    assert config.parse(written.dump(sweep), "x.yaml") == sweep
 
 
 def test_lecture_can_be_cut_down():
@@ -567,7 +568,7 @@ def test_set_of_search():
     sweep = config.parse(text, "s.yaml", ["updates=40", "search.updates=20"])
     assert (sweep.base["updates"], sweep.search.updates) == (40, 20)
     with_seeds = config.parse(text + "\n", "s.yaml", ["search.updates=20", "search.seeds=1"])
-    assert with_seeds.search == config.Search(20, 1)
+    assert with_seeds.search == Search(20, 1)
 
 
 @pytest.mark.parametrize(
@@ -695,11 +696,11 @@ def sweep_texts(draw):
 @given(sweep_texts())
 def test_dump_loads_back(text):
     sweep = config.parse(text, "s.yaml")
-    dumped = config.dump(sweep)
+    dumped = written.dump(sweep)
     again = config.parse(dumped, "other.yaml")
     assert again == sweep
     assert [list(again.grid), list(again.base)] == [list(sweep.grid), list(sweep.base)]
-    assert config.dump(again) == dumped
+    assert written.dump(again) == dumped
 
 
 @settings(deadline=None)
@@ -723,7 +724,7 @@ def only_sweep_errors(text):
         assert lines
         assert all(line.startswith(("s.yaml:", "and ")) for line in lines)
     else:
-        assert config.parse(config.dump(sweep), "s.yaml") == sweep
+        assert config.parse(written.dump(sweep), "s.yaml") == sweep
 
 
 @settings(deadline=None)

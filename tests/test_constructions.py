@@ -12,7 +12,7 @@ from glorot.datasets.truth_tables import values_of
 from glorot.errors import SweepError
 from glorot.kernels.circuits import CircuitKernels
 from glorot.models.constructions import BUILDERS, build, misfit
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand
 from glorot.training.cell import run_cell
 
@@ -154,7 +154,7 @@ def test_runs(tmp_path):
     assert first.result == again.result
     assert first.history == again.history
     assert first.result["train_loss"] < 0.75
-    assert config.parse(config.dump(config.parse(text, "s.yaml")), "s.yaml") == config.parse(text, "s.yaml")
+    assert config.parse(written.dump(config.parse(text, "s.yaml")), "s.yaml") == config.parse(text, "s.yaml")
     assert set(BUILDERS) == {"or_of_ands", "counting", "xor_tree"}
 
 

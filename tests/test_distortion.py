@@ -16,7 +16,7 @@ from glorot.datasets.distortion import deskewed, distorted, key_of
 from glorot.datasets.prepared import augmented, preprocessed
 from glorot.datasets.sheet import sheet
 from glorot.errors import DataError, SweepError
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand, run_id
 from glorot.sweeps.settings import Settings
 
@@ -162,7 +162,7 @@ def test_the_field():
     text = "base: {dataset: mnist, activation: tanh, learning_rate: 1, updates: 2, augmentation: {flip: true}}\n"
     text += "grid: {preprocessing: [none, deskew]}"
     sweep = config.parse(text, "s.yaml")
-    assert config.parse(config.dump(sweep), "s.yaml") == sweep
+    assert config.parse(written.dump(sweep), "s.yaml") == sweep
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from glorot.paper.table1 import TABLE_1
 from glorot.results.selected import gather_selected
 from glorot.results.store import Store, settings_of
 from glorot.results.stored import gather
-from glorot.sweeps import config, search
+from glorot.sweeps import config, search, written
 from glorot.sweeps.about import Role, label_of
 from glorot.sweeps.runs import expand
 from glorot.sweeps.settings import ABOUT, Settings
@@ -233,7 +233,7 @@ def test_the_rate_is_the_one_that_select_chose(tmp_path, searched):
     """Not the one of the run with the lowest validation error: a seed of the other rate is lower, its mean is not."""
     (tmp_path / "sweep.yaml").write_text(SEARCH + "search: {updates: 50, seeds: 2}\n" * searched)
     sweep = config.load(tmp_path / "sweep.yaml")
-    (tmp_path / "sweep.yaml").write_text(config.dump(sweep))
+    (tmp_path / "sweep.yaml").write_text(written.dump(sweep))
     runs = expand(sweep, "cpu")
     for run in [*search.flat(search.short_runs(sweep, runs)), *runs]:
         rate, seed, short = run.settings.learning_rate, run.settings.seed, run.settings.updates == 50

@@ -13,9 +13,10 @@ from glorot import kernels
 from glorot.datasets import DATASETS, Examples, FiniteDataset, load
 from glorot.datasets.inputs import INPUTS
 from glorot.errors import DataError, SweepError
-from glorot.sweeps.config import dump, parse
+from glorot.sweeps.config import parse
 from glorot.sweeps.runs import expand, run_id, stored_sweep
 from glorot.sweeps.settings import Settings
+from glorot.sweeps.written import dump
 from glorot.training.inspection import inspect
 from glorot.training.probes import measure
 

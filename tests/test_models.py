@@ -17,7 +17,7 @@ from glorot.models.network import initial_parameters
 from glorot.reporting.report import stored_table
 from glorot.results.store import Store, settings_of
 from glorot.results.stored import StoredRun
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand, run_id
 from glorot.sweeps.settings import Settings
 from glorot.training.cell import run_cell
@@ -57,7 +57,7 @@ def test_runs_that_a_model_cannot_tell_apart_are_made_once():
     """
     methods = [run.method for run in runs_of(text)]
     assert [methods.count(name) for name in ("SVM", "Softmax", "Tanh")] == [1, 4, 4]
-    assert config.parse(config.dump(config.parse(text, "s.yaml")), "s.yaml") == config.parse(text, "s.yaml")
+    assert config.parse(written.dump(config.parse(text, "s.yaml")), "s.yaml") == config.parse(text, "s.yaml")
     text = text.replace("learning_rate: [0.1, 0.2]", "batch_size: [1, 2]").replace("mnist,", "mnist, learning_rate: 1,")
     same = r"\[method=SVM, batch_size=1, seed=0\] .* the same run, as SVM has no use for batch"
     with pytest.raises(SweepError, match=same):
@@ -70,7 +70,7 @@ def test_lists_of_parameters_are_all_their_combinations():
     labels = [run.labels["model"] for run in expand(sweep)]
     wanted = [{"C": C, "gamma": gamma, "kernel": "poly"} for C in (2, 10) for gamma in (1, 3)]
     assert labels == [MODELS.canonical("svm"), *(MODELS.canonical({"svm": one}) for one in wanted)]
-    assert config.parse(config.dump(sweep), "s.yaml") == sweep
+    assert config.parse(written.dump(sweep), "s.yaml") == sweep
     with pytest.raises(SweepError, match=r"svm: C: expected a number above 0"):
         runs_of("base: {dataset: mnist}\ngrid: {model: [{svm: {C: [2, -1]}}]}")
 
@@ -159,7 +159,7 @@ def test_a_support_vector_machine(tmp_path):
 
     run = expand(sweep)[0]
     store = Store(tmp_path / "s")
-    store.write_sweep(config.dump(sweep), [settings_of(run)])
+    store.write_sweep(written.dump(sweep), [settings_of(run)])
     store.write_run({**settings_of(run), **outcome.result}, outcome.provenance, outcome.history, [], outcome.correct)
     (row,) = store.read_runs().to_dict("records")
     assert denied(store, run, store.rows()[run.run_id]) is None

@@ -10,8 +10,9 @@ from PIL import Image
 
 from glorot.errors import PluginError
 from glorot.plugins import loading, starter, trial
-from glorot.sweeps.config import dump, parse
+from glorot.sweeps.config import parse
 from glorot.sweeps.runs import expand
+from glorot.sweeps.written import dump
 
 HEAD = """\
 import numpy as np

@@ -12,7 +12,8 @@ from glorot import kernels
 from glorot.datasets import Examples
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.network import initial_parameters
-from glorot.sweeps.settings import Probes, Settings
+from glorot.sweeps.settings import Settings
+from glorot.sweeps.values import Probes
 from glorot.training import probes
 
 SIZES = (20, 17, 33, 40, 5)

@@ -14,6 +14,7 @@ from glorot.results.store import find_folders
 from glorot.results.stored import gather
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand, stored_sweep
+from glorot.sweeps.sweep import versions_of
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -72,7 +73,7 @@ def test_the_reference_table_is_what_its_runs_give():
     folders = find_folders(REFERENCE)
     for folder in folders:
         shipped, stored = config.load(ROOT / "experiments" / f"{folder.name}.yaml"), stored_sweep(folder)
-        if config.versions_of(stored) == config.versions_of(shipped):  # else of an earlier version of its data
+        if versions_of(stored) == versions_of(shipped):  # else of an earlier version of its data
             assert (
                 replace(stored_sweep(folder, ROOT / "experiments" / f"{folder.name}.yaml"), name=stored.name) == stored
             )

@@ -12,8 +12,9 @@ from networks import TOLERANCE, random_examples, random_layers
 from glorot import kernels
 from glorot.models.activations import ACTIVATIONS
 from glorot.registry import Family, Number, OneOf, Registry, Switch, fields_of, parsed, text_of
-from glorot.sweeps.config import dump, parse
+from glorot.sweeps.config import parse
 from glorot.sweeps.runs import expand
+from glorot.sweeps.written import dump
 
 PLAIN, MADE = "a plain one", Family(lambda **given: given, {
     "gain": Number(1, 0, 10, low_open=True), "count": Number(3, 1, 9, whole=True),

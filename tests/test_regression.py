@@ -31,7 +31,7 @@ from glorot.gate.speed import Speed
 from glorot.gate.verdicts import Verdict, exit_code, lines
 from glorot.results.rows import HISTORY_COLUMNS, OUTCOME_COLUMNS, RUN_COLUMNS
 from glorot.results.store import Store, settings_of
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -382,7 +382,7 @@ def fresh_folder(tmp_path, outcomes=("done",) * 4, device="cpu", **changes):
     folder = tmp_path / "small"
     runs = expand(config.parse(SWEEP, "x.yaml"), device)
     store = Store(folder, [run.run_id for run in runs])
-    store.write_sweep(config.dump(config.parse(SWEEP, "small.yaml")))
+    store.write_sweep(written.dump(config.parse(SWEEP, "small.yaml")))
     for run, status in zip(runs, outcomes, strict=True):
         if status:
             error = 20.0 + run.settings.depth

@@ -29,7 +29,7 @@ from glorot.reporting.significance import mcnemar_exact, two_proportions
 from glorot.results.selected import gather_selected
 from glorot.results.store import Store, settings_of
 from glorot.results.stored import StoredRun, gather
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand
 from glorot.sweeps.settings import ABOUT
 from glorot.training.inspection import Inspection, LayerSeen, Pair
@@ -800,7 +800,7 @@ def store(folder):
     """Runs that satisfy some claims, violate others, and leave some open."""
     runs = expand(config.parse(SWEEP, "x.yaml"))
     stored = Store(folder, [run.run_id for run in runs])
-    stored.write_sweep(config.dump(config.parse(SWEEP, "x.yaml")))
+    stored.write_sweep(written.dump(config.parse(SWEEP, "x.yaml")))
     for run in runs:
         name = run.labels["what"]
         end = float(ENDS[name])

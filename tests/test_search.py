@@ -16,8 +16,9 @@ from glorot.execution import execute as executing
 from glorot.execution import plan as plans
 from glorot.reporting import report
 from glorot.results.store import Store, settings_of
-from glorot.sweeps import config, search
+from glorot.sweeps import config, search, written
 from glorot.sweeps.runs import expand
+from glorot.sweeps.sweep import Search
 
 TEXT = """\
 name: two
@@ -91,8 +92,8 @@ def test_cells_that_differ_in_updates_alone_share_their_short_runs():
 
 def test_a_sweep_reads_back_with_its_search():
     sweep, _ = parsed()
-    assert sweep.search == config.Search(10, 2)
-    assert config.parse(config.dump(sweep), "x.yaml") == sweep
+    assert sweep.search == Search(10, 2)
+    assert config.parse(written.dump(sweep), "x.yaml") == sweep
 
 
 # Plans. --------------------------------------------------------------------------------------------

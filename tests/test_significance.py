@@ -28,7 +28,7 @@ from glorot.reporting.significance import (
     two_proportions,
     welch,
 )
-from glorot.sweeps.config import DEFAULT_TEST, TESTS
+from glorot.sweeps.sweep import DEFAULT_TEST, TESTS
 
 pairs_of_bits = st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60)
 errors = st.lists(st.floats(0, 100), min_size=2, max_size=5)

@@ -16,7 +16,7 @@ import pytest
 
 from glorot.reporting.significance import SIGNIFICANT, blocks, paired, pooled, welch
 from glorot.results.store import Store
-from glorot.sweeps.config import DEFAULT_TEST
+from glorot.sweeps.sweep import DEFAULT_TEST
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "significance.md"

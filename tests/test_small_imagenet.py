@@ -19,7 +19,7 @@ from glorot.datasets import LocalData, folder, small_imagenet, wordnet
 from glorot.errors import DataError, SweepError
 from glorot.reporting import report
 from glorot.results import store
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand, run_id, stored_sweep, with_data
 from glorot.sweeps.settings import Settings
 
@@ -350,11 +350,11 @@ def test_paths_are_relative_to_the_sweep(sweep_file, photos, monkeypatch):
 def test_a_dumped_sweep_finds_its_folder(sweep_file, tmp_path):
     sweep = config.load(sweep_file)
     (tmp_path / "results" / "mine").mkdir(parents=True)
-    text = config.dump(sweep, tmp_path / "results" / "mine")
+    text = written.dump(sweep, tmp_path / "results" / "mine")
     assert "folder: ../../photos" in text
     (tmp_path / "results" / "mine" / "sweep.yaml").write_text(text)
     assert config.load(tmp_path / "results" / "mine" / "sweep.yaml") == sweep
-    assert config.parse(config.dump(sweep), "elsewhere.yaml") == sweep
+    assert config.parse(written.dump(sweep), "elsewhere.yaml") == sweep
 
 
 def problems(dataset: str) -> str:
@@ -494,7 +494,7 @@ def test_a_stored_sweep_gives_its_content_to_the_users(tmp_path):
     text = f"name: s\n{BASE}, dataset: small_imagenet}}\n"
     pinned = LocalData(name="small_imagenet", content="a" * 64, about="stand-in: 9 images")
     (tmp_path / "mine.yaml").write_text(text)
-    (tmp_path / "sweep.yaml").write_text(config.dump(with_data(config.parse(text, "s.yaml"), lambda dataset: pinned)))
+    (tmp_path / "sweep.yaml").write_text(written.dump(with_data(config.parse(text, "s.yaml"), lambda dataset: pinned)))
     assert stored_sweep(tmp_path).base["dataset"] == pinned
     assert stored_sweep(tmp_path, tmp_path / "mine.yaml").base["dataset"] == pinned
     assert stored_sweep(tmp_path / "empty", tmp_path / "mine.yaml").base["dataset"] == "small_imagenet"

@@ -10,7 +10,7 @@ from glorot import kernels
 from glorot.datasets import FiniteDataset
 from glorot.errors import GlorotError, SweepError
 from glorot.models.initializers import INITIALIZERS
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand
 from glorot.training.start import begin
 
@@ -99,4 +99,4 @@ def test_a_list_of_gains_is_one_value_of_an_axis():
     assert [run.method for run in runs] == [
         "ReLU (uniform, gains 1 2 1)", "ReLU (uniform, 2^2/fan_in)", "ReLU (LSUV)",
     ]  # fmt: skip
-    assert config.parse(config.dump(sweep), "x.yaml") == sweep
+    assert config.parse(written.dump(sweep), "x.yaml") == sweep

@@ -11,10 +11,11 @@ from other import another
 
 from glorot import datasets
 from glorot.errors import SweepError
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps import runs as sweep
 from glorot.sweeps.about import Role
-from glorot.sweeps.settings import ABOUT, FIELDS, Probes, Settings
+from glorot.sweeps.settings import ABOUT, FIELDS, Settings
+from glorot.sweeps.values import Probes
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 TEXT = """
@@ -164,7 +165,7 @@ def test_all_experiments(path):
     for run in runs if {run.settings.model for run in runs} == {"mlp"} else ():
         derived = sweep.method_label(run.settings, also)
         assert run.method == derived or run.method.startswith(f"{derived}, ")  # "Sigmoid, 4 layers"
-    assert config.parse(config.dump(found), "again.yaml") == found
+    assert config.parse(written.dump(found), "again.yaml") == found
 
 
 # run_id. -------------------------------------------------------------------------------------------

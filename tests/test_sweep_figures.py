@@ -11,7 +11,7 @@ from glorot.reporting import figures, plots, views
 from glorot.reporting.report import stored_table
 from glorot.reporting.views import Study
 from glorot.results.store import Store, settings_of
-from glorot.sweeps import config
+from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand
 from glorot.training.loop import PREDICTION
 
@@ -61,7 +61,7 @@ def stored(folder, text, history=history_of):
     sweep = config.parse(text, "x.yaml")
     runs = expand(sweep)
     store = Store(folder, [run.run_id for run in runs])
-    store.write_sweep(config.dump(sweep))
+    store.write_sweep(written.dump(sweep))
     for run in runs:
         lost = run.method == "Yours" and run.settings.learning_rate == 0.3
         outcome = {"status": "diverged", "updates_done": 7} if lost else {"status": "done", "updates_done": 20}
@@ -165,7 +165,7 @@ def test_what_there_is_nothing_for_is_told(study, tmp_path):
     """Results of before predictions, histories and probes; no data, no saved states."""
     bare = Store(tmp_path / "bare")
     sweep = config.parse(SWEEP, "x.yaml")
-    bare.write_sweep(config.dump(sweep))
+    bare.write_sweep(written.dump(sweep))
     run = expand(sweep)[0]
     bare.write_run({**settings_of(run), "status": "done", "test_error": 1.0, "valid_error": 1.0}, {}, [])
     notes = []

@@ -73,8 +73,8 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
     from glorot.errors import SweepError
     from glorot.places import expanded
     from glorot.sweeps import yaml_nodes
-    from glorot.sweeps.config import PLACES
     from glorot.sweeps.settings import check_field
+    from glorot.sweeps.sweep import PLACES
 
     try:
         value = yaml_nodes.parse(text, "--dataset", numbered=False).plain()
@@ -147,7 +147,8 @@ def inspect(
     gradient beside a numerical derivative. With --chain: the factors of dC/db1 in a chain of single units. With
     --constructions: networks built by hand that compute parity.
     """
-    from glorot.sweeps.settings import BESIDE_HIDDEN, DEFAULT_DEPTH, DEFAULT_WIDTH
+    from glorot.sweeps.settings import BESIDE_HIDDEN
+    from glorot.sweeps.values import DEFAULT_DEPTH, DEFAULT_WIDTH
 
     if steps or network:
         return _steps(network, steps, as_json, figure)

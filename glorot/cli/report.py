@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def values() -> Iterable[str]:
-    from glorot.sweeps.config import VALUES
+    from glorot.sweeps.sweep import VALUES
 
     return VALUES
 

@@ -18,8 +18,8 @@ from glorot.execution.plan import FINISHED, Plan, plan_after, traceback_file
 from glorot.execution.status import ProgressFile, lock_of
 from glorot.machine import Stopped
 from glorot.results.store import Store, settings_of, write_text
-from glorot.sweeps.config import dump
 from glorot.sweeps.runs import Run
+from glorot.sweeps.written import dump
 from glorot.training.cell import Outcome
 from glorot.training.checkpoint import Checkpoints
 

@@ -13,9 +13,9 @@ from glorot.errors import DataError, DeviceError
 from glorot.models.architectures import MODELS
 from glorot.results.store import Store
 from glorot.sweeps import search
-from glorot.sweeps.config import Sweep
 from glorot.sweeps.runs import STATUSES, Run, expand, kept
 from glorot.sweeps.settings import Settings
+from glorot.sweeps.sweep import Sweep
 
 FINISHED = ("done", "diverged")  # a diverged run is a result; a failed one is none
 

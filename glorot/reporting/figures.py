@@ -15,7 +15,7 @@ from glorot.reporting import pictures, plots, views
 from glorot.reporting.style import STYLE
 from glorot.reporting.views import Place, Study
 from glorot.results.store import write_bytes
-from glorot.sweeps.settings import dataset_text
+from glorot.sweeps.values import dataset_text
 from glorot.training.checkpoint import Checkpoints
 
 if TYPE_CHECKING:

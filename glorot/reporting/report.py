@@ -22,13 +22,14 @@ from glorot.results.store import Store, write_text
 from glorot.sweeps import search
 from glorot.sweeps.about import About, Role, count, label_of
 from glorot.sweeps.runs import expand, stored_sweep
-from glorot.sweeps.settings import ABOUT, LAYERS, dataset_text
+from glorot.sweeps.settings import ABOUT, LAYERS
+from glorot.sweeps.values import dataset_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from glorot.sweeps.config import Sweep
     from glorot.sweeps.runs import Run
+    from glorot.sweeps.sweep import Sweep
 
 CSV_COLUMNS = (
     "row", "column", "value", "mean", "standard_error", "n", "seeds", "diverged", "failed", "status",

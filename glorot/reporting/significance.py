@@ -22,7 +22,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from glorot.sweeps.config import DEFAULT_TEST
+from glorot.sweeps.sweep import DEFAULT_TEST
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from glorot.sweeps.config import Sweep
     from glorot.sweeps.runs import Run
+    from glorot.sweeps.sweep import Sweep
 
 NOT_RUN = "\N{EN DASH}"
 

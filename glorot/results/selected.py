@@ -9,8 +9,8 @@ from glorot.errors import GlorotError
 from glorot.results.store import Store
 from glorot.results.stored import StoredRun, gather
 from glorot.sweeps import search
-from glorot.sweeps.config import Sweep
 from glorot.sweeps.runs import Run, expand, stored_sweep
+from glorot.sweeps.sweep import Sweep
 
 Row = Mapping[Any, Any]
 

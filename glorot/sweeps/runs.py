@@ -24,8 +24,9 @@ from glorot.models.schedules import CONSTANT
 from glorot.registry import Registry
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.about import Role, label_of
-from glorot.sweeps.config import Choice, Sweep, load, versions_of
+from glorot.sweeps.config import load
 from glorot.sweeps.settings import ABOUT, FIELDS, Settings, check_field, combined
+from glorot.sweeps.sweep import Choice, Sweep, versions_of
 from glorot.sweeps.yaml_nodes import shown
 
 # Rises when the kernels' or the protocol's meaning changes, so that the same settings give another result.

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from glorot.sweeps.about import label_of
-from glorot.sweeps.config import Sweep
 from glorot.sweeps.runs import STATUSES, Run, describe, run_id
 from glorot.sweeps.settings import Settings
+from glorot.sweeps.sweep import Sweep
 
 Key = tuple[str, ...]  # labels
 Found = Mapping[str, Mapping[Any, Any]]  # run_id -> its row of runs.csv

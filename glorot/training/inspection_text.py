@@ -9,7 +9,7 @@ from tabulate import tabulate
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.sweeps.about import sizes_text
-from glorot.sweeps.settings import dataset_text
+from glorot.sweeps.values import dataset_text
 from glorot.training.seen import Inspection, LayerSeen, Pair, ratio
 from glorot.training.theory import factors, near_zero
 
