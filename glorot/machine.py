@@ -86,18 +86,26 @@ def starting() -> Iterator[None]:
 
     Python looks for modules in the working folder before it knows where else, so the new process begins in the folder
     of the standard library: a signal.py of the user's is nothing of ours. It hears no signal before it can say that it
-    ignores it, and keeps NumPy's libraries to one thread.
+    ignores it, and keeps NumPy's libraries to one thread. A signal to this process waits until the other is complete.
     """
     with _in_folder(os.path.dirname(os.__file__)), _one_blas_thread():
         if not hasattr(signal, "pthread_sigmask"):
             yield
             return
         resource_tracker.ensure_running()  # now, as its start would let signals through again
+        # The mask is for the new process. This one may hear a signal in a thread of NumPy's, and then here.
+        waiting: list[int] = []
+        ours = [signum for signum in SIGNALS if callable(signal.getsignal(signum))]
+        handlers = [signal.signal(signum, lambda signum, frame: waiting.append(signum)) for signum in ours]
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             yield
         finally:
+            for signum, handler in zip(ours, handlers, strict=True):
+                signal.signal(signum, handler)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            for signum in waiting[:1]:
+                signal.raise_signal(signum)
 
 
 def working_folder() -> str:

@@ -285,6 +285,34 @@ def test_a_run_tells_what_it_learns_from(damaged, glorot, tmp_path):
     assert "- photos: 62 images in 2 classes, 6 x 6 grey; chance 50.0 %" in found.stdout
 
 
+def test_labels_of_any_language_swapped_files_and_a_cache_that_is_no_folder(tmp_path, glorot, environment):
+    """As a user meets them. Joiners and spaces that do not break are in paths, classes and methods."""
+    place = tmp_path / "\u0646\u0645\u0627\u06cc\u0647\u200c\u0647\u0627\u00a01"
+    for number, label in enumerate(("\u06af\u0631\u0628\u0647\u200c\u0647\u0627", "l'\u00e9l\u00e9phant\u00a0gris")):
+        write_images(place / label, 30, number, "png", size=8)
+    one, other = (next((place / label).iterdir()) for label in os.listdir(place))
+    size = max(path.stat().st_size for path in (one, other))
+    for path in (one, other):  # bytes behind the end of an image change nothing in it
+        path.write_bytes(path.read_bytes().ljust(size, b"\0"))
+        os.utime(path, (1, 1))
+    label = "tangente\u00a0N\u200c"
+    text = f"base: {BASE}, dataset: {{folder: '{place.name}', size: [6, 6]}}}}\n"
+    text += f"grid: {{method: {{'{label}': {{seed: 1}}}}}}\n"
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "no-cache").touch()
+    found = glorot("run", "mine.yaml", GLOROT_CACHE=str(tmp_path / "no-cache"))
+    assert found.returncode == 0, found.stderr
+    assert f"note: cannot write {tmp_path / 'no-cache' / 'folders'}" in found.stderr
+    assert "; trying " in found.stderr
+    assert f"| {label}" in found.stdout
+    assert "1 done, 0 to do" in glorot("run", "mine.yaml").stderr
+    one.rename(tmp_path / "third")
+    other.rename(one)
+    (tmp_path / "third").rename(other)
+    assert {path.stat().st_mtime for path in (one, other)} == {1}
+    assert "0 done, 1 to do" in glorot("run", "mine.yaml", "-n").stderr
+
+
 def test_results_that_are_moved_or_reached_by_a_link(tmp_path, glorot):
     """`run`, `status` and `report` say the same of them, also by the sweep file."""
     ready(tmp_path / "photos", {"train": 20, "valid": 6, "test": 6})

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from glorot.errors import nearest
+from glorot.printable import is_printable
 from glorot.registry import Numbers
 from glorot.sweeps.about import label_of
 from glorot.sweeps.problems import Problems, read_value
@@ -96,7 +97,7 @@ def _mapping_axis(axis: str, node: Node, path: str, problems: Problems) -> tuple
         problems.add(node, path, "expected at least one label, found an empty mapping")
     choices = []
     for label, entry in node.value.items():
-        if not label.isprintable() or label != label.strip() or len(label) > 100:
+        if not is_printable(label) or label != label.strip() or len(label) > 100:
             problems.add(
                 entry, f"{path}.{label}", f"expected a label of up to 100 printable characters, found {shown(label)}"
             )

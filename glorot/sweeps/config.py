@@ -14,6 +14,7 @@ from pathlib import Path
 from glorot.datasets import DATASETS
 from glorot.errors import SweepError
 from glorot.places import expanded
+from glorot.printable import is_printable
 from glorot.sweeps import needed, yaml_nodes
 from glorot.sweeps.absent import hint
 from glorot.sweeps.axes import read_fields, read_grid
@@ -114,7 +115,7 @@ def _overridden(node: Node, overrides: Sequence[str], block: str) -> Node:
         if (option.partition(".")[0] if option.startswith(("search.", "grid.")) else "base") != block:
             continue
         of_search = block == "search"
-        where = f"--set {option if option.isprintable() and len(option) < 80 else shown(option)}"
+        where = f"--set {option if is_printable(option) and len(option) < 80 else shown(option)}"
         key, equals, text = (option if block == "base" else option.removeprefix(f"{block}.")).partition("=")
         if not equals:
             raise SweepError(f"{where}: expected KEY=VALUE, found no '='")

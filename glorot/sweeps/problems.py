@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from glorot.errors import SweepError, nearest
+from glorot.printable import is_printable
 from glorot.sweeps.absent import hint
 from glorot.sweeps.settings import check_field
 from glorot.sweeps.yaml_nodes import Node, shown
@@ -18,7 +19,7 @@ class Problems:
         self.lines: list[str] = []
 
     def add(self, node: Node, key: str, text: str) -> None:
-        key = key if key.isprintable() and len(key) <= 200 else shown(key)
+        key = key if is_printable(key) and len(key) <= 200 else shown(key)
         self.lines.append(": ".join(part for part in (node.where, key, text) if part))
 
     def raise_any(self) -> None:

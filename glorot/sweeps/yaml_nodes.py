@@ -17,6 +17,7 @@ import yaml
 from glorot import errors
 from glorot.errors import SweepError
 from glorot.files import read_bytes
+from glorot.printable import is_printable
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 20  # a sweep needs 5
@@ -208,7 +209,7 @@ class _Parser:
             raise self.error(event, "expected Unicode text, found half a surrogate pair") from None
         except ValueError as error:
             path = ".".join(self.keys)
-            named = f"{path}: " if path and path.isprintable() and len(path) <= 200 else ""
+            named = f"{path}: " if path and is_printable(path) and len(path) <= 200 else ""
             raise self.error(event, f"{named}{error}") from None
 
 
