@@ -64,6 +64,35 @@ def test_ready_splits_are_used_and_classes_are_told(tmp_path):
     assert set(map(bytes, one.splits["valid"].pixels)) <= set(map(bytes, grown.splits["valid"].pixels))
 
 
+NORMAL = RANDOM.normal(0, 1, (120, 4))
+NORMAL[0, 0] = -0.0
+
+
+@pytest.mark.parametrize(
+    ("x", "kind"),
+    [
+        (NORMAL, "float32"), (X * 2.0, "float32"), (X // 64, "uint8"), (X.astype(int) // 64, "float32"),
+        (X.astype(int), "uint8"), (X - 128.0, "float32"), (X > 127, "uint8"), (X.astype(np.int8) & 15, "float32"),
+    ],
+    ids=["normal", "beyond bytes", "small bytes", "small whole numbers", "whole", "below 0", "true or false", "int8"],
+)  # fmt: skip
+def test_bytes_stay_bytes_and_other_numbers_become_float32(x, kind, tmp_path):
+    x = x.reshape(120, -1)
+    found = pixels(read(npz(tmp_path, x=x, y=Y)))
+    assert found.dtype == kind
+    expected = np.where(x, 255, 0) if x.dtype == bool else x
+    assert sorted(map(tuple, found.tolist())) == sorted(map(tuple, expected.astype(kind).tolist()))
+    assert not np.signbit(found[found == 0]).any()
+
+
+def test_splits_have_one_kind_of_numbers(tmp_path):
+    """Also where one alone could be bytes."""
+    one = read(npz(tmp_path, x_train=X.reshape(120, -1), y_train=Y, x_test=NORMAL.repeat(3, axis=1), y_test=Y))
+    assert {part.pixels.dtype.name for part in one.splits.values()} == {"float32"}
+    few = read(npz(tmp_path, x_train=X.astype(int), y_train=Y, x_test=X.astype(int) // 9, y_test=Y))
+    assert {part.pixels.dtype.name for part in few.splits.values()} == {"uint8"}
+
+
 def lying_header(folder):
     """An archive whose array says that it is much larger than it is."""
     buffer = io.BytesIO()
@@ -92,7 +121,8 @@ REFUSED = {
     "fewer labels": (lambda f: npz(f, x=X, y=Y[:100]), "y: expected one label for each of the 120 examples"),
     "NaN": (lambda f: npz(f, x=WITH_NAN, y=Y), "x: expected finite numbers, found nan in example 8"),
     "int8": (lambda f: npz(f, x=X.astype(np.int8), y=Y), "x: expected bytes, found int8 below 0"),
-    "other numbers": (lambda f: npz(f, x=RANDOM.normal(0, 1, (120, 4)), y=Y), "x: expected bytes .*, found others"),
+    "too large": (lambda f: npz(f, x=X * 1e300, y=Y), "x: expected numbers up to 3.4e38, as float32 has, found .*e"),
+    "complex": (lambda f: npz(f, x=X * 1j, y=Y), "x: expected numbers, found complex128"),
     "text": (lambda f: npz(f, x=X.astype(str), y=Y), "x: expected numbers, found <U3"),
     "half labels": (lambda f: npz(f, x=X, y=Y + 0.5), "y: expected whole numbers or text as labels, found"),
     "one class": (lambda f: npz(f, x=X, y=0 * Y), "y: expected 2 to 256 classes, found 1"),

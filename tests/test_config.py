@@ -680,7 +680,7 @@ def sweep_texts(draw):
     layers = draw(st.sampled_from(["width", "hidden"] if "width" not in axes else ["width"]))
     wanted = {*REQUIRED, *draw(st.sets(st.sampled_from(list(VALUES))))} - {"width", "hidden"} | {layers}
     top = {
-        "name": draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)),
+        "name": draw(st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,20}[A-Za-z0-9_-])?", fullmatch=True)),
         "description": draw(st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(TRICKY)),
         "base": {field: draw(VALUES[field]) for field in sorted(wanted)},
         "grid": grid,

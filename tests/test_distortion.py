@@ -188,7 +188,7 @@ def test_refused(augmentation, message):
 def test_examples_that_are_no_images_are_refused():
     text = "base: {dataset: boolean, activation: tanh, learning_rate: 1, updates: 2, augmentation: {shift: 2}}"
     with pytest.raises(
-        SweepError, match=r"augmentation changes images, but the examples of boolean.* are none; remove"
+        SweepError, match=r"augmentation changes images of bytes, but the examples of boolean.* are none; remove"
     ):
         expand(config.parse(text, "s.yaml"))
     assert info(LocalData(folder="/x", color="rgb")).image_shape == (3, 32, 32)

@@ -137,5 +137,7 @@ def test_versions_that_cannot_be_are_refused():
 
 
 def test_a_wrong_name_is_refused():
-    with pytest.raises(SweepError, match=r"base\.inputs: expected one of unit, symmetric, standardized, ink; found"):
+    with pytest.raises(
+        SweepError, match=r"base\.inputs: expected one of unit, symmetric, standardized, ink, raw; found"
+    ):
         parse(SWEEP.format(", inputs: symetric"), "s.yaml")

@@ -29,7 +29,8 @@ from glorot.registry import Family, Registry
 class Examples:
     """Images and their classes.
 
-    pixels: (n, n_inputs) uint8; what the network sees of each byte is in ``inputs.py``.
+    pixels: (n, n_inputs) uint8; what the network sees of each byte is in ``inputs.py``. Of a user's own numbers that
+        are no bytes, and of standardized columns: float32, what the network sees.
     labels: (n,) uint8.
     """
 
@@ -128,6 +129,8 @@ class DatasetInfo:
     background: the byte around its images; None: none, so that the pixels of an image's edge go on.
     built_in: whether it needs no file. Then its module, and Numba with it, is imported only by who loads it.
     parameters: of a choice with some: arguments of the module's load, by name.
+    floats: whether its examples are float32. columns: whether each input is a number of its own kind, standardized by
+        itself.
     """
 
     name: str
@@ -141,6 +144,8 @@ class DatasetInfo:
     chance: float | None = None
     background: int | None = None
     built_in: bool = False
+    floats: bool = False
+    columns: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def implementation(self) -> ModuleType:
@@ -182,7 +187,7 @@ class LocalData:
     content: SHA-256 of the data file, which alone decides what a run gives; empty while nothing is built.
     about: what it was made from, for tables; "stand-in: ..." where it stands for another.
     chance: error in percent of always answering the commonest class of its test set.
-    problem: why it was not built.
+    problem: why it was not built. numbers: "float32" where its examples are no bytes, as it is known once it is built.
     """
 
     name: str = ""
@@ -197,6 +202,7 @@ class LocalData:
     problem: str = field(default="", compare=False)
     form: str = "folder"
     label: str = ""
+    numbers: str = ""
 
     def __str__(self) -> str:
         """As labels and tables have it: the folder's name (with a slash where a data set is called so)."""
@@ -212,6 +218,7 @@ class LocalData:
             if self.form == "folder" or self.content:  # else it is known when they are read
                 place |= {"size": list(self.size), "color": self.color}
             place |= {"label": self.label} if self.label else {}
+            place |= {"numbers": self.numbers} if self.numbers else {}
             place |= {"split": list(self.split)} if self.split else {}
             place |= {"balance": True} if self.balance else {}
         known = {"content": self.content or None, "about": self.about or None, "chance": self.chance}
@@ -233,13 +240,15 @@ FORMS = {
     "folder": ("{folder: PATH}", "images, in a folder for each class; also in train/, valid/, test/"),
     "arrays": ("{arrays: FILE.npz}", "x and y; or x_train, y_train, x_valid, ...; images or rows of numbers"),
     "table": ("{table: FILE.csv, label: COLUMN}", "a column for each input; also FILE.parquet"),
+    "svmlight": ("{svmlight: FILE}", "lines of LABEL INDEX:VALUE ..., as LIBSVM's data are distributed"),
     "idx": ("{idx: FOLDER}", "train-images-idx3-ubyte.gz and its kin, as MNIST, KMNIST and EMNIST are distributed"),
 }  # of a user's own data: as a sweep has it, and what it is
 
 
 def form_of(path: str) -> str:
     """ "; did you mean {arrays: digits.npz}?" of what looks like a path; else empty."""
-    forms = {".npz": "arrays", ".csv": "table", ".parquet": "table"}
+    forms = {".npz": "arrays", ".csv": "table", ".parquet": "table", ".svm": "svmlight", ".libsvm": "svmlight",
+             ".svmlight": "svmlight"}  # fmt: skip
     form = forms.get(Path(path).suffix.lower(), "folder" if "/" in path else "")
     if not form:
         return ""
@@ -262,7 +271,11 @@ def info(dataset: AnyData) -> DatasetInfo:
     shape: tuple[int, ...] = (3, *dataset.size) if dataset.color == "rgb" else dataset.size
     if dataset.form != "folder" and shape[0] == 1:
         shape = shape[1:]  # rows of numbers
-    return DatasetInfo(str(dataset), str(dataset), "folder", FORMS[dataset.form][1], shape, 10, chance=dataset.chance)
+    return DatasetInfo(
+        str(dataset), str(dataset), "folder", FORMS[dataset.form][1], shape, 10, chance=dataset.chance,
+        inputs="raw" if dataset.numbers else "unit", floats=bool(dataset.numbers),
+        columns=bool(dataset.numbers) or len(shape) == 1,
+    )  # fmt: skip
 
 
 def pinned(
@@ -304,7 +317,9 @@ def pinned(
         return dataset
     content, chance = local.content or manifest["sha256"], None if local.name else manifest["chance"]
     if local.form != "folder":
-        local = replace(local, size=tuple(manifest["size"]), color=manifest["color"])
+        local = replace(
+            local, size=tuple(manifest["size"]), color=manifest["color"], numbers=manifest.get("numbers", "")
+        )
     return replace(local, content=content, about=manifest["about"], chance=chance)
 
 
@@ -326,7 +341,7 @@ def unpinned(dataset: AnyData) -> AnyData:
     if not dataset.name and disk.is_converted(dataset.folder):
         return LocalData(folder=dataset.folder)
     if dataset.form != "folder":
-        dataset = replace(dataset, size=LocalData.size, color=LocalData.color)
+        dataset = replace(dataset, size=LocalData.size, color=LocalData.color, numbers="")
     return dataset.name or replace(dataset, content="", about="", chance=None, problem="")
 
 

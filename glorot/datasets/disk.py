@@ -216,8 +216,10 @@ def convert(
 
     train_examples: how many; None: all, of one that has an end. about: what it was made from. Raises GlorotError.
     """
-    if len(info.image_shape) not in (2, 3):
-        raise GlorotError(f"expected a data set of images, but the examples of {info.label} are none; name another one")
+    if len(info.image_shape) not in (2, 3) or info.floats:
+        raise GlorotError(
+            f"expected a data set of images of bytes, but the examples of {info.label} are none; name another one"
+        )
     count = train_examples
     if isinstance(dataset, FiniteDataset):
         count = min(count or len(dataset.examples), len(dataset.examples))

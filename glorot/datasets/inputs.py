@@ -4,6 +4,10 @@
     symmetric       2 k / 255 - 1, in [-1, 1]
     standardized    (k - mean) / standard deviation of all pixels of the training set, one number each
     ink             -0.1 + 1.275 k / 255, in [-0.1, 1.175]: LeNet-5's; digits then have about mean 0, variance 1
+    raw             k
+
+Data that are no bytes are float32 rows. They are seen as they are (raw), or each column (number - mean) / standard
+deviation of the training set (standardized): `by_columns` makes such rows, also of bytes that are no images.
 
 The paper does not say which it used. Its author's program for Shapeset asks for [-1, 1]; later scripts of his use
 [0, 1].
@@ -14,11 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glorot.datasets import Dataset, FiniteDataset
+from glorot.datasets import AnyData, Dataset, Examples, FiniteDataset, info
 from glorot.errors import DataError
 
 BYTES = np.arange(256)
 UNIT = BYTES.astype(np.float32) / np.float32(255)
+CHUNK = 10_000  # examples standardized together
 SAMPLE = 10_000  # training examples of an endless data set that standardize it: the first of seed 0's stream
 
 
@@ -33,6 +38,10 @@ def symmetric(dataset: Dataset) -> np.ndarray:
 def ink(dataset: Dataset) -> np.ndarray:
     """LeCun et al. 1998, II.B: the background is -0.1, ink 1.175."""
     return (-0.1 + 1.275 * BYTES / 255).astype(np.float32)
+
+
+def raw(dataset: Dataset) -> np.ndarray:
+    return BYTES.astype(np.float32)
 
 
 def standardized(dataset: Dataset) -> np.ndarray:
@@ -52,11 +61,15 @@ def standardized(dataset: Dataset) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Inputs:
-    """levels: what the network sees of each byte of a data set, (256,) float32. formula, text: for people."""
+    """levels: what the network sees of each byte of a data set, (256,) float32. formula, text: for people.
+
+    of_bytes: whether it is of bytes alone.
+    """
 
     levels: Callable[[Dataset], np.ndarray]
     formula: str
     text: str
+    of_bytes: bool = True
 
 
 INPUTS = {
@@ -64,8 +77,66 @@ INPUTS = {
     "symmetric": Inputs(symmetric, "2 * pixels / 255 - 1, in [-1, 1]", "pixels in [-1, 1]"),
     "standardized": Inputs(
         standardized,
-        "(pixels - mean) / standard deviation, of all pixels of the training set",
-        "pixels standardized",
+        "(pixels - mean) / standard deviation, of all pixels of the training set; of rows of numbers each column",
+        "standardized",
+        of_bytes=False,
     ),
     "ink": Inputs(ink, "-0.1 + 1.275 * pixels / 255, in [-0.1, 1.175]", "pixels in [-0.1, 1.175]"),
+    "raw": Inputs(raw, "numbers as they are", "numbers as they are", of_bytes=False),
 }
+
+
+def levels_of(inputs: str, dataset: Dataset) -> np.ndarray:
+    """What a network sees of each byte, (256,) float32; any such table where the data set has float32 already."""
+    return UNIT if has_floats(dataset) else INPUTS[inputs].levels(dataset)
+
+
+def inputs_misfit(inputs: str, dataset: AnyData) -> str:
+    """Why a data set cannot be seen so, and what to do; empty where it can. inputs: a key of INPUTS."""
+    if not (info(dataset).floats and INPUTS[inputs].of_bytes):
+        return ""
+    others = " or ".join(name for name, one in INPUTS.items() if not one.of_bytes)
+    return f"inputs: expected {others}, as the numbers of {dataset} are no bytes; found {inputs}"
+
+
+def has_floats(dataset: Dataset) -> bool:
+    """Whether its examples are float32 rows, which a network sees as they are."""
+    return isinstance(dataset, FiniteDataset) and dataset.examples.pixels.dtype == np.float32
+
+
+def seen(levels: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """What a network sees of some pixels, in their shape; float32, or of the type of levels."""
+    return pixels.astype(levels.dtype, copy=False) if pixels.dtype == np.float32 else levels[pixels]
+
+
+def as_seen(dataset: Dataset, inputs: str, columns: bool) -> Dataset:
+    """The data set as kernels take it. columns: whether each of its inputs is a number of its own kind."""
+    return by_columns(dataset) if columns and inputs == "standardized" else dataset
+
+
+def by_columns(dataset: Dataset) -> FiniteDataset:
+    """The data set with each input standardized by the training examples, float32; an input that is the same in all of
+    them is 0 everywhere. Raises DataError where all are."""
+    assert isinstance(dataset, FiniteDataset)
+    x = dataset.examples.pixels
+    mean = x.sum(axis=0, dtype=np.float64) / len(x)  # row after row: the order of the sum is fixed
+    square = np.zeros(x.shape[1])
+    for start in range(0, len(x), CHUNK):
+        square += ((x[start : start + CHUNK] - mean) ** 2).sum(axis=0)
+    deviation = np.sqrt(square / len(x))
+    constant = (x.min(axis=0) == x.max(axis=0)) | (deviation == 0)
+    if constant.all():
+        raise DataError(
+            f"data set {dataset.name}: expected columns that differ, found the same numbers in all {len(x):,} training "
+            "examples; use inputs: raw, or other data"
+        )
+    factor = np.where(constant, 0.0, 1 / np.where(constant, 1.0, deviation))
+
+    def changed(examples: Examples) -> Examples:
+        pixels = np.empty(examples.pixels.shape, np.float32)
+        for start in range(0, len(pixels), CHUNK):
+            pixels[start : start + CHUNK] = (examples.pixels[start : start + CHUNK] - mean) * factor
+        return Examples(pixels, examples.labels)
+
+    parts = [changed(part) for part in (dataset.examples, dataset.valid, dataset.test)]
+    return FiniteDataset(dataset.name, dataset.n_classes, parts[0], parts[1], parts[2])

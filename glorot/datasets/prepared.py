@@ -8,6 +8,7 @@ import numpy as np
 from glorot.datasets import Dataset, DatasetInfo, Examples, FiniteDataset
 from glorot.datasets.augmentation import Augmentation
 from glorot.datasets.disk import DiskDataset
+from glorot.errors import DataError
 
 Images = Callable[[np.ndarray, tuple[int, ...], int | None], np.ndarray]  # pixels, shape, background -> pixels
 
@@ -35,9 +36,9 @@ PREPROCESSING = {
 }
 
 
-def has_images(info: DatasetInfo) -> bool:
-    """Whether the examples are images, of (height, width) or (channels, height, width)."""
-    return len(info.image_shape) in (2, 3)
+def has_images(info: DatasetInfo, of_bytes: bool = False) -> bool:
+    """Whether the examples are images, of (height, width) or (channels, height, width). of_bytes: and of bytes."""
+    return len(info.image_shape) in (2, 3) and not (of_bytes and info.floats)
 
 
 class Changed:
@@ -60,6 +61,8 @@ def preprocessed(dataset: Dataset, name: str, info: DatasetInfo) -> Dataset:
     change = PREPROCESSING[name].change
     if change is None:
         return dataset
+    if not has_images(info, of_bytes=True):
+        raise DataError(f"preprocessing changes images of bytes, but the examples of {info.label} are none")
     own = change
 
     def changed(pixels: np.ndarray) -> np.ndarray:

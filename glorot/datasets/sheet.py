@@ -29,7 +29,9 @@ def sheet(
     if len(info.image_shape) not in (2, 3):
         raise DataError(f"expected a data set of images, but the examples of {info.label} are none; name another one")
     examples = dataset.train(seed, 0, count)
-    rows = [examples.pixels]
+    if info.floats and augmentation:
+        raise DataError(f"augmentation changes images of bytes, but the examples of {info.label} are none")
+    rows = [as_bytes(examples.pixels)]
     for epoch in range(VERSIONS if augmentation else 0):
         rows.append(_seen(examples, info, augmentation, seed, epoch))
     images = [_scaled(pixels, info.image_shape) for pixels in rows]
@@ -75,6 +77,14 @@ def _seen(
     index = np.arange(len(examples))
     epochs = np.full(len(examples), epoch)
     return distorted(examples.pixels, info.image_shape, augmentation, seed, epochs, index, info.background)
+
+
+def as_bytes(pixels: np.ndarray) -> np.ndarray:
+    """Numbers to look at: float32 from their least (0) to their largest (255); bytes as they are."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    low, high = float(pixels.min()), float(pixels.max())
+    return np.rint((pixels - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
 
 
 def _scaled(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -126,7 +126,7 @@ def _not_for(device: str, settings: Settings) -> str | None:
     """Why a run cannot be made on a kind of device, and what to do; None where it can."""
     if device not in MODELS[settings.model].devices:
         return f"the model {settings.model} runs on the CPU only, not on a GPU yet; use --device cpu"
-    return kernels.not_there(device, settings.optimizer, settings.pretraining)
+    return kernels.not_there(device, settings.optimizer, settings.pretraining, settings.float_inputs)
 
 
 def missing_data(plan: Plan, folder: Path) -> dict[AnyData, str]:

@@ -56,23 +56,34 @@ def hardware(device: str) -> str | None:
 NO_PRETRAINING = "pretraining: not on a GPU yet; use --device cpu"
 
 
-def not_there(device: str, optimizer: str, pretraining: str = "none") -> str | None:
-    """Why a device has no kernels for these, and what to do; None where it has."""
+NO_FLOATS = "data that are no bytes, or are standardized by columns: not on a GPU yet; use --device cpu"
+
+
+def not_there(device: str, optimizer: str, pretraining: str = "none", floats: bool = False) -> str | None:
+    """Why a device has no kernels for these, and what to do; None where it has. floats: of the examples."""
+    if device == "cuda" and floats:
+        return NO_FLOATS
     if device == "cuda" and optimizer != "sgd":
         return f"optimizer {optimizer}: not on a GPU yet, only sgd is; use --device cpu"
     return NO_PRETRAINING if device == "cuda" and pretraining != "none" else None
 
 
-def prepare(device: str, activation: str, loss: str, optimizer: str = "sgd") -> None:
-    """Compile the device's kernels of such networks, or load them from the cache."""
+def prepare(device: str, activation: str, loss: str, optimizer: str = "sgd", numbers: "np.dtype | None" = None) -> None:
+    """Compile the device's kernels of such networks, or load them from the cache. numbers: the type of their examples'
+    pixels; None: bytes. Raises DeviceError where it has none."""
+    if reason := not_there(device, optimizer, floats=str(numbers) == "float32"):
+        raise DeviceError(reason)
     if device == "cuda":  # they are compiled for the network
         return
+    import numpy as np
+
     from glorot.kernels import cpu, curvature
     from glorot.models.optimizers import OPTIMIZERS
 
-    cpu.prepare(activation, loss, optimizer)
+    kind = "uint8" if numbers is None else str(numbers)
+    cpu.prepare(activation, loss, optimizer, np.dtype(kind))
     if OPTIMIZERS[optimizer].statistic:
-        curvature.prepare(activation, loss, optimizer)
+        curvature.prepare(activation, loss, optimizer, np.dtype(kind))
 
 
 def denoising_layers(

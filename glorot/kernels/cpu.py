@@ -45,6 +45,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numba
+import numba.extending
 import numpy as np
 
 from glorot.compiled.cache import compiling, has_avx512, jit
@@ -183,6 +184,24 @@ def above_of(layer, values, examples):
     return values[layer[ABOVE] : layer[ABOVE] + examples * layer[STRIDE_OUT]].reshape((examples, layer[STRIDE_OUT]))
 
 
+def input_of(levels, number):
+    """What the network sees of a byte, or of a float32, which is the input itself."""
+    raise NotImplementedError("compiled by the number's type")
+
+
+def _of_byte(levels, number):
+    return levels[number]
+
+
+def _of_float(levels, number):
+    return number
+
+
+@numba.extending.overload(input_of)
+def _input_of(levels, number):
+    return _of_float if isinstance(number, numba.types.Float) else _of_byte
+
+
 # The steps of an update. ------------------------------------------------------------------------------------
 
 
@@ -195,11 +214,14 @@ def share(n, unit, thread, threads):
 
 @numba.njit(error_model="numpy")
 def read_pixels(pixels, levels, a, start, stop):
-    """a = levels[pixels], columns start..stop-1. pixels: (examples, n_inputs). a: (examples, stride)."""
+    """a = levels[pixels], or pixels that are float32 already, columns start..stop-1. pixels: (examples, n_inputs).
+
+    a: (examples, stride).
+    """
     for e in range(len(pixels)):
         row, source = a[e, start:stop], pixels[e, start:stop]
         for k in range(len(row)):
-            row[k] = levels[source[k]]
+            row[k] = input_of(levels, source[k])
 
 
 @numba.njit(error_model="numpy")
@@ -348,10 +370,10 @@ def run_updates(
     """Run len(losses) updates on consecutive minibatches, as thread number `thread` of `threads`.
 
     layers: (n_layers, 7) int64. parameters, a, delta: flat float32. memory: (kept, n_parameters) float32, the
-    optimizer's. levels: (256,) float32, the network's inputs by byte. pixels: (updates * batch_size, n_inputs) uint8.
-    labels: (updates * batch_size,) uint8. rates: (updates, 3) float32, what `learn` takes. losses: (updates,) float64,
-    gets each minibatch's mean loss before its update. Stops before an update whose loss is not finite. Returns the
-    number of updates done.
+    optimizer's. levels: (256,) float32, the network's inputs by byte. pixels: (updates * batch_size, n_inputs) uint8 or
+    float32. labels: (updates * batch_size,) uint8. rates: (updates, 3) float32, what `learn` takes. losses: (updates,)
+    float64, gets each minibatch's mean loss before its update. Stops before an update whose loss is not finite. Returns
+    the number of updates done.
     """
     n_layers, inputs = len(layers), below_of(layers[0], a, batch_size)
     for u in range(len(losses)):
@@ -650,10 +672,13 @@ class CpuKernels:
         return list(self._pool.map(work, range(self.threads)))
 
 
-def prepare(activation: str, loss: str, optimizer: str = "sgd") -> None:
-    """Compile the kernels of such networks, or load them from the cache, before any thread waits for another."""
+def prepare(activation: str, loss: str, optimizer: str = "sgd", numbers: np.dtype | type = np.uint8) -> None:
+    """Compile the kernels of such networks, or load them from the cache, before any thread waits for another.
+
+    numbers: the type of their examples' pixels.
+    """
     with compiling(updates_of(activation, loss, optimizer)):
         network = CpuKernels((2, 2, 2), activation, loss, 1, 0.1, optimizer=optimizer)
-        examples = Examples(np.zeros((1, 2), np.uint8), np.zeros(1, np.uint8))
+        examples = Examples(np.zeros((1, 2), numbers), np.zeros(1, np.uint8))
         network.train(examples)
         network.evaluate(examples)

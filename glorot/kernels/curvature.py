@@ -146,8 +146,8 @@ class CurvatureKernels(CpuKernels):
         )  # fmt: skip
 
 
-def prepare(activation: str, loss: str, optimizer: str) -> None:
+def prepare(activation: str, loss: str, optimizer: str, numbers: np.dtype | type = np.uint8) -> None:
     """Compile the estimate, or load it from the cache, before any thread waits for another."""
     with compiling(curvatures_of(activation, loss)):
         network = CurvatureKernels((2, 2, 2), activation, loss, 1, 0.1, optimizer=optimizer)
-        network.estimate(Examples(np.zeros((1, 2), np.uint8), np.zeros(1, np.uint8)))
+        network.estimate(Examples(np.zeros((1, 2), numbers), np.zeros(1, np.uint8)))

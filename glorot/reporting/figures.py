@@ -241,10 +241,13 @@ def samples(study: Study, data: Path, states: Path, notes: list[str]) -> Iterato
 
 
 def images(dataset: AnyData, pixels: np.ndarray) -> np.ndarray:
-    """Pixels (n, inputs) as images: (n, height, width), or (n, height, width, 3); inputs of no image in one row."""
+    """Pixels (n, inputs) as images: (n, height, width), or (n, height, width, 3); inputs of no image in one row.
+    Those that are no bytes go from black to white."""
+    from glorot.datasets.sheet import as_bytes
+
     shape = info(dataset).image_shape
     shape = (1, *shape) if len(shape) == 1 else shape
-    found = pixels.reshape(len(pixels), *shape)
+    found = as_bytes(pixels).reshape(len(pixels), *shape)
     return np.moveaxis(found, 1, -1) if len(shape) == 3 else found
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, Valida
 from glorot.datasets import FORMS, AnyData, LocalData, info
 from glorot.datasets.augmentation import Augmentation
 from glorot.datasets.augmentation import parsed as parsed_augmentation
-from glorot.datasets.inputs import INPUTS
+from glorot.datasets.inputs import INPUTS, inputs_misfit
 from glorot.datasets.prepared import PREPROCESSING, has_images
 from glorot.datasets.truth_tables import values_of
 from glorot.models.activations import ACTIVATIONS
@@ -209,8 +209,9 @@ class Settings(BaseModel):
         About(
             "Inputs",
             "what the network sees of a pixel: `unit` [0, 1], `symmetric` [-1, 1], or `standardized` with mean 0 "
-            "and standard deviation 1, or `ink` [-0.1, 1.175]; default: `ink` for `lenet5`, `symmetric` for Shapeset, "
-            "else `unit`",
+            "and standard deviation 1 (of rows of numbers each column), or `ink` [-0.1, 1.175]; numbers that are no "
+            "bytes are `raw` or `standardized`; default: `ink` for `lenet5`, `symmetric` for Shapeset, `raw` for such "
+            "numbers, else `unit`",
             text=inputs_text,
             paper=Paper.SILENT,
             older="unit",
@@ -312,6 +313,8 @@ class Settings(BaseModel):
             chosen = MODELS[self.model]
             own = chosen.inputs if isinstance(chosen, Convolutional) else info(self.dataset).inputs
             object.__setattr__(self, "inputs", own)
+        if problem := inputs_misfit(str(self.inputs), self.dataset):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")
@@ -348,10 +351,10 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _images_to_change(self) -> "Settings":
         for name in ("preprocessing", "augmentation"):
-            if getattr(self, name) != ABOUT[name].older and not has_images(info(self.dataset)):
+            if getattr(self, name) != ABOUT[name].older and not has_images(info(self.dataset), of_bytes=True):
                 raise ValueError(
-                    f"{name} changes images, but the examples of {self.dataset} are none; remove {name}, or choose "
-                    "another data set"
+                    f"{name} changes images of bytes, but the examples of {self.dataset} are none; remove {name}, or "
+                    "choose another data set"
                 )
         return self
 
@@ -367,6 +370,12 @@ class Settings(BaseModel):
     def ignored(self) -> frozenset[str]:
         """The fields that this run's model has no use for."""
         return ignored(self.model, self.hidden)
+
+    @property
+    def float_inputs(self) -> bool:
+        """Whether kernels take its examples as float32."""
+        data = info(self.dataset)
+        return data.floats or (data.columns and self.inputs == "standardized")
 
     @property
     def all_updates(self) -> int:
@@ -440,9 +449,9 @@ def unfit_network(model: str, dataset: AnyData, loss: str, optimizer: str) -> st
         if not LOSSES[loss].rbf:
             return ""
         return f"the loss {loss} is of RBF units, which only the model lenet5 has; use model: lenet5, or another loss"
-    if len(shape) != 2 or max(shape) > chosen.side:
+    if len(shape) != 2 or max(shape) > chosen.side or info(dataset).floats:
         size = " x ".join(map(str, shape[-2:])) + (" in colour" if len(shape) == 3 else "")
-        found = size if has_images(info(dataset)) else "no images"
+        found = size if has_images(info(dataset), of_bytes=True) else "no images of bytes"
         return (
             f"the model {model}: expected grey images of up to {chosen.side} x {chosen.side} pixels, found {found} "
             f"({dataset_text(dataset)}); choose another data set, or make one with "

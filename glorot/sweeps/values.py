@@ -98,11 +98,12 @@ def checked_layers(value: Any) -> tuple[int, ...]:
 
 *_FORMS, _LAST = (text for text, _ in FORMS.values())
 OWN = f"{', '.join(_FORMS)} or {_LAST}"
-PINNED = ("size", "color", "content", "about", "chance")  # of arrays, as a stored sweep has them
+PINNED = ("size", "color", "numbers", "content", "about", "chance")  # of arrays, as a stored sweep has them
 LOCAL_KEYS = {
     "folder": ("folder", "size", "color", "split", "balance", "content", "about", "chance"),
     "arrays": ("arrays", "split", *PINNED),
     "table": ("table", "label", "split", *PINNED),
+    "svmlight": ("svmlight", "split", *PINNED),
     "idx": ("idx", "split", *PINNED),
     "name": ("name", "content", "about"),
 }
@@ -154,10 +155,12 @@ def checked_dataset(value: Any) -> str | LocalData:
     balance, chance = value.get("balance", False), value.get("chance")
     if type(balance) is not bool:
         raise ValueError(f"expected balance to be true or false, found {shown(balance)}")
+    if value.get("numbers", "float32") != "float32":
+        raise ValueError(f"expected numbers to be float32, found {shown(value['numbers'])}")
     if chance is not None and not (type(chance) in (int, float) and 0 <= chance <= 100):
         raise ValueError(f"expected chance to be an error from 0 to 100, found {shown(chance)}")
     if form != "name":
-        texts |= {"folder": texts.pop(form), "form": form}
+        texts |= {"folder": texts.pop(form), "form": form, "numbers": value.get("numbers", "")}
     return LocalData(
         size=(size[0], size[1]), color=color, split=_split(value.get("split")), balance=balance, chance=chance, **texts
     )

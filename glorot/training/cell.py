@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import glorot
 from glorot import datasets, kernels
-from glorot.datasets import AnyData, Dataset
+from glorot.datasets import AnyData, Dataset, info
+from glorot.datasets.inputs import as_seen
 from glorot.datasets.prepared import preprocessed
 from glorot.sweeps.settings import Settings
 from glorot.training.checkpoint import code
@@ -71,7 +72,9 @@ def run_cell(
     compiling.
     """
     started = now()
-    dataset = _dataset(settings.dataset, settings.train_examples, settings.preprocessing, data_folder)
+    assert settings.inputs
+    by_columns = settings.inputs if info(settings.dataset).columns else ""
+    dataset = _dataset(settings.dataset, settings.train_examples, settings.preprocessing, by_columns, data_folder)
     learner = learner_of(Task(settings, dataset, device, threads, checkpoint_folder, afresh))
     trained = learner.fit(on_progress)
     return Outcome(
@@ -140,8 +143,9 @@ def _hardware() -> str:
 
 
 @lru_cache(maxsize=1)
-def _dataset(name: AnyData, train_examples: int | None, preprocessing: str, folder: Path) -> Dataset:
-    """The data set, kept from one cell to the next in the same process."""
+def _dataset(name: AnyData, train_examples: int | None, preprocessing: str, inputs: str, folder: Path) -> Dataset:
+    """The data set as kernels take it, kept from one cell to the next in the same process. inputs: of one whose inputs
+    are columns; else empty."""
     dataset = datasets.load(name, folder)
     dataset = dataset if train_examples is None else datasets.limited(dataset, train_examples)
-    return preprocessed(dataset, preprocessing, datasets.info(name))
+    return as_seen(preprocessed(dataset, preprocessing, info(name)), inputs, bool(inputs))

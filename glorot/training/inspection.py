@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from glorot import kernels
 from glorot.datasets import AnyData, Examples, FiniteDataset, info, load
-from glorot.datasets.inputs import INPUTS
+from glorot.datasets.inputs import as_seen, inputs_misfit, levels_of
 from glorot.errors import GlorotError
 from glorot.models.initializers import INITIALIZERS, Initializer, Layered, Scheme
 from glorot.models.network import layer_sizes
@@ -38,7 +38,7 @@ from glorot.training.probes import Network, measure
 from glorot.training.seen import Inspection as Inspection
 from glorot.training.seen import LayerSeen as LayerSeen
 from glorot.training.seen import Pair as Pair
-from glorot.training.start import begin
+from glorot.training.start import begin, inputs_of
 from glorot.training.theory import backward_theory, factors, forward_theory, near_zero, singular_value_theory
 
 
@@ -67,12 +67,14 @@ def inspect(
     if isinstance(dataset, FiniteDataset):
         data, label, inputs = dataset, dataset.name, inputs or "unit"
     else:
-        data, label = load(dataset, data_folder), str(dataset)  # type: ignore[assignment]
         inputs = inputs or info(dataset).inputs
+        if problem := inputs_misfit(inputs, dataset):
+            raise GlorotError(problem)
+        data, label = as_seen(load(dataset, data_folder), inputs, info(dataset).columns), str(dataset)  # type: ignore[assignment]
     some = data.test.first(examples)
     sizes = layer_sizes(data.n_inputs, tuple(hidden), data.n_classes)
     try:
-        network = kernels.create("cpu", sizes, activation, loss, 10, 0.1, 1, INPUTS[inputs].levels(data))
+        network = kernels.create("cpu", sizes, activation, loss, 10, 0.1, 1, levels_of(inputs, data))
         begin(network, sizes, initializer, seed, data)
         seen = layers_seen(network, some, activation, INITIALIZERS[initializer], sizes)
         square = _input_square(network, some)
@@ -91,7 +93,7 @@ def layers_seen(
     with np.errstate(over="ignore", invalid="ignore"):  # of networks that overflow
         rows = {(row.quantity, row.layer): row for row in measure(network, examples, activation)}
         activations, deltas, *_ = network.probe(examples)
-        below_each = [network.levels[examples.pixels.reshape(len(examples), -1)], *activations]
+        below_each = [inputs_of(network, examples), *activations]
         weights = [_weight_gradient(*each) for each in zip(deltas, below_each, strict=True)]
         z_variances = _z_variances(network, below_each)
     regime, initializer = near_zero(activation), as_drawn(initializer, network)
@@ -154,4 +156,6 @@ def _z_variances(network: Network, below: Sequence[np.ndarray]) -> list[float]:
 
 
 def _input_square(network: Network, examples: Examples) -> float:
+    if examples.pixels.dtype == np.float32:
+        return float(np.square(examples.pixels, dtype=np.float64).mean())
     return float(np.square(network.levels.astype(np.float64))[examples.pixels].mean())

@@ -11,9 +11,11 @@ from math import nan
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from glorot import kernels
 from glorot.datasets import Dataset, info
-from glorot.datasets.inputs import INPUTS
+from glorot.datasets.inputs import has_floats, levels_of
 from glorot.datasets.prepared import augmented
 from glorot.errors import GlorotError
 from glorot.kernels.protocol import Kernels
@@ -83,7 +85,8 @@ class GradientDescent:
         """A network of fully connected layers, and the state to go on from."""
         settings = task.settings
         assert settings.inputs
-        kernels.prepare(task.device, settings.activation, settings.loss, settings.optimizer)
+        numbers = np.dtype(np.float32) if has_floats(task.dataset) else None
+        kernels.prepare(task.device, settings.activation, settings.loss, settings.optimizer, numbers)
         sizes = layer_sizes(task.dataset.n_inputs, settings.hidden, task.dataset.n_classes)
         network = kernels.create(
             task.device,
@@ -93,7 +96,7 @@ class GradientDescent:
             settings.batch_size,
             settings.learning_rate,
             task.threads,
-            INPUTS[settings.inputs].levels(task.dataset),
+            levels_of(settings.inputs, task.dataset),
             settings.optimizer,
         )
         state = None if task.afresh else self._checkpoints.load(sizes)
@@ -119,7 +122,7 @@ class GradientDescent:
             settings.batch_size,
             settings.learning_rate,
             task.threads,
-            INPUTS[settings.inputs].levels(task.dataset),
+            levels_of(settings.inputs, task.dataset),
             settings.optimizer,
         )
         shapes = [(one.weights, one.biases) for one in layers if trainable(one)]
@@ -227,7 +230,7 @@ class WiredByHand:
         assert settings.inputs
         values = values_of(**info(settings.dataset).parameters)
         construction = build(chosen.kind, values, settings.activation, dict(chosen.parameters))
-        levels = INPUTS[settings.inputs].levels(task.dataset)
+        levels = levels_of(settings.inputs, task.dataset)
         network = CircuitKernels(construction, settings.activation, settings.batch_size, settings.learning_rate, levels)
         network.parameters = construction.first_weights(settings.initializer, settings.seed)
         self._training = Training(settings, task.dataset, network)

@@ -23,6 +23,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from glorot.datasets import Examples
+from glorot.datasets.inputs import seen
 from glorot.kernels.protocol import Probed
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.network import Layer
@@ -75,7 +76,7 @@ def measure(kernels: Network, examples: Examples, activation: str, update: int =
     """The rows of one moment: by quantity, then by layer. activation: a key of ACTIVATIONS."""
     activations, deltas, slope_arguments, gradients = kernels.probe(examples)
     parameters = kernels.parameters
-    inputs = [kernels.levels[examples.pixels.reshape(len(examples), -1)], *activations]
+    inputs = [seen(kernels.levels, examples.pixels.reshape(len(examples), -1)), *activations]
     rows = []
     with threadpool_limits(1):  # one thread's sums, on every machine
         for l, (a, argument) in enumerate(zip(activations, slope_arguments, strict=True), 1):

@@ -10,10 +10,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from glorot.datasets import Dataset, Examples
+from glorot.datasets.inputs import seen
 from glorot.errors import GlorotError
 from glorot.kernels.protocol import Kernels
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.network import Layer, initial_parameters
+from glorot.training.probes import Network
 
 
 def begin(
@@ -30,9 +32,9 @@ def give_unit_variance(network: Kernels, examples: Examples) -> None:
     """Scale the weights of each layer so that its z have variance 1 on these examples. Raises GlorotError."""
     layers = network.parameters
     for l, (W, b) in enumerate(layers):
-        seen = network.probe(examples).activations[l - 1] if l else inputs_of(network, examples)
+        below = network.probe(examples).activations[l - 1] if l else inputs_of(network, examples)
         with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
-            deviation = np.float32((np.float64(seen) @ np.float64(W.T)).std())  # rounded: no order of sums is seen
+            deviation = np.float32((np.float64(below) @ np.float64(W.T)).std())  # rounded: no order of sums is seen
         if not (np.isfinite(deviation) and deviation > 0):
             raise GlorotError(
                 f"initializer lsuv: expected z of layer {l + 1} that differ, found a standard deviation of {deviation} "
@@ -42,6 +44,6 @@ def give_unit_variance(network: Kernels, examples: Examples) -> None:
         network.parameters = layers
 
 
-def inputs_of(network: Kernels, examples: Examples) -> np.ndarray:
+def inputs_of(network: Network, examples: Examples) -> np.ndarray:
     """What a network sees of some examples, (n, inputs) float32."""
-    return network.levels[examples.pixels.reshape(len(examples), -1)]
+    return seen(network.levels, examples.pixels.reshape(len(examples), -1))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from glorot.datasets import Dataset, Examples, FiniteDataset
-from glorot.datasets.inputs import INPUTS
+from glorot.datasets.inputs import levels_of, seen
 from glorot.errors import GlorotError
 from glorot.models.architectures import MODELS, SupportVectors
 from glorot.sweeps.settings import Settings
@@ -46,7 +46,7 @@ class SupportVectorMachine:
         assert isinstance(chosen, SupportVectors)
         assert settings.inputs
         self.chosen, self.settings, self.dataset = chosen, settings, dataset
-        self.levels = INPUTS[settings.inputs].levels(dataset)
+        self.levels = levels_of(settings.inputs, dataset)
         self.libraries = f"scikit-learn {metadata.version('scikit-learn')}"
 
     def fit(self) -> Trained:
@@ -72,7 +72,7 @@ class SupportVectorMachine:
 
     def _inputs(self, examples: Examples) -> np.ndarray:
         """(n, n_inputs) float64, as libsvm takes them."""
-        return self.levels.astype(np.float64)[examples.pixels]
+        return seen(self.levels.astype(np.float64), examples.pixels)
 
     def _evaluated(self, machine: Any, examples: Examples) -> tuple[float, np.ndarray]:
         """Error in percent, and what was predicted, (n,) of type PREDICTION; a loss there is none."""
