@@ -8,6 +8,7 @@ After a change that is meant, write what is generated anew with
 
 import os
 import re
+import shlex
 import textwrap
 from pathlib import Path
 
@@ -191,3 +192,30 @@ def test_the_committed_scorecard_of_the_lecture(lecture):
     assert text == (EXAMPLES / "lecture-scorecard.md").read_text("utf-8")
     verdicts = [verdict.kind for _, pairs in lecture for _, verdict in pairs]
     assert "not measured" not in verdicts
+
+
+# Commands. ------------------------------------------------------------------------------------------
+
+COMMAND = re.compile(r"`(glorot [^`]*)`|^(?: {4}|\| |#\s+)(glorot [a-z][^\n`]*)", re.MULTILINE)
+
+
+def written_commands(file: Path) -> list[list[str]]:
+    """The words of each command that a document or a sweep's comment has, without its comment."""
+    found = [" ".join(("".join(pair)).split()) for pair in COMMAND.findall(file.read_text("utf-8"))]
+    return [shlex.split(one, comments=True) for one in found]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [*(one for one in OURS if one.name != "CHANGELOG.md"), *(ROOT / "experiments").glob("*.yaml")],
+    ids=lambda file: file.relative_to(ROOT).as_posix(),
+)
+def test_commands_and_their_options_exist(file):
+    for _, *words in written_commands(file):
+        command: click.Command = cli
+        while isinstance(command, click.Group) and words and words[0] in command.commands:
+            command = command.commands[words.pop(0)]
+        known = {name for option in command.params for name in [*option.opts, *option.secondary_opts]}
+        options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        assert options <= known | {"-h", "--help"}, f"glorot {command.name}: {words}"
+        assert not isinstance(command, click.Group) or words in ([], ["-h"], ["COMMAND", "-h"])
