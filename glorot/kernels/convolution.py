@@ -83,15 +83,14 @@ from glorot.kernels.cpu import (
     above_of,
     activate,
     below_of,
-    dots,
     loss_and_delta,
     move,
-    share,
     slope,
     times_slope,
     value,
     weights_of,
 )
+from glorot.kernels.products import dots, share
 from glorot.kernels.protocol import Probed
 from glorot.kernels.simd import LANES, wait_for_all
 from glorot.models.activations import ACTIVATIONS

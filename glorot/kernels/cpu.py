@@ -26,11 +26,12 @@ One update runs, with every thread at the same step (a barrier between the steps
         +---------------------------+            +-------+-------+-------+-------+
                   forward                                   backward
 
-                   panel     tile forward              tile backward
-        AVX-512    96 rows   4 rows x 4 (5) examples   8 rows x 16 columns
-        others     32 rows   2 rows x 3 (2) examples   5 rows x 8 columns (16 in the first layer)
+                   panel     tile forward              tile backward          the same in the first layer
+        AVX-512    48 rows   4 rows x 4 (5) examples   6 rows x 32 columns    8 rows x 32 columns
+        others     32 rows   2 rows x 3 (2) examples   5 rows x 8 columns     5 rows x 16 columns
 
-W is prefetched into L2, a panel (forward) or a tile (backward) ahead, while the arithmetic goes on.
+W is prefetched into L2, a panel (forward) or two tiles (backward) ahead, while the arithmetic goes on. With ten examples
+and AVX-512, a and delta of a strip stay in registers instead: ``products.py`` has these loops.
 
 Neither sharing nor tiling changes the order of any sum: forward, lane i of 16 adds up k = i, i+16, ...; backward,
 delta adds up j = 0, 1, 2, ... and the gradient e = 0, 1, 2, .... So the bits depend on the shapes alone.
@@ -48,13 +49,22 @@ import numba
 import numba.extending
 import numpy as np
 
-from glorot.compiled.cache import compiling, has_avx512, jit
+from glorot.compiled.cache import compiling, jit
 from glorot.compiled.elementary import ONE, ZERO
 from glorot.compiled.names import bound, symbol
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
+from glorot.kernels.products import (
+    NARROW,
+    UPDATE_ROWS,
+    dots,
+    share,
+    strip_columns,
+    update_columns,
+    update_first_columns,
+)
 from glorot.kernels.protocol import Probed
-from glorot.kernels.simd import LANES, dot_tile, prefetch_part, update_tile, wait_for_all
+from glorot.kernels.simd import LANES, prefetch_part, update_tile, wait_for_all
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
 from glorot.models.network import Layer
@@ -64,23 +74,7 @@ from glorot.models.optimizers import OPTIMIZERS, Optimizer
 FAN_IN, FAN_OUT, STRIDE_IN, STRIDE_OUT, W, BELOW, ABOVE = range(7)
 
 EVALUATION_CHUNK = 96  # examples that pass the network together
-L1_BYTES = 24 * 1024  # share of the first-level cache for delta and a of a block
-
-# Tiles that fit the registers. PANEL: rows. REST_EXAMPLES: of the dot tiles that come first, until EXAMPLES divides the
-# rest of the minibatch. UPDATE_COLUMNS: of an update tile with a delta below; without, fewer registers do for 16.
-if has_avx512():  # 32 registers of 16 floats
-    PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 96, 4, 4, 5
-    UPDATE_ROWS, UPDATE_COLUMNS = 8, 16
-else:  # 16 registers of 8 floats: a vector of ours takes two; and a smaller L2
-    PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 32, 2, 3, 2
-    UPDATE_ROWS, UPDATE_COLUMNS = 5, 8
-
-dot, dot_rest, dot_one = (dot_tile(ROWS, examples, ahead=PANEL) for examples in (EXAMPLES, REST_EXAMPLES, 1))
-row_dot, row_dot_one = dot_tile(1, EXAMPLES), dot_tile(1, 1)
-update = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=UPDATE_ROWS)
-update_first = update_tile(UPDATE_ROWS, with_delta=False, ahead=UPDATE_ROWS)
-update_row, update_first_row = update_tile(1, with_delta=True), update_tile(1, with_delta=False)
-gradient = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=UPDATE_ROWS, apart=True)
+gradient = update_tile(UPDATE_ROWS, with_delta=True, lanes=NARROW, ahead=UPDATE_ROWS, apart=True)
 gradient_first = update_tile(UPDATE_ROWS, with_delta=False, ahead=UPDATE_ROWS, apart=True)
 gradient_row = update_tile(1, with_delta=True, apart=True)
 gradient_first_row = update_tile(1, with_delta=False, apart=True)
@@ -206,13 +200,6 @@ def _input_of(levels, number):
 
 
 @numba.njit(error_model="numpy")
-def share(n, unit, thread, threads):
-    """This thread's part of 0..n-1, in whole units."""
-    units = (n + unit - 1) // unit
-    return min(n, units * thread // threads * unit), min(n, units * (thread + 1) // threads * unit)
-
-
-@numba.njit(error_model="numpy")
 def read_pixels(pixels, levels, a, start, stop):
     """a = levels[pixels], or pixels that are float32 already, columns start..stop-1. pixels: (examples, n_inputs).
 
@@ -222,39 +209,6 @@ def read_pixels(pixels, levels, a, start, stop):
         row, source = a[e, start:stop], pixels[e, start:stop]
         for k in range(len(row)):
             row[k] = input_of(levels, source[k])
-
-
-@numba.njit(error_model="numpy")
-def row_dots(W, j, a, z):
-    """z of one unit."""
-    whole = len(a) // EXAMPLES * EXAMPLES
-    for e in range(0, whole, EXAMPLES):
-        row_dot(W, j, a, e, z)
-    for e in range(whole, len(a)):
-        row_dot_one(W, j, a, e, z)
-
-
-@numba.njit(error_model="numpy")
-def dots(W, a, z, start, stop):
-    """z[e, j] = sum_k W[j, k] a[e, k] for the units j = start..stop-1."""
-    examples = len(a)
-    for panel in range(start, stop, PANEL):
-        end = min(panel + PANEL, stop)
-        whole = panel + (end - panel) // ROWS * ROWS
-        e = 0
-        while examples - e >= REST_EXAMPLES and (examples - e) % EXAMPLES != 0:
-            for j in range(panel, whole, ROWS):
-                dot_rest(W, j, a, e, z)
-            e += REST_EXAMPLES
-        while examples - e >= EXAMPLES:
-            for j in range(panel, whole, ROWS):
-                dot(W, j, a, e, z)
-            e += EXAMPLES
-        for e_one in range(e, examples):
-            for j in range(panel, whole, ROWS):
-                dot_one(W, j, a, e_one, z)
-        for j in range(whole, end):
-            row_dots(W, j, a, z)
 
 
 def forward(layers, l, parameters, a, examples, thread, threads):
@@ -268,27 +222,6 @@ def forward(layers, l, parameters, a, examples, thread, threads):
         activate(z, start, stop)
 
 
-@numba.njit(error_model="numpy")
-def update_columns(W, k, n, a, delta, below, step):
-    """Columns k..k+n-1 of a layer: delta below (without the slope), then W -= step * delta a, in one pass over W."""
-    below[:, k : k + n] = ZERO
-    whole = len(W) // UPDATE_ROWS * UPDATE_ROWS
-    for j in range(0, whole, UPDATE_ROWS):
-        update(W, j, k, n, a, delta, below, step)
-    for j in range(whole, len(W)):
-        update_row(W, j, k, n, a, delta, below, step)
-
-
-@numba.njit(error_model="numpy")
-def update_first_columns(W, k, n, a, delta, step):
-    """As update_columns, for the first layer, which needs no delta below."""
-    whole = len(W) // UPDATE_ROWS * UPDATE_ROWS
-    for j in range(0, whole, UPDATE_ROWS):
-        update_first(W, j, k, n, a, delta, a, step)
-    for j in range(whole, len(W)):
-        update_first_row(W, j, k, n, a, delta, a, step)
-
-
 def backward(layers, l, parameters, a, delta, examples, step, thread, threads):
     """This thread's columns of layer l: delta of the units below them, and their weights' update."""
     layer = layers[l]
@@ -296,14 +229,11 @@ def backward(layers, l, parameters, a, delta, examples, step, thread, threads):
     a_below, delta_below = below_of(layer, a, examples), below_of(layer, delta, examples)
     delta_above = above_of(layer, delta, examples)
     start, stop = share(layer[STRIDE_IN], LANES, thread, threads)
-    block = max(1, L1_BYTES // (2 * 4 * LANES * examples)) * LANES
-    for k in range(start, stop, block):
-        n = min(block, stop - k)
-        if l == 0:
-            update_first_columns(W_, k, n, a_below, delta_above, step)
-        else:
-            update_columns(W_, k, n, a_below, delta_above, delta_below, step)
-            times_slope(delta_below, slope_arguments(layer, a, examples), k, k + n)
+    if l == 0:
+        update_first_columns(W_, start, stop, a_below, delta_above, step)
+    else:
+        update_columns(W_, start, stop, a_below, delta_above, delta_below, step)
+        times_slope(delta_below, slope_arguments(layer, a, examples), start, stop)
 
 
 def learn_by_sgd(layers, l, parameters, memory, a, delta, examples, rates, thread, threads):
@@ -318,7 +248,7 @@ def learn_by_moving(layers, l, parameters, memory, a, delta, examples, rates, th
     a_below, delta_below = below_of(layer, a, examples), below_of(layer, delta, examples)
     delta_above = above_of(layer, delta, examples)
     start, stop = share(width, LANES, thread, threads)
-    block = max(1, L1_BYTES // (2 * 4 * LANES * examples)) * LANES
+    block = strip_columns(examples)
     gradients = np.empty((UPDATE_ROWS, min(block, width)), np.float32)
     for k in range(start, stop, block):
         n = min(block, stop - k)
@@ -339,13 +269,13 @@ def move_columns(layer, first, W_, memory, k, n, a_below, delta_above, delta_bel
     while j < len(W_):
         rows = UPDATE_ROWS if j + UPDATE_ROWS <= len(W_) else 1
         if first and rows > 1:
-            gradient_first(W_, j, k, n, a_below, delta_above, a_below, gradients)
+            gradient_first(W_, j, k, n, a_below, k, delta_above, 0, j, a_below, gradients)
         elif first:
-            gradient_first_row(W_, j, k, n, a_below, delta_above, a_below, gradients)
+            gradient_first_row(W_, j, k, n, a_below, k, delta_above, 0, j, a_below, gradients)
         elif rows > 1:
-            gradient(W_, j, k, n, a_below, delta_above, delta_below, gradients)
+            gradient(W_, j, k, n, a_below, k, delta_above, 0, j, delta_below, gradients)
         else:
-            gradient_row(W_, j, k, n, a_below, delta_above, delta_below, gradients)
+            gradient_row(W_, j, k, n, a_below, k, delta_above, 0, j, delta_below, gradients)
         for r in range(rows):
             place = layer[W] + (j + r) * width + k
             for kept in range(len(memory)):

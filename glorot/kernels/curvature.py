@@ -21,9 +21,7 @@ from glorot.datasets import Examples
 from glorot.kernels.cpu import (
     FAN_IN,
     FAN_OUT,
-    L1_BYTES,
     STRIDE_IN,
-    UPDATE_ROWS,
     CpuKernels,
     above_of,
     below_of,
@@ -32,12 +30,12 @@ from glorot.kernels.cpu import (
     move_columns,
     move_one,
     read_pixels,
-    share,
     slope_arguments,
     steps_of,
     times_slope,
     weights_of,
 )
+from glorot.kernels.products import UPDATE_ROWS, share, strip_columns
 from glorot.kernels.simd import LANES, wait_for_all
 from glorot.models.losses import LOSSES
 
@@ -73,7 +71,7 @@ def curvature_backward(layers, l, squares, memory, a, a2, delta, examples, rates
     below, below2 = below_of(layer, a, examples), below_of(layer, a2, examples)
     delta_below, delta_above = below_of(layer, delta, examples), above_of(layer, delta, examples)
     start, stop = share(width, LANES, thread, threads)
-    block = max(1, L1_BYTES // (2 * 4 * LANES * examples)) * LANES
+    block = strip_columns(examples)
     gradients = np.empty((UPDATE_ROWS, min(block, width)), np.float32)
     for k in range(start, stop, block):
         n = min(block, stop - k)

@@ -29,20 +29,16 @@ from glorot.kernels.cpu import (
     FAN_OUT,
     STRIDE_IN,
     STRIDE_OUT,
-    UPDATE_COLUMNS,
-    UPDATE_ROWS,
     CpuKernels,
     activate,
     below_of,
-    dots,
     forward,
     read_pixels,
-    share,
     steps_of,
     times_slope,
-    update_first_columns,
     weights_of,
 )
+from glorot.kernels.products import NARROW, UPDATE_ROWS, dots, share, update_first_columns
 from glorot.kernels.simd import LANES, update_tile, wait_for_all
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.pretraining import DECODERS
@@ -50,7 +46,7 @@ from glorot.randomness import generator
 
 WHOLE = 2**24  # of a hash's bits that decide: a corruption is rounded to 1 / WHOLE
 
-decode_tile = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=UPDATE_ROWS, learn=False)
+decode_tile = update_tile(UPDATE_ROWS, with_delta=True, lanes=NARROW, ahead=UPDATE_ROWS, learn=False)
 decode_row = update_tile(1, with_delta=True, learn=False)
 
 
@@ -81,10 +77,10 @@ def decode(W, y, clean, s, bias, costs, fan_in, start, stop):
     n, j = stop - start, 0
     while n > 0 and j < len(W):
         if j + UPDATE_ROWS <= len(W):
-            decode_tile(W, j, start, n, clean, y, s, ZERO)
+            decode_tile(W, j, start, n, clean, start, y, 0, j, s, ZERO)
             j += UPDATE_ROWS
         else:
-            decode_row(W, j, start, n, clean, y, s, ZERO)
+            decode_row(W, j, start, n, clean, start, y, 0, j, s, ZERO)
             j += 1
     for k in range(start, stop):
         costs[k] = ZERO
@@ -143,8 +139,7 @@ def run_denoising(
         dots(W_, d, e, rows[0], rows[1])
         times_slope(e, slopes if len(slopes) else y, rows[0], rows[1])
         wait_for_all(barrier, threads)
-        if columns[1] > columns[0]:
-            update_first_columns(W_, columns[0], columns[1] - columns[0], inputs, outputs, step)
+        update_first_columns(W_, columns[0], columns[1], inputs, outputs, step)
         for k in range(columns[0], min(columns[1], layer[FAN_IN])):
             total_delta = ZERO
             for i in range(n):

@@ -1,0 +1,218 @@
+"""The products of one fully connected layer, over the tiles of ``simd.py``: forward z = W a; backward the delta of the
+units below together with W's step of plain SGD, in one pass over W.
+
+Which tiles, in which order, decides the speed alone; no choice below changes the order of a sum:
+
+- Forward, `dots`: PANEL rows of W stay in L2 while all examples pass, a tile at a time. The next panel is prefetched
+  meanwhile, and evenly: each of the first passes fetches a share of it. All at once would wait for memory alone.
+- Backward, `update_columns`: strips of columns, each from the first row to the last, so that the strip's a and delta
+  stay in L1. From PACKED examples on they are copied, so that what a strip needs lies together: in place each example
+  would be on a page of its own.
+- Backward with HELD examples (the paper's minibatch) on AVX-512: a column's a and delta stay in registers from the
+  first row of W to the last.
+"""
+
+import numba
+import numpy as np
+
+from glorot.compiled.cache import has_avx512
+from glorot.compiled.elementary import ZERO
+from glorot.kernels.simd import LANES, dot_tile, held_tile, update_tile
+
+L1_BYTES = 24 * 1024  # share of the first-level cache for delta and a of a strip
+PACKED = 17  # examples
+PAGE = 512  # floats: with rows of so many or more, every example is on a page of its own
+
+# Tiles that fit the registers. PANEL: rows. REST_EXAMPLES: of the dot tiles that come first, until EXAMPLES divides the
+# rest of the minibatch. UPDATE_: of an update tile with a delta below. FIRST_: of
+# one without.
+if has_avx512():  # 32 registers of 16 floats
+    PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 48, 4, 4, 5
+    UPDATE_ROWS, UPDATE_COLUMNS, FIRST_ROWS, FIRST_COLUMNS = 6, 32, 8, 32
+    HELD, HELD_ROWS, HELD_AHEAD = 10, 2, 16
+else:  # 16 registers of 8 floats: a vector of ours takes two; and a smaller L2
+    PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 32, 2, 3, 2
+    UPDATE_ROWS, UPDATE_COLUMNS, FIRST_ROWS, FIRST_COLUMNS = 5, 8, 5, 16
+    HELD, HELD_ROWS, HELD_AHEAD = 0, 1, 0
+NARROW = min(LANES, UPDATE_COLUMNS)  # columns of a tile that every strip is a multiple of
+
+dot, dot_rest, dot_one = (dot_tile(ROWS, examples, ahead=PANEL) for examples in (EXAMPLES, REST_EXAMPLES, 1))
+row_dot, row_dot_one = dot_tile(1, EXAMPLES), dot_tile(1, 1)
+update = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=2 * UPDATE_ROWS)
+update_narrow = update_tile(UPDATE_ROWS, with_delta=True, lanes=NARROW, ahead=2 * UPDATE_ROWS)
+update_first = update_tile(FIRST_ROWS, with_delta=False, lanes=FIRST_COLUMNS, ahead=2 * FIRST_ROWS)
+update_first_narrow = update_tile(FIRST_ROWS, with_delta=False, ahead=2 * FIRST_ROWS)
+update_row, update_first_row = update_tile(1, with_delta=True), update_tile(1, with_delta=False)
+held = held_tile(HELD, HELD_ROWS, LANES, with_delta=True, ahead=HELD_AHEAD)
+held_row = held_tile(HELD, 1, LANES, with_delta=True)
+held_first = held_tile(HELD, HELD_ROWS, 2 * LANES, with_delta=False, ahead=HELD_AHEAD)
+held_first_row = held_tile(HELD, 1, LANES, with_delta=False)
+
+
+@numba.njit(error_model="numpy")
+def share(n, unit, thread, threads):
+    """This thread's part of 0..n-1, in whole units."""
+    units = (n + unit - 1) // unit
+    return min(n, units * thread // threads * unit), min(n, units * (thread + 1) // threads * unit)
+
+
+@numba.njit(error_model="numpy")
+def row_dots(W, j, a, z):
+    """z of one unit."""
+    whole = len(a) // EXAMPLES * EXAMPLES
+    for e in range(0, whole, EXAMPLES):
+        row_dot(W, j, a, e, z, 0, 0)
+    for e in range(whole, len(a)):
+        row_dot_one(W, j, a, e, z, 0, 0)
+
+
+@numba.njit(error_model="numpy")
+def dots(W, a, z, start, stop):
+    """z[e, j] = sum_k W[j, k] a[e, k] for the units j = start..stop-1."""
+    examples = len(a)
+    passes = max(1, examples // EXAMPLES)
+    each = max(1, ROWS // passes)  # rows of the next panel that a tile of a pass prefetches, of the ROWS below its own
+    for panel in range(start, stop, PANEL):
+        end = min(panel + PANEL, stop)
+        whole = panel + (end - panel) // ROWS * ROWS
+        e, fetched = 0, 0
+        while examples - e >= REST_EXAMPLES and (examples - e) % EXAMPLES != 0:
+            for j in range(panel, whole, ROWS):
+                dot_rest(W, j, a, e, z, fetched, each)
+            e, fetched = e + REST_EXAMPLES, fetched + each
+            each = min(each, ROWS - fetched)
+        while examples - e >= EXAMPLES:
+            for j in range(panel, whole, ROWS):
+                dot(W, j, a, e, z, fetched, each)
+            e, fetched = e + EXAMPLES, fetched + each
+            each = min(each, ROWS - fetched)
+        for e_one in range(e, examples):
+            for j in range(panel, whole, ROWS):
+                dot_one(W, j, a, e_one, z, fetched, each)
+            fetched += each
+            each = min(each, ROWS - fetched)
+        for j in range(whole, end):
+            row_dots(W, j, a, z)
+        each = max(1, ROWS // passes)
+
+
+@numba.njit(error_model="numpy")
+def strip_columns(examples):
+    """How many columns' a and delta fit into the L1 cache: a multiple of the tiles' columns."""
+    columns = max(LANES, UPDATE_COLUMNS)
+    return max(1, L1_BYTES // (2 * 4 * columns * examples)) * columns
+
+
+@numba.njit(error_model="numpy")
+def packed_deltas(delta, fan_out, rows):
+    """delta of the units by tile of rows: (tiles * examples, rows), the examples of a tile one after another. Empty
+    where a copy is not worth it."""
+    examples, tiles = len(delta), fan_out // rows
+    if examples < PACKED or delta.shape[1] < PAGE:
+        return delta[:0]
+    packed = np.empty((tiles * examples, rows), np.float32)
+    for tile in range(tiles):
+        for e in range(examples):
+            for r in range(rows):
+                packed[tile * examples + e, r] = delta[e, tile * rows + r]
+    return packed
+
+
+@numba.njit(error_model="numpy")
+def update_strip(W, k, n, a, c, delta, packed, below, step):
+    """Columns k..k+n-1 of a layer, which are columns c.. of a and below: adds to delta below (without the slope), then
+    W -= step * delta a. packed: as packed_deltas has them."""
+    examples = len(a)
+    wide, whole = n // UPDATE_COLUMNS * UPDATE_COLUMNS, len(W) // UPDATE_ROWS * UPDATE_ROWS
+    for j in range(0, whole, UPDATE_ROWS):
+        tile, first, i = (packed, j // UPDATE_ROWS * examples, 0) if len(packed) else (delta, 0, j)
+        if wide:
+            update(W, j, k, wide, a, c, tile, first, i, below, step)
+        if UPDATE_COLUMNS > NARROW and wide < n:
+            update_narrow(W, j, k + wide, n - wide, a, c + wide, tile, first, i, below, step)
+    for j in range(whole, len(W)):
+        update_row(W, j, k, n, a, c, delta, 0, j, below, step)
+
+
+@numba.njit(error_model="numpy")
+def update_first_strip(W, k, n, a, c, delta, packed, step):
+    """As update_strip, for the first layer, which needs no delta below."""
+    examples = len(a)
+    wide, whole = n // FIRST_COLUMNS * FIRST_COLUMNS, len(W) // FIRST_ROWS * FIRST_ROWS
+    for j in range(0, whole, FIRST_ROWS):
+        tile, first, i = (packed, j // FIRST_ROWS * examples, 0) if len(packed) else (delta, 0, j)
+        if wide:
+            update_first(W, j, k, wide, a, c, tile, first, i, a, step)
+        if FIRST_COLUMNS > LANES and wide < n:
+            update_first_narrow(W, j, k + wide, n - wide, a, c + wide, tile, first, i, a, step)
+    for j in range(whole, len(W)):
+        update_first_row(W, j, k, n, a, c, delta, 0, j, a, step)
+
+
+@numba.njit(error_model="numpy")
+def update_held(W, start, stop, a, delta, below, step):
+    """As update_columns, for HELD examples."""
+    whole = len(W) // HELD_ROWS * HELD_ROWS
+    below[:, start:stop] = ZERO
+    for k in range(start, stop, LANES):
+        held(W, 0, whole, k, a, delta, below, step)
+        if whole < len(W):
+            held_row(W, whole, len(W) - whole, k, a, delta, below, step)
+
+
+@numba.njit(error_model="numpy")
+def update_first_held(W, start, stop, a, delta, step):
+    """As update_first_columns, for HELD examples."""
+    whole, wide = len(W) // HELD_ROWS * HELD_ROWS, start + (stop - start) // (2 * LANES) * 2 * LANES
+    for k in range(start, wide, 2 * LANES):
+        held_first(W, 0, whole, k, a, delta, a, step)
+    for k in range(start, stop, LANES):
+        top = whole if k < wide else 0
+        if top < len(W):
+            held_first_row(W, top, len(W) - top, k, a, delta, a, step)
+
+
+@numba.njit(error_model="numpy")
+def update_columns(W, start, stop, a, delta, below, step):
+    """Columns start..stop-1 of a layer: delta below (without the slope), then W -= step * delta a."""
+    examples = len(a)
+    if examples == HELD:
+        update_held(W, start, stop, a, delta, below, step)
+        return
+    columns, packed = strip_columns(examples), packed_deltas(delta, len(W), UPDATE_ROWS)
+    if examples < PACKED or a.shape[1] < PAGE:
+        for k in range(start, stop, columns):
+            n = min(columns, stop - k)
+            below[:, k : k + n] = ZERO
+            update_strip(W, k, n, a, k, delta, packed, below, step)
+        return
+    strips = np.empty((2 * examples, columns), np.float32)
+    a_strip, below_strip = strips[:examples], strips[examples:]
+    for k in range(start, stop, columns):
+        n = min(columns, stop - k)
+        for e in range(examples):
+            a_strip[e, :n] = a[e, k : k + n]
+            below_strip[e, :n] = ZERO
+        update_strip(W, k, n, a_strip, 0, delta, packed, below_strip, step)
+        for e in range(examples):
+            below[e, k : k + n] = below_strip[e, :n]
+
+
+@numba.njit(error_model="numpy")
+def update_first_columns(W, start, stop, a, delta, step):
+    """As update_columns, for the first layer, which needs no delta below."""
+    examples = len(a)
+    if examples == HELD:
+        update_first_held(W, start, stop, a, delta, step)
+        return
+    columns, packed = strip_columns(examples), packed_deltas(delta, len(W), FIRST_ROWS)
+    if examples < PACKED or a.shape[1] < PAGE:
+        for k in range(start, stop, columns):
+            update_first_strip(W, k, min(columns, stop - k), a, k, delta, packed, step)
+        return
+    a_strip = np.empty((examples, columns), np.float32)
+    for k in range(start, stop, columns):
+        n = min(columns, stop - k)
+        for e in range(examples):
+            a_strip[e, :n] = a[e, k : k + n]
+        update_first_strip(W, k, n, a_strip, 0, delta, packed, step)
