@@ -177,6 +177,7 @@ def test_tables(tmp_path):
         return read(file, "table", label=label)
 
     one = table()
+    tested = next(i for i, row in enumerate(X.reshape(120, -1)) if (one.splits["test"].pixels == row).all(axis=1).any())
     assert (one.names, one.shape) == (["a", "b"], (1, 12, "grey"))
     assert sorted(map(bytes, pixels(one))) == sorted(map(bytes, X.reshape(120, -1)))
     with pytest.raises(DataError, match=r"expected a column called kin with the classes, found .*did you mean kind"):
@@ -187,6 +188,10 @@ def test_tables(tmp_path):
         table(holes)
     with pytest.raises(DataError, match="column where: expected numbers, found 'here'"):
         table(frame.assign(where="here"))
+    with pytest.raises(DataError, match="column p2: expected finite numbers, found inf in example 1"):
+        table(frame.assign(p2=np.inf))
+    with pytest.raises(DataError, match="class once: expected examples to train on, found none after the split"):
+        table(frame.assign(kind=["once" if i == tested else kind for i, kind in enumerate(frame["kind"])]))
     file.write_text('a,b\n1,"2\n')
     with pytest.raises(DataError, match="expected a table, but"):
         read(file, "table", label="a")

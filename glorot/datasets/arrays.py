@@ -59,7 +59,7 @@ def read(dataset: LocalData) -> Read:
             pixels = {split: one for split, one in bytes_of.items() if one is not None}
         examples = {split: Examples(x, labels[split]) for split, x in pixels.items()}
         columns = tuple(map(printable, parts["train"].columns))
-        return Read(_complete(examples, dataset), class_names, shape, columns)
+        return Read(_complete(examples, dataset, class_names), class_names, shape, columns)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     except MemoryError:
@@ -161,15 +161,16 @@ def _finite(part: Part) -> np.ndarray:
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         place = np.unravel_index(int(np.argmin(np.isfinite(x))), x.shape)
-        where = f"{name}{_column(part, place)}"
+        where = f"{_where(part, place)}"
         raise DataError(f"{where}: expected finite numbers, found {x[place]} in example {place[0] + 1}")
     if x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] not in (1, 3):
         x = np.moveaxis(x, 3, 1)
     return x.reshape(len(x), -1)
 
 
-def _column(part: Part, place: tuple) -> str:
-    return f", {printable(part.columns[place[1]])}" if part.columns else ""
+def _where(part: Part, place: tuple) -> str:
+    """The array, or the column, that a place is in."""
+    return f"column {printable(part.columns[place[1]])}" if part.columns else printable(part.names[0])
 
 
 def _bytes(x: np.ndarray, most: float) -> np.ndarray | None:
@@ -195,7 +196,7 @@ def _floats(x: np.ndarray, part: Part) -> np.ndarray:
     if not np.isfinite(floats).all():
         place = np.unravel_index(int(np.argmin(np.isfinite(floats))), x.shape)
         raise DataError(
-            f"{printable(part.names[0])}{_column(part, place)}: expected numbers up to 3.4e38, as float32 has, found "
+            f"{_where(part, place)}: expected numbers up to 3.4e38, as float32 has, found "
             f"{x[place]:g} in example {place[0] + 1}"
         )
     return floats
@@ -237,8 +238,8 @@ def _plain_labels(part: Part) -> np.ndarray:
     return y.astype(np.int64)
 
 
-def _complete(examples: dict[str, Examples], dataset: LocalData) -> dict[str, Examples]:
-    """All three splits; those that are not ready come out of the training examples, by hash."""
+def _complete(examples: dict[str, Examples], dataset: LocalData, names: list[str]) -> dict[str, Examples]:
+    """All three splits; those that are not ready come out of the training examples, by hash. names: of the classes."""
     by_hash = [split for split in SPLITS if split == "train" or split not in examples]
     if len(by_hash) == 1:
         if dataset.split:
@@ -261,5 +262,5 @@ def _complete(examples: dict[str, Examples], dataset: LocalData) -> dict[str, Ex
         complete[split] = Examples(np.ascontiguousarray(train.pixels[which]), train.labels[which])
     lost = set(np.unique(train.labels)) - set(np.unique(complete["train"].labels))
     if lost:
-        raise DataError(f"class number {min(lost)}: expected examples to train on, found none after the split")
+        raise DataError(f"class {names[min(lost)]}: expected examples to train on, found none after the split")
     return complete

@@ -148,7 +148,8 @@ def check_data(plan: Plan, folder: Path, built_here: bool = False) -> None:
     missing = {name: why for name, why in missing_data(plan, folder).items() if name in needed}
     problems = list(missing.values())
     there = [name for name in needed if name not in missing]
-    if missing and not folder.is_dir():
+    published = [name for name in missing if not (isinstance(name, LocalData) and not name.name)]
+    if published and not folder.is_dir():
         problems.append(f"the folder of the data sets, {folder}, does not exist; --data or GLOROT_DATA names another")
     if missing and there:
         only = " ".join(f"--only dataset={name}" for name in there)

@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
+from glorot.registry import without_mark
 from glorot.sweeps.about import sizes_text
 from glorot.sweeps.values import dataset_text
 from glorot.training.seen import Inspection, LayerSeen, Pair, ratio
@@ -56,9 +57,10 @@ def text(seen: Inspection) -> str:
 def _head(seen: Inspection) -> str:
     sizes = sizes_text(tuple(one.fan_out for one in seen.hidden))
     examples = f"{seen.examples} test example{'s' * (seen.examples > 1)}"
+    how = f"{ACTIVATIONS[seen.activation].label}, {without_mark(seen.initializer)} initialization"
     return (
-        f"{ACTIVATIONS[seen.activation].label}, {seen.initializer} initialization, hidden layers {sizes}, "
-        f"before any training\n{seen.parameters:,} parameters, {_bytes(seen.parameters * FLOAT32)} in float32\n"
+        f"{how}, hidden layers {sizes}, before any training\n"
+        f"{seen.parameters:,} parameters, {_bytes(seen.parameters * FLOAT32)} in float32\n"
         f"{dataset_text(seen.dataset)} ({seen.inputs} inputs), {examples}, {seen.loss}, seed {seen.seed}"
     )
 
