@@ -80,7 +80,7 @@ def test_text_and_file():
         ('{boolean: {table: "0110", bits: 2}}', "boolean: expected a table, or function and bits; found both"),
         ("{boolean: {function: multiplexer, bits: 8}}", "boolean: bits: expected 3, 6, 11, 20 for a multiplexer"),
         ("{boolean: {function: parrity}}", "did you mean parity?"),
-        ("{boolaen: {bits: 3}}", "unknown key"),
+        ("{boolaen: {bits: 3}}", "did you mean boolean?"),
     ],
 )  # fmt: skip
 def test_mistakes(dataset, message):

@@ -184,7 +184,7 @@ def test_workers_start_from_the_script(tiny, environment):
 
 
 def test_list_shows_every_name(glorot):
-    from glorot.datasets import DATASETS
+    from glorot.datasets import DATASETS, FORMS
     from glorot.datasets.inputs import INPUTS
     from glorot.sweeps.settings import ABOUT
 
@@ -193,6 +193,7 @@ def test_list_shows_every_name(glorot):
     names = {section: [line.split()[0] for line in lines] for section, lines in sections.items()}
     assert {"lecture", "quickstart", "table1"} <= set(names.pop("experiments"))
     every = [list(about.choices) for about in ABOUT.values() if about.choices] + [list(INPUTS), list(DATASETS)]
+    every.append([f"{{{form}:" for form in FORMS])
     assert sorted(names.values()) == sorted(every)
     assert all(len(line.split(maxsplit=1)) == 2 for lines in sections.values() for line in lines)
 

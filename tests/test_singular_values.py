@@ -42,7 +42,7 @@ LAYERS = [
 ]
 
 
-@pytest.mark.parametrize("outlier", [0, 0.2, 1])
+@pytest.mark.parametrize("outlier", [0, pytest.param(0.2, marks=pytest.mark.slow), 1])
 @pytest.mark.parametrize(("shape", "activation", "weights"), LAYERS)
 def test_within_one_percent_of_the_decomposition(shape, activation, weights, outlier):
     """Nearly linear units, units of which most are saturated, dead ones, layers that are not square, outliers."""
@@ -50,6 +50,7 @@ def test_within_one_percent_of_the_decomposition(shape, activation, weights, out
     assert mean_and_std(W, slopes, 3) == pytest.approx(oracle(W, slopes), rel=0.02 if outlier == 1 else 0.01)
 
 
+@pytest.mark.slow
 def test_at_the_width_of_the_paper():
     W, slopes = a_layer((1000, 1000), "tanh", 3.0, np.random.default_rng(6))
     few = slopes[:3]

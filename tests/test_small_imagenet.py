@@ -368,7 +368,7 @@ def problems(dataset: str) -> str:
     [
         ("[./photos]", "or your own as {folder: PATH}, {arrays: FILE.npz}"),
         ("[{folder: x, sise: 3}]", "allowed: folder, size, color, split, balance, content, about, chance; did you m"),
-        ("[{size: [3, 3]}]", "expected the path of data of your own, as in {folder: PATH}, {arrays"),
+        ("[{size: [3, 3]}]", "expected a data set of your own as {folder: PATH}, {arrays"),
         ("[{folder: 3}]", "expected folder to be text without control characters, found 3"),
         ('[{folder: "a\\0"}]', "expected folder to be text without control characters"),
         ("[{folder: x, balance: 1}]", "expected balance to be true or false, found 1"),

@@ -128,7 +128,8 @@ def checked_dataset(value: Any) -> str | LocalData:
     form = next((key for key in LOCAL_KEYS if key in value), "")
     if not form:
         found = ", ".join(map(shown, value)) or "nothing"
-        raise ValueError(f"expected a data set of your own as {OWN}; found the keys {found}{_nearest_of(value, FORMS)}")
+        meant = _nearest_of(value, (*FORMS, *DATASETS))
+        raise ValueError(f"expected a data set of your own as {OWN}; found the keys {found}{meant}")
     for key in value:
         if key not in LOCAL_KEYS[form]:
             keys = OF_A_SWEEP[form]
@@ -166,9 +167,9 @@ def checked_dataset(value: Any) -> str | LocalData:
     )
 
 
-def _nearest_of(names: Iterable[str], allowed: Iterable[str]) -> str:
+def _nearest_of(names: Iterable[str], allowed: tuple[str, ...]) -> str:
     """What one of the names may have meant; empty where none is near."""
-    return next(filter(None, (nearest(name, tuple(allowed)) for name in names)), "")
+    return next(filter(None, (nearest(name, allowed) for name in names)), "")
 
 
 def _split(value: Any) -> tuple[float, float, float] | None:
