@@ -51,7 +51,7 @@ def run(
 ) -> "Results":
     """Run a sweep as `glorot run` does, and return its results.
 
-    sweep: a file, the name of an experiment that ships, or a mapping as in a file. output: the folder of all results.
+    sweep: a sweep file, the name of a shipped sweep, or a dict like a sweep file. output: the folder of all results.
     overrides, only: lists of "KEY=VALUE", as --set and --only. data: the folder of the data sets. Other options: as
     those of the command.
 

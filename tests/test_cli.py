@@ -191,7 +191,8 @@ def test_list_shows_every_name(glorot):
     text = glorot("list").stdout
     sections = {section.splitlines()[0]: section.splitlines()[1:] for section in text.rstrip("\n").split("\n\n")}
     names = {section: [line.split()[0] for line in lines] for section, lines in sections.items()}
-    assert {"lecture", "quickstart", "table1"} <= set(names.pop("experiments"))
+    assert {"lecture", "quickstart", "table1"} <= set(names.pop("sweeps"))
+    assert names.pop("datasets of your own") == [text.split()[0] for text, _ in FORMS.values()]
     every = [list(about.choices) for about in ABOUT.values() if about.choices] + [list(INPUTS), list(DATASETS)]
     every.append([f"{{{form}:" for form in FORMS])
     assert sorted(names.values()) == sorted(every)
@@ -365,7 +366,7 @@ def test_diverged_run_is_a_result(tiny, glorot):
         (["run", "tiny.yaml", "--dryrun"], "--dry-run"),
         (["run", "quickstrat"], "quickstrat: no such file; did you mean quickstart?"),
         (["run", "tyni.yaml"], "tyni.yaml: no such file; did you mean tiny.yaml?"),
-        (["run", "nowhere/x.yaml"], "nowhere/x.yaml: no such file; `glorot list` shows the experiments that ship"),
+        (["run", "nowhere/x.yaml"], "nowhere/x.yaml: no such file; `glorot list` shows the shipped sweeps"),
         (["run", "."], "cannot be read: expected a file, found a folder"),
         (["run", "bad.yaml"], "bad.yaml:2: base.widht: unknown key; allowed: dataset"),
         (["run", "bad.yaml"], "did you mean width?"),

@@ -129,7 +129,7 @@ def test_files(tmp_path):
         return str(caught.value)
 
     path = tmp_path / "s.yaml"
-    assert refused(path) == f"{path}: no such file; `glorot list` shows the experiments that ship"
+    assert refused(path) == f"{path}: no such file; `glorot list` shows the shipped sweeps"
     assert refused(tmp_path) == f"{tmp_path}: cannot be read: expected a file, found a folder"
     assert refused("a\0b") == "a\0b: cannot be read: embedded null byte"
     path.write_bytes(b"name: x\nbase: \xff")

@@ -60,7 +60,8 @@ def fields_table() -> str:
     def default(name: str) -> str:
         if name not in DEFAULTS:
             return "must be set"
-        return "" if DEFAULTS[name] is None else f"`{ABOUT[name].text(DEFAULTS[name])}`"
+        value = DEFAULTS[name]
+        return "" if value is None else f"`{value if ABOUT[name].choices else ABOUT[name].text(value)}`"
 
     rows = [(f"`{name}`", about.title, about.help, default(name)) for name, about in ABOUT.items()]
     return table(("field", "in tables", "meaning", "default"), rows)

@@ -6,12 +6,12 @@ from glorot.cli.shared import OK, epilog, show
 
 
 @click.command(epilog=epilog("glorot cache\nglorot cache --clear"))
-@click.option("--clear", is_flag=True, help="Remove all of it. Results and downloaded data sets stay.")
+@click.option("--clear", is_flag=True, help="Remove everything in it. Results and downloaded data sets stay.")
 def cache(clear: bool) -> int:
     """Show what is in the cache, and clear it.
 
-    The cache is the folder named by the environment's GLOROT_CACHE, else glorot's folder in the user's cache. All of
-    it can be made again: a run whose saved state is gone starts again.
+    The cache is the folder that the environment variable GLOROT_CACHE names, else glorot's folder in the user's cache.
+    Everything in it can be made again. A run whose saved state is gone starts again.
     """
     from glorot.errors import ResultsError
     from glorot.places import cache_folder, parts, removed

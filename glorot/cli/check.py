@@ -33,13 +33,15 @@ if TYPE_CHECKING:
 @click.option("--baseline", type=file_type,
               help="What to compare with.  [default: OUTPUT/baselines/NAME.csv, or bench.csv]")  # fmt: skip
 @click.option("--factor", type=float,
-              help="How many times as large is worse, where bits may differ.  [default: 1.05; time 1.5]")  # fmt: skip
-@click.option("--device", type=click.Choice(DEVICES[1:]), help="Where there are runs of two: whose to check.")
-@click.option("--update", is_flag=True, help="Make the results, if complete, the new baseline.")
+              help="How many times as large is worse, if bits may differ.  [default: 1.05; times 1.5]")  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(DEVICES[1:]), help="Which device's runs to check, if there are runs of both."
+)
+@click.option("--update", is_flag=True, help="Make the results the new baseline. They must be complete.")
 @click.option("--bench", is_flag=True, help="Check how long an update takes, instead of results.")
 @click.option("--history", type=folder_type, metavar="DIR",
-              help="Add the numbers to DIR/history.csv, and draw all of it: DIR/history.html, .md and .png. "
-                   "Alone: only draw.")  # fmt: skip
+              help="Add the numbers to DIR/history.csv, and draw DIR/history.html, .md and .png. "
+                   "Without SWEEP and --bench: only draw.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts, and the steps of the history, as JSON.")
 @click.option("--junit", type=file_type, help="Write a JUnit XML report to this file.")
 @click.option("--summary", type=file_type, help="Write a markdown report to this file.")
@@ -49,12 +51,15 @@ def check(
 ) -> int:  # fmt: skip
     """Compare results, or speed, with a committed baseline.
 
-    Prints a line a cell: same, better, worse, changed, missing or new. Runs with the baseline's run_id on the CPU
-    must have its very numbers; others are worse only if their test error is beyond a factor and significantly so.
-    Results that other sources computed than these are stale. Speed (--bench) is the time of an update over that
-    of a reference loop, so machines may differ. Exit code 1 if anything is worse, changed, missing or stale; 2 if
-    there is no baseline, nothing was measured, or a result cannot be true: its numbers are impossible, or its own
-    history denies them.
+    Prints one line per run: same, better, worse, changed, missing or new. A run on the CPU with the same run_id as
+    in the baseline must have exactly the same numbers. Any other run is worse if its test error is larger by more
+    than a factor, and significantly. A result is stale if it was computed by other sources than the present ones.
+
+    With --bench, the numbers are times of an update, divided by the time of a reference loop. So the baseline may be
+    of another machine.
+
+    Exit code 1: a run is worse, changed, missing or stale. Exit code 2: there is no baseline or no result, or the
+    stored files of a result contradict each other.
     """
     from glorot.gate import verdicts
     from glorot.results.store import write_text

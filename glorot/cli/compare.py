@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 @click.argument("sweeps", nargs=-1, required=True, metavar="[LABEL=]NAME|DIR|SWEEP.yaml...")
 @output_option
 @format_option
-@click.option("--value", type=Names(values), help="What to compare.  [default: the first sweep's own]")
+@click.option("--value", type=Names(values), help="Which error or loss to compare.  [default: as the first sweep says]")
 def compare(sweeps: tuple[str, ...], output: Path, form: str | None, value: str | None) -> int:
-    """Compare stored results of two sweeps, cell by cell.
+    """Compare the stored results of two sweeps, cell by cell.
 
-    Prints both values, their difference, p and a verdict for each cell that both tables have, and the settings that
-    differ. With more than two, each is compared with the first. Writes nothing; the exit code is 0 whatever it finds.
+    For each cell that both tables have, prints both values, their difference, p and a verdict. Above them are the
+    settings that differ. If there are more than two sweeps, each is compared with the first. Writes no files. The exit
+    code is 0 whatever it finds.
     """
     from glorot.reporting import comparison
 

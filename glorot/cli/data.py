@@ -24,18 +24,18 @@ from glorot.cli.shared import (
 def data() -> None:
     """See, fetch and verify the data sets.
 
-    They lie in the folder named with --data, else by the environment's GLOROT_DATA, else in the user's
-    cache. Shapeset is made on the fly and needs no file.
+    They are in the folder that --data names, else in the folder that the environment variable GLOROT_DATA names, else
+    in the user's cache. Shapeset is made on the fly and needs no file.
     """
 
 
 @data.command("list", epilog=epilog("glorot data list"))
 @data_option
 def data_list(data: Path | None) -> None:
-    """List data sets, their places and states.
+    """List the data sets, their folders and states.
 
-    A data set is verified (its files are, bit for bit, its publisher's), built in (made on the fly), not
-    there, incomplete, or wrong; glorot data verify says which file is. What is your own is built by glorot run.
+    A data set is verified (its files are the publisher's, bit for bit), built in (made on the fly), not there,
+    incomplete, or wrong: glorot data verify says which file is wrong. Your own data are built by glorot run.
     """
     from glorot.datasets import FORMS, data_folder
 
@@ -53,8 +53,8 @@ def data_list(data: Path | None) -> None:
 def fetch(name: str, data: Path | None) -> None:
     """Download a data set and verify it.
 
-    Files that are there and right are left alone; what comes is kept only if it is, bit for bit, what the
-    publisher made.
+    Files that are there and correct are not downloaded again. A downloaded file is kept only if it is the publisher's,
+    bit for bit.
     """
     from glorot.datasets import DATASETS, data_folder
 
@@ -71,14 +71,14 @@ def fetch(name: str, data: Path | None) -> None:
               help="An ImageNet training tree: folders named by WordNet id. Repeatable.")  # fmt: skip
 @click.option("--class", "by_hand", multiple=True, metavar="CLASS=DIR",
               help="A folder of images of one of the ten classes. Repeatable.")  # fmt: skip
-@click.option("--allow-skipped", is_flag=True, help="Also if more than 10 % of the files are of no use.")
+@click.option("--allow-skipped", is_flag=True, help="Build even if more than 10 % of the files cannot be used.")
 @data_option
 def build(name: str, trees: tuple[Path, ...], by_hand: tuple[str, ...], allow_skipped: bool, data: Path | None) -> None:
-    """Build Small-ImageNet of images you have.
+    """Build Small-ImageNet from images you have.
 
-    Makes the paper's grey 37 x 37 photographs in ten classes from ImageNet's (ILSVRC-2012's, or Tiny-ImageNet's) and
-    from folders you say the class of. Which image is for training, validation or test follows from its SHA-256, so a
-    larger source moves none. Images that cannot be used are left out and listed in the manifest beside the data.
+    Makes grey 37 x 37 photographs in the paper's ten classes from ImageNet (ILSVRC-2012, or Tiny-ImageNet) and from
+    your own folders of one class each. The split of an image (training, validation or test) follows from its SHA-256,
+    so it stays the same if you add images. Images that cannot be used are listed in the manifest beside the data.
     """
     from glorot.cli.progress import ImageBar
     from glorot.datasets import data_folder
@@ -121,10 +121,10 @@ def _class_folder(option: str) -> tuple[str, Path]:
               help="What is done to every image first.")  # fmt: skip
 @data_option
 def convert(dataset: str, folder: Path, train_examples: int | None, preprocessing: str, data: Path | None) -> None:
-    """Write a data set to one file to train from disk.
+    """Write a data set to one file, to train from disk.
 
-    DATASET is what a sweep's field of this name can have. FOLDER gets a file of bytes and a manifest. A sweep uses it
-    as {folder: FOLDER}: only the part that is trained on next is in memory, so it can be larger than that.
+    DATASET is a name or {...}, as the field dataset of a sweep. FOLDER gets a file of bytes and a manifest. In a sweep,
+    write {folder: FOLDER}. Only the next examples are in memory, so the data set can be larger than the memory.
     """
     from glorot.datasets import data_folder, disk, info, load, pinned
     from glorot.datasets.prepared import preprocessed
@@ -140,11 +140,15 @@ def convert(dataset: str, folder: Path, train_examples: int | None, preprocessin
 
 @data.command("show", epilog=epilog('glorot data show mnist --augmentation "{elastic: {sigma: 4, alpha: 34}}"'))
 @click.argument("dataset")
-@click.option("--augmentation", metavar="YAML", help="Show distorted versions as well, as this field of a sweep says.")
+@click.option(
+    "--augmentation", metavar="YAML", help="Also show distorted versions: {...}, as the field augmentation of a sweep."
+)
 @click.option("--preprocessing", type=Names(preprocessing_names), default="none", show_default=True,
               help="What is done to every image first.")  # fmt: skip
-@click.option("-n", "--examples", type=click.IntRange(1, 1000), default=32, show_default=True, help="How many images.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Whose training images.")
+@click.option(
+    "-n", "--examples", type=click.IntRange(1, 1000), default=32, show_default=True, help="How many examples."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the training examples.")
 @click.option("--picture", type=file_type, help="The PNG file to write.  [default: NAME.png]")
 @data_option
 def show_images(
@@ -153,9 +157,9 @@ def show_images(
 ) -> None:  # fmt: skip
     """Show training examples of a data set.
 
-    DATASET is what a sweep's field of this name can have: a name, or your own such as {arrays: FILE.npz}. Of images a
-    contact sheet is drawn, as a PNG file; of other numbers a table is printed. With --augmentation, below each row of
-    images stand four rows of what training sees of them.
+    DATASET is a name, or your own data such as {arrays: FILE.npz}, as the field dataset of a sweep. Images are drawn on
+    a sheet, a PNG file; other numbers are printed as a table. With --augmentation, there are four rows of distorted
+    versions below each row of images.
     """
     from glorot.datasets import data_folder, info, load, pinned
     from glorot.datasets.prepared import has_images, preprocessed
@@ -194,8 +198,8 @@ def _field(name: str, text: str) -> Any:
 def verify(name: str | None, data: Path | None) -> int:
     """Compare data files with their publishers' checksums.
 
-    Looks at all data sets that are there, if none is named. Exit code 2 if a file is wrong or missing, or
-    if the data set named is not there.
+    Without NAME, looks at all data sets that are there. Exit code 2 if a file is wrong or missing, or if the data set
+    NAME is not there.
     """
     from glorot.datasets import data_folder
 

@@ -97,39 +97,45 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
                            "glorot inspect --constructions 2,4,8"))  # fmt: skip
 @click.argument("network", type=sweep_type, required=False, metavar="[NETWORK.yaml]")
 @click.option("--activation", "activations", type=Names(activation_names), multiple=True,
-              help="Of the hidden layers. Twice: two methods side by side.")  # fmt: skip
+              help="Activation of the hidden layers. Given twice: two methods side by side.")  # fmt: skip
 @click.option("--initializer", "initializers", type=Names(initializer_names, without=("exact",)), multiple=True,
-              help="How the weights are drawn. Twice: two methods side by side.")  # fmt: skip
-@click.option("--depth", type=click.IntRange(1, 1000), help="Hidden layers.  [default: 5]")
-@click.option("--width", type=click.IntRange(1, 10**6), help="Units a hidden layer.  [default: 1000]")
-@click.option("--hidden", callback=layer_sizes, metavar="N,N,...", help="All layer sizes, instead of depth and width.")
+              help="How the weights are drawn. Given twice: two methods side by side.")  # fmt: skip
+@click.option("--depth", type=click.IntRange(1, 1000), help="Number of hidden layers.  [default: 5]")
+@click.option("--width", type=click.IntRange(1, 10**6), help="Units per hidden layer.  [default: 1000]")
+@click.option(
+    "--hidden", callback=layer_sizes, metavar="N,N,...", help="Sizes of all hidden layers, instead of depth and width."
+)
 @click.option("--dataset", callback=choice_of_data, default="shapeset", show_default=True, metavar="NAME|FOLDER|{...}",
-              help="Whose test examples: a name, a folder of class folders, or as in a sweep file.")  # fmt: skip
+              help="Whose test examples: a name, a folder of class folders, or as in a sweep.")  # fmt: skip
 @click.option(
     "--ones", type=click.IntRange(1, 10**6), metavar="N", help="Instead of a data set: one example of N inputs of 1."
 )
+@click.option("--inputs", type=Names(input_names), help="Scale of the pixels.  [default: that of the data set]")
 @click.option(
-    "--inputs", type=Names(input_names), help="What the network sees of a pixel.  [default: the data set's own]"
+    "--examples", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Number of test examples."
 )
-@click.option("--examples", type=click.IntRange(1, 100_000), default=300, show_default=True, help="How many of them.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the weights.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the weights.")
 @click.option(
-    "--loss", type=Names(loss_names), default="cross_entropy", show_default=True, help="Where gradients start."
+    "--loss",
+    type=Names(loss_names),
+    default="cross_entropy",
+    show_default=True,
+    help="The cost whose gradients are shown.",
 )
-@click.option("--steps", is_flag=True, help="Work through back-propagation of NETWORK.yaml, with all numbers.")
+@click.option("--steps", is_flag=True, help="Show one update of NETWORK.yaml step by step, with all numbers.")
 @click.option(
-    "--chain", callback=units, metavar="1,1,...", help="The gradient of a chain of single units, factor by factor."
+    "--chain", callback=units, metavar="1,1,...", help="Show the gradient of a chain of single units, factor by factor."
 )
 @click.option("--weights", callback=numbers, multiple=True, metavar="W[,W,...]",
               help="Of the chain: one for all units, or one for each. Twice: two chains.  [default: 0.5]")  # fmt: skip
 @click.option(
-    "--steepest", is_flag=True, help="Of the chain: biases such that each unit is where its slope is largest."
+    "--steepest", is_flag=True, help="For --chain: choose the biases so that each unit is where its slope is largest."
 )
 @click.option("--constructions", callback=layer_sizes, metavar="N,N,...",
-              help="Networks built by hand for parity of N inputs: their sizes, errors and margins.")  # fmt: skip
+              help="Show networks built by hand for parity of N inputs: their sizes, errors and margins.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @click.option("--figure", type=file_type, callback=picture, metavar="FILE.png|svg",
-              help="Draw it too: over the layers, or of a chain over its depth.")  # fmt: skip
+              help="Also draw it: over the layers, or over the depth of the chain.")  # fmt: skip
 @data_option
 @plugin_option
 def inspect(
@@ -140,11 +146,11 @@ def inspect(
 ) -> None:  # fmt: skip
     """See how signals spread through a network before training.
 
-    Prints the variance of activations, gradients and weight gradients in each layer, and the singular values of its
-    Jacobian, beside what the theory of Glorot & Bengio (2010) says of them (eq. 5 to 14). Trains nothing: seconds.
+    Prints the variance of activations, gradients and weight gradients in each layer, and the mean singular value of
+    its Jacobian, beside the theory of Glorot & Bengio (2010, eq. 5 to 14). Nothing is trained: it takes seconds.
 
-    With --steps: one update of a small network that a file gives with its weights, every number on the way, and each
-    gradient beside a numerical derivative. With --chain: the factors of dC/db1 in a chain of single units. With
+    With --steps: one update of a small network with the weights of a file, with every number, and with each gradient
+    beside a numerical derivative. With --chain: the factors of dC/db1 in a chain of single units. With
     --constructions: networks built by hand that compute parity.
     """
     from glorot.sweeps.settings import BESIDE_HIDDEN

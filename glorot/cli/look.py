@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def list_() -> None:
     """List the names that a sweep file can use.
 
-    Each stands with its formula or what it is: activations, initializers, losses, data sets, experiments and so on.
+    Shows activations, initializers, losses, optimizers, models, data sets and shipped sweeps, each with its formula or
+    a short description.
     """
     from glorot.datasets import DATASETS, FORMS
     from glorot.datasets.inputs import INPUTS
@@ -50,7 +51,7 @@ def list_() -> None:
         "inputs": {name: one.formula for name, one in INPUTS.items()},
         "datasets": {name: info.summary for name, info in DATASETS.items()},
         "datasets of your own": dict(FORMS.values()),
-        "experiments": shipped(),
+        "sweeps": shipped(),
     }
     width = max(len(name) for entries in sections.values() for name in entries)
     lines = []
@@ -82,34 +83,35 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
                            "glorot bench --width 100 --batch-size 1 --json\n"
                            "glorot bench --model lenet5 --peer torch"))  # fmt: skip
 @click.argument("sweep", type=sweep_type, required=False)
-@click.option("--peer", type=click.Choice(("torch",)), help="Measure PyTorch too, in turns with ours.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of each contestant.")
-@click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True, help="Examples an update.")
-@click.option("--width", type=click.IntRange(1), default=1000, show_default=True, help="Units a hidden layer.")
-@click.option("--depth", type=click.IntRange(1), default=5, show_default=True, help="Hidden layers.")
+@click.option("--peer", type=click.Choice(("torch",)), help="Also measure PyTorch, in turns with glorot.")
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of glorot, and of PyTorch."
+)
+@click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True, help="Examples per update.")
+@click.option("--width", type=click.IntRange(1), default=1000, show_default=True, help="Units per hidden layer.")
+@click.option("--depth", type=click.IntRange(1), default=5, show_default=True, help="Number of hidden layers.")
 @click.option("--activation", type=Names(activation_names), default="tanh", show_default=True,
-              help="Of the hidden layers.")  # fmt: skip
+              help="Activation of the hidden layers.")  # fmt: skip
 @click.option("--optimizer", callback=optimizer_text, default="sgd", show_default=True,
-              metavar="NAME|{NAME: {parameter: value}}", help="How the weights move.")  # fmt: skip
+              metavar="NAME|{NAME: {parameter: value}}", help="Optimizer: sgd, momentum, ...")  # fmt: skip
 @click.option("--model", type=click.Choice(("mlp", "lenet5")), default="mlp", show_default=True,
-              help="What is measured; lenet5 has no width, no depth and no floor.")  # fmt: skip
-@click.option("--rounds", type=click.IntRange(1), default=11, show_default=True, help="Turns of each contestant.")
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs of SWEEP at a time.  [default: one a core]")
+              help="The network to measure; lenet5 has no width, no depth and no floor.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1), default=11, show_default=True, help="How many times to measure each.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs of SWEEP at a time.  [default: one per core]")
 @click.option("--device", type=click.Choice(DEVICES[1:]), default="cpu", show_default=True,
-              help="Where our network and its peer run.")  # fmt: skip
+              help="Where the networks run.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @plugin_option
 @click.option("--roofline", type=file_type, metavar="FILE.png|svg",
-              help="Draw the speed of minibatches of 1 to 128 under this machine's limits.")  # fmt: skip
+              help="Draw the speed for minibatches of 1 to 128, and the limits of the machine.")  # fmt: skip
 def bench(
     sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, activation: str,
     optimizer: str, model: str, rounds: int, jobs: int | None, device: str, as_json: bool, roofline: Path | None,
 ) -> None:  # fmt: skip
     """Measure how fast the kernels are.
 
-    Prints the time of an update of the paper's network (or another one), against the floor that
-    this machine's memory and arithmetic set, and against PyTorch in the same run. With SWEEP: how long its
-    runs would take.
+    Prints the time of an update of the paper's network (or another one), the floor (the shortest time that this
+    machine's memory and arithmetic allow), and with --peer the time in PyTorch. With SWEEP: how long it will take.
     """
     import json
 

@@ -65,8 +65,8 @@ def _told(error: BaseException) -> int:
 def cli() -> None:
     """Why does this deep network not train?
 
-    Runs sweeps over activations, initializers and data sets, after Glorot & Bengio (2010),
-    "Understanding the difficulty of training deep feedforward neural networks".
+    Trains networks over a grid of activations, initializers and other settings, and prints tables of their errors.
+    After Glorot & Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks".
     """
 
 

@@ -11,15 +11,15 @@ from glorot.errors import GlorotError
 @click.command(epilog=epilog("glorot new my-study\nglorot new my-table1 --from table1\n"
                            "glorot new --plugin my_units.py"))  # fmt: skip
 @click.argument("name", required=False)
-@click.option("--from", "experiment", metavar="EXPERIMENT", help="Begin with an experiment that ships.")
+@click.option("--from", "experiment", metavar="SWEEP", help="Copy a shipped sweep.")
 @click.option(
     "--plugin", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.py",
-    help="Write a plug-in: an activation, an initializer and a loss that work as they stand.",
+    help="Write a plug-in with an activation, an initializer and a loss, to change.",
 )  # fmt: skip
 def new(name: str | None, experiment: str | None, plugin: Path | None) -> None:
     """Write a sweep file with comments, NAME.yaml, or a plug-in.
 
-    The sweep is a copy of a shipped experiment, or a short one to begin with. No file is ever overwritten.
+    The sweep is a short example, or with --from a copy of a shipped sweep. Existing files are never overwritten.
     """
     from glorot.plugins import starter as plugin_starter
     from glorot.sweeps import config, starter

@@ -40,17 +40,17 @@ def values() -> Iterable[str]:
 @output_option
 @plugin_option
 @format_option
-@click.option("--value", type=Names(values), help="What to show.  [default: the sweep's own]")
-@click.option("--paper", is_flag=True, help="One table of all these sweeps, beside the paper's Table 1.")
-@click.option("--scorecard", is_flag=True, help="Judge the paper's claims by these runs instead.")
+@click.option("--value", type=Names(values), help="Which error or loss the table shows.  [default: as the sweep says]")
+@click.option("--paper", is_flag=True, help="Print one table of all these sweeps, beside the paper's Table 1.")
+@click.option("--scorecard", is_flag=True, help="Instead of tables, judge the paper's claims by these runs.")
 @click.option("--of", "source", type=click.Choice(("paper", "lecture")), default="paper", show_default=True,
               help="Whose claims the scorecard judges.")  # fmt: skip
 @click.option("--figures", is_flag=False, flag_value="", metavar="[sweep|paper]",
-              help="Draw figures as well: each sweep's own, or the paper's, of all these sweeps together.  "
+              help="Also draw figures: those of each sweep, or the paper's figures from all these sweeps together.  "
               "[default: sweep; paper for the shipped reproductions]")  # fmt: skip
-@click.option("--html", "page", is_flag=True, help="Write report.html as well: all of a sweep in one file.")
+@click.option("--html", "page", is_flag=True, help="Also write report.html: everything about a sweep in one file.")
 @click.option("--extrapolate", type=click.IntRange(1), metavar="UPDATES",
-              help="Show where each curve would be after so many updates instead.")  # fmt: skip
+              help="Instead of tables, estimate the error of each run after this many updates.")  # fmt: skip
 @data_option
 def report(
     sweeps: tuple[str, ...], output: Path, form: str | None, value: str | None, paper: bool, scorecard: bool,
@@ -58,14 +58,13 @@ def report(
 ) -> int:  # fmt: skip
     """Print the tables of sweeps that were run.
 
-    Names a sweep by its name, its folder or its file; the sweeps directly in OUTPUT, if none is named. Writes
-    table.md and table.csv beside the results it reads, and prints the table in any --format: latex is a table of the
-    package booktabs. --figures draws in figures/ there: PNG, SVG, PDF and a contact sheet. --html writes report.html
-    there, one file that needs no network: tables, curves, what happens in networks, every run, and how it was made.
+    Give the name, the folder or the file of a sweep. Without one, all sweeps in OUTPUT are shown. Prints the table, and
+    writes table.md and table.csv to the folder of the sweep. --figures draws PNG, SVG and PDF files in its subfolder
+    figures. --html writes report.html there, one file that needs no internet.
 
-    What is made of all of them together goes there if one is named, else to OUTPUT: with --paper, paper.md and
-    paper.csv; with --figures paper, the paper's figures; with --scorecard, scorecard.md: claims of the paper, each with
-    its number, ours, and a verdict by a rule.
+    With --paper, --figures paper or --scorecard, one report is made from all these sweeps: paper.md and paper.csv, the
+    paper's figures, or scorecard.md (the paper's claims, each with the paper's number, ours, and a verdict). It goes to
+    the folder of the sweep if there is only one, else to OUTPUT.
     """
     if figures not in (None, "", "sweep", "paper"):  # "--figures NAME": the name of a sweep
         sweeps, figures = (*sweeps, figures), ""

@@ -40,36 +40,39 @@ if TYPE_CHECKING:
 @output_option
 @plugin_option
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Change a field of base, or search.updates; VALUE is read as YAML. Repeatable.")  # fmt: skip
+              help="Change a field of base, search.updates or an axis (grid.depth=[1,3]). Repeatable.")  # fmt: skip
 @click.option("--only", multiple=True, metavar="KEY=VALUE",
-              help="Keep the runs whose axis, method or field has this value. Repeatable.")  # fmt: skip
+              help="Do only the runs with this value of an axis, a method or a field. Repeatable.")  # fmt: skip
 @click.option("-n", "--dry-run", is_flag=True, help="List the runs and write nothing.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
-              help="Where the networks run.")  # fmt: skip
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at a time.  [default: one a core]")
+              help="Train on the CPU or on a GPU. auto: a GPU if there is one.")  # fmt: skip
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Number of runs at a time.  [default: one per core]")
 @click.option("--cluster", metavar="tcp://HOST:PORT|local:N|slurm[:FILE.yaml]",
               help="Run on the workers of a Dask cluster instead of here (docs/on-a-cluster.md).")  # fmt: skip
-@click.option("--rerun", is_flag=True, help="Do finished runs again, from the start.")
+@click.option("--rerun", is_flag=True, help="Repeat finished runs, from the start.")
 @click.option("--retry-failed", is_flag=True, help="Try failed runs again.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
-@click.option("--checkpoints", type=folder_type, help="Folder of saved states.  [default: the user's cache]")
-@click.option("--allow-skipped", is_flag=True, help="Take a folder of images of which more than 10 % are of no use.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
-@click.option("-v", "--verbose", is_flag=True, help="Say every evaluation, and the tracebacks of failures.")
+@click.option(
+    "--checkpoints", type=folder_type, help="Folder for the saved states of runs.  [default: the user's cache]"
+)
+@click.option(
+    "--allow-skipped", is_flag=True, help="Use a folder of images even if more than 10 % of them cannot be used."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
+@click.option("-v", "--verbose", is_flag=True, help="Print every evaluation, and the tracebacks of failures.")
 @data_option
 def run(
     sweep: Path, output: Path, overrides: tuple[str, ...], only: tuple[str, ...], dry_run: bool, device: str,
     jobs: int | None, cluster: str | None, rerun: bool, retry_failed: bool, fail_fast: bool, checkpoints: Path | None,
     allow_skipped: bool, quiet: bool, verbose: bool, data: Path | None,
 ) -> int:  # fmt: skip
-    """Run the sweep of a YAML file, or a shipped experiment by name.
+    """Run a sweep: a YAML file, or the name of a shipped sweep.
 
-    Trains one network for each cell of the sweep's grid, stores what comes out in OUTPUT/NAME/ as it
-    comes, and prints the table. Runs that are finished are skipped, and the state of each is saved every
-    few minutes (checkpoint_minutes in base), so an interrupted sweep goes on where it stopped.
+    Trains one network for each combination in the sweep's grid, stores each result in OUTPUT/NAME/, and
+    prints the table. Finished runs are skipped. The state of a run is saved every few minutes, so an
+    interrupted sweep goes on where it stopped.
 
-    With --set it is a trial of the sweep: its results are in OUTPUT/NAME-trial/, and OUTPUT/NAME/ stays as
-    it is.
+    With --set the command is a trial: its results go to OUTPUT/NAME-trial/, and OUTPUT/NAME/ stays as it is.
     """
     from glorot.cli.progress import Display, ImageBar
     from glorot.compiled.sources import compiled_since
@@ -212,10 +215,10 @@ def _close(plan: "Plan", tally: dict[str, int]) -> None:
 @output_option
 @plugin_option
 def status(sweep: str, output: Path) -> int:
-    """Say how far a sweep is, also while it runs.
+    """Show how far a sweep is, also while it runs.
 
-    Counts its runs that are done, running, failed and missing, with the progress of the running ones and the
-    reasons of failures.
+    Prints how many of its runs are done, running, failed and missing, the progress of the running ones, and why
+    runs failed.
     """
     code, places = OK, places_of(sweep, output, begun=True)
     for folder, file in places:

@@ -109,7 +109,7 @@ folder_type = UserPath(path_type=Path, file_okay=False)
 file_type = UserPath(path_type=Path, dir_okay=False)
 output_option = click.option(
     "-o", "--output", type=folder_type, default=Path("results"), show_default=True,
-    help="Folder of results; a sweep's own are in its subfolder NAME.",
+    help="Folder of results. Those of a sweep are in its subfolder NAME.",
 )  # fmt: skip
 data_option = click.option(
     "--data", type=folder_type, envvar="GLOROT_DATA", show_envvar=True,
@@ -128,13 +128,13 @@ def _load_plugins(ctx: click.Context, param: click.Parameter, files: tuple[Path,
 plugin_option = click.option(
     "--plugin", type=click.Path(path_type=Path), multiple=True, envvar="GLOROT_PLUGINS", show_envvar=True,
     is_eager=True, expose_value=False, callback=_load_plugins,
-    help="A Python file with activations, initializers or losses of your own. It is run. Repeatable.",
+    help="A Python file with activations, initializers or losses of your own. The file is run. Repeatable.",
 )  # fmt: skip
 
 
 format_option = click.option(
     "--format", "form", type=click.Choice(("terminal", "markdown", "csv", "json", "latex", "html")),
-    help="What to print.  [default: terminal on one, else markdown]",
+    help="Format of the output.  [default: terminal on a terminal, else markdown]",
 )  # fmt: skip
 
 

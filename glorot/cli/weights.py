@@ -11,14 +11,15 @@ from glorot.cli.shared import data_option, epilog, file_type, folder_type, say
                            "glorot weights 0c45 --results results/examples -o weights.safetensors"))  # fmt: skip
 @click.argument("run_id")
 @click.option("-o", "--output", "file", type=file_type, required=True, metavar="FILE.npz|.safetensors",
-              help="Where to write them.")  # fmt: skip
+              help="The file to write.")  # fmt: skip
 @click.option("--results", type=folder_type, default=Path("results"), show_default=True, help="Folder of results.")
 @data_option
 def weights(run_id: str, file: Path, results: Path, data: Path | None) -> None:
     """Write the final weights of a stored run to a file.
 
-    RUN_ID is a run_id of runs.csv, or its first digits. The arrays are called as in torch.nn.Sequential: 0.weight
-    (units, inputs), 0.bias, 2.weight, ... A run whose last state is not in the cache any more is trained again.
+    RUN_ID is a run_id of runs.csv, or its first digits. The arrays have the names of torch.nn.Sequential: 0.weight
+    (units, inputs), 0.bias, 2.weight, ... If the last state of the run is no longer in the cache, the run is trained
+    again.
     """
     from glorot import api
     from glorot.results.store import write_bytes

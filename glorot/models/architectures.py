@@ -95,13 +95,13 @@ def _by_hand(kind: str, label: str, formula: str, **parameters: Any) -> ByHand:
 
 def _or_of_ands(gain: float, times: int) -> ByHand:
     formula = (
-        "of a Boolean function: a hidden unit for each true row, and an OR of them; times: so many times the units"
+        "for a Boolean function: one hidden unit for each row with a 1, and an OR of them; times: multiplies the units"
     )
     return _by_hand("or_of_ands", _times("OR of ANDs", times), formula, gain=gain, times=times)
 
 
 def _counting(gain: float, times: int) -> ByHand:
-    formula = "of a Boolean function of N inputs: N hidden units that count the ones; times: so many times the units"
+    formula = "for a Boolean function of N inputs: N hidden units that count the ones; times: multiplies the units"
     return _by_hand("counting", _times("Counting", times), formula, gain=gain, times=times)
 
 
@@ -110,7 +110,7 @@ def _times(label: str, times: int) -> str:
 
 
 def _xor_tree(tied: bool, gain: float) -> ByHand:
-    formula = "of parity: a binary tree of XORs of three units each; tied: the same three everywhere"
+    formula = "for parity: a binary tree of XORs, each made of three units; tied: all XORs have the same weights"
     return _by_hand("xor_tree", f"XOR tree, {'tied' if tied else 'untied'}", formula, tied=tied, gain=gain)
 
 
@@ -121,7 +121,7 @@ MODELS: Registry[Model] = Registry(
         "svm": Family(_svm, SVM_PARAMETERS),
         "lenet5": Convolutional(
             "LeNet-5",
-            "convolutional network of LeCun et al. 1998; with loss: rbf_map or rbf its RBF units, else a softmax layer",
+            "convolutional network of LeCun et al. 1998; output: RBF units with loss rbf_map or rbf, else softmax",
             ignores=frozenset({"hidden", "pretraining"}),
             devices=("cpu",),
         ),

@@ -80,7 +80,7 @@ class Settings(BaseModel):
         choice_of(MODELS),
         About(
             "Model",
-            "what is fitted: `mlp`, fully connected layers, or another of `glorot list`",
+            "what is trained: `mlp`, fully connected layers, or another of `glorot list`",
             text=model_text,
             paper="mlp",
             older="mlp",
@@ -92,7 +92,7 @@ class Settings(BaseModel):
         choice_of(ACTIVATIONS),
         About(
             "Activation",
-            "of the hidden units; names: `glorot list`",
+            "activation function of the hidden units; names: `glorot list`",
             idle="linear",
             text=without_mark,
             choices=ACTIVATIONS,
@@ -103,15 +103,18 @@ class Settings(BaseModel):
         str,
         choice_of(INITIALIZERS),
         About(
-            "Initializer", "how the weights are drawn; names: `glorot list`", text=without_mark, choices=INITIALIZERS
+            "Initializer",
+            "how the initial weights are drawn; names: `glorot list`",
+            text=without_mark,
+            choices=INITIALIZERS,
         ),
     ] = "standard"
     bias: Annotated[
         float,
         BeforeValidator(checked_number),
         About(
-            "First biases",
-            "of all hidden units before training; those of the output are 0",
+            "Initial biases",
+            "biases of all hidden units before training; those of the output are 0",
             float,
             number_text,
             paper=0.0,
@@ -142,14 +145,14 @@ class Settings(BaseModel):
         ),
     ] = "cross_entropy"
     batch_size: Annotated[
-        int, whole(1, 10**6), About("Minibatch", "examples in each update", int, count, paper=10, scaled=True)
+        int, whole(1, 10**6), About("Minibatch", "examples per update", int, count, paper=10, scaled=True)
     ] = 10
     learning_rate: Annotated[
         float,
         BeforeValidator(checked_positive),
         About(
             "Learning rate",
-            "the step of gradient descent",
+            "step size of gradient descent",
             float,
             idle=1.0,
             example=("0.03", "[0.1, 0.03, 0.01]"),
@@ -160,7 +163,7 @@ class Settings(BaseModel):
         choice_of(OPTIMIZERS),
         About(
             "Optimizer",
-            "how a weight moves along its gradient; names: `glorot list`",
+            "how the gradient changes the weights; names: `glorot list`",
             paper="sgd",
             older="sgd",
             text=without_mark,
@@ -172,7 +175,7 @@ class Settings(BaseModel):
         BeforeValidator(canonical),
         About(
             "Schedule",
-            "of the learning rate: `constant`, or steps: with `{100_000: 2e-4}` it is 2e-4 from that update on",
+            "of the learning rate: `constant`, or steps; with `{100_000: 2e-4}` it is 2e-4 from update 100,000 on",
             paper=CONSTANT,
             older=CONSTANT,
         ),
@@ -182,19 +185,21 @@ class Settings(BaseModel):
         choice_of(PRETRAINING),
         About(
             "Pre-training",
-            "of the hidden layers, without labels: `none`, or `denoising` with parameters",
+            "of the hidden layers, without labels, before gradient descent: `none`, or `denoising` with parameters",
             paper="none",
             older="none",
             choices=PRETRAINING,
         ),
     ] = "none"
-    seed: Annotated[int, whole(0, 2**63 - 1), About("Seed", "of the weights and of the order of the examples", int)] = 0
+    seed: Annotated[
+        int, whole(0, 2**63 - 1), About("Seed", "decides the initial weights and the order of the examples", int)
+    ] = 0
     updates: Annotated[
         int,
         whole(0, 10**12),
         About(
             "Updates",
-            "steps of gradient descent; 0: the first weights as they are",
+            "steps of gradient descent; with 0 the initial weights stay as they are",
             int,
             count,
             paper=5_000_000,
@@ -208,10 +213,10 @@ class Settings(BaseModel):
         one_of_or_none(INPUTS),
         About(
             "Inputs",
-            "what the network sees of a pixel: `unit` [0, 1], `symmetric` [-1, 1], or `standardized` with mean 0 "
-            "and standard deviation 1 (of rows of numbers each column), or `ink` [-0.1, 1.175]; numbers that are no "
-            "bytes are `raw` or `standardized`; default: `ink` for `lenet5`, `symmetric` for Shapeset, `raw` for such "
-            "numbers, else `unit`",
+            "scale of the pixels: `unit` [0, 1], `symmetric` [-1, 1], `ink` [-0.1, 1.175], or `standardized` to mean 0 "
+            "and standard deviation 1 (in rows of numbers: each column); numbers that are not bytes: `raw` or "
+            "`standardized`; default: `ink` for `lenet5`, `symmetric` for Shapeset, `raw` for such numbers, else "
+            "`unit`",
             text=inputs_text,
             paper=Paper.SILENT,
             older="unit",
@@ -222,7 +227,7 @@ class Settings(BaseModel):
         one_of(PREPROCESSING),
         About(
             "Preprocessing",
-            "what is done to every image once: `none`, or `deskew`, which shears its ink upright",
+            "a change of every image before training: `none`, or `deskew`, which shears its ink upright",
             text=preprocessing_text,
             paper="none",
             older="none",
@@ -233,8 +238,8 @@ class Settings(BaseModel):
         BeforeValidator(parsed_augmentation),
         About(
             "Augmentation",
-            "random distortions of the training images, others each time: `{shift: 2, rotation: 15, scaling: 0.15, "
-            "shear: 0.15, elastic: {sigma: 4, alpha: 34}, flip: true}`, or a part of these; default: none",
+            "random distortions of the training images, different each time: `{shift: 2, rotation: 15, scaling: 0.15, "
+            "shear: 0.15, elastic: {sigma: 4, alpha: 34}, flip: true}`, or some of these; default: none",
             text=augmentation_text,
             paper=None,
             older=None,
@@ -245,7 +250,7 @@ class Settings(BaseModel):
         whole_or_none(1, 10**9),
         About(
             "Training examples",
-            "train on the first so many examples only, epoch after epoch; default: all, which never end in Shapeset",
+            "train only on the first examples, as many as this; default: all (Shapeset has no end)",
             int,
             first_text,
             paper=None,
@@ -257,7 +262,7 @@ class Settings(BaseModel):
         whole(1, 10**12),
         About(
             "Updates between evaluations",
-            'updates from one evaluation to the next; 20,000 is the paper\'s "epoch"',
+            'updates from one evaluation to the next; the paper calls 20,000 updates an "epoch"',
             int,
             count,
             Role.WATCHES,

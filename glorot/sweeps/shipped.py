@@ -24,7 +24,7 @@ def shipped() -> dict[str, str]:
 
 
 def resolve(sweep: Path) -> Path:
-    """The file a user means: the one given, or else the experiment of this name that ships. Raises SweepError."""
+    """The file a user means: the one given, or else the shipped sweep of this name. Raises SweepError."""
     is_bare = sweep.name == str(sweep)
     if is_bare and sweep.name in names() and not sweep.is_file():
         return folder() / f"{sweep}.yaml"
@@ -32,7 +32,7 @@ def resolve(sweep: Path) -> Path:
         return sweep
     around = [path.name for path in sweep.parent.glob("*.y*ml")] + (names() if is_bare else [])
     found = nearest(sweep.name, around)
-    raise SweepError(f"{sweep}: no such file{found or '; `glorot list` shows the experiments that ship'}")
+    raise SweepError(f"{sweep}: no such file{found or '; `glorot list` shows the shipped sweeps'}")
 
 
 def resolve_network(file: Path) -> Path:
@@ -41,5 +41,5 @@ def resolve_network(file: Path) -> Path:
     if file.is_file() or str(file) not in there:
         if file.exists():
             return file
-        raise SweepError(f"{file}: no such file; networks that ship: {', '.join(there)}{nearest(file.name, there)}")
+        raise SweepError(f"{file}: no such file; shipped networks: {', '.join(there)}{nearest(file.name, there)}")
     return there[str(file)]

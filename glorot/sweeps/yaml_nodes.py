@@ -70,7 +70,7 @@ def read_text(path: Path) -> str:
     try:
         data = read_bytes(path, MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SweepError(f"{path}: no such file; `glorot list` shows the experiments that ship") from None
+        raise SweepError(f"{path}: no such file; `glorot list` shows the shipped sweeps") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         raise SweepError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
