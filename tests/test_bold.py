@@ -59,7 +59,7 @@ def test_the_test_asked_for_is_named(over_seeds, name):
 
 def test_columns_of_which_every_error_is_bold():
     told = notes({"MNIST": [a_cell(2.0), a_cell(2.01)], "CIFAR-10": [a_cell(40.0), a_cell(50.0)]})
-    assert "Every error of MNIST is bold: no difference is significant, which does not say that there is none" in told
+    assert "Every error of MNIST is bold: no difference is significant. That does not mean that there is none" in told
     told = notes({"MNIST": [a_cell(2.0), a_cell(2.01)], "CIFAR-10": [a_cell(40.0), a_cell(40.1)]})
     assert any(note.startswith("Every error of MNIST and CIFAR-10 is bold") for note in told)
 
@@ -68,9 +68,9 @@ def test_single_runs_and_the_moment():
     """2.807 sqrt(2) 0.8 = 3.2. A run that stands still, at chance, says nothing of the others."""
     told = notes({"Shapeset": [a_cell(38.0, moves=0.8), a_cell(44.0, moves=0.8), a_cell(83.0, moves=0.0)]})
     assert told[1] == (
-        "One run per cell: p takes account only of which examples were tested. A run's error also moves from one "
+        "One run per cell: p takes only the choice of test examples into account. A run's error also changes from one "
         "evaluation to the next: its standard deviation over the last 10 is 0.80 points. At one moment in 200, two "
-        "equally good runs differ by more than 3.2 points, and differences between seeds come on top of that"
+        "equally good runs differ by more than 3.2 points, and other seeds add to that"
     )
     told = notes({
         "Shapeset": [a_cell(38.0, moves=0.6), a_cell(44.0, moves=0.8)],

@@ -61,8 +61,8 @@ TABLE = """\
 BOLD = [
     "Bold: the lowest error in the column, and every error that does not differ from it significantly "
     f"(p >= 0.005, {MCNEMAR}; the p-values are in table.csv)",
-    "Every error is bold: no difference is significant, which does not say that there is none",
-    "One run per cell: p takes account only of which examples were tested. A run's error also moves from one "
+    "Every error is bold: no difference is significant. That does not mean that there is none",
+    "One run per cell: p takes only the choice of test examples into account. A run's error also changes from one "
     "evaluation to the next, and from seed to seed",
 ]
 TABLE = TABLE.replace("BOLD", "\n- ".join(BOLD))

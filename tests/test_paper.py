@@ -85,7 +85,7 @@ def test_the_paper_s_own_protocol_needs_no_excuse(tmp_path):
     assert table.text("Tanh", "shapeset") == "**27.15** (paper 27.15, +0.00)"
     assert not [note for note in table.notes if " - the paper: " in note]
     assert "Updates: 5,000,000, as in the paper" in table.notes
-    assert "Runs a cell: 1, as in the paper" in table.notes
+    assert "Runs per cell: 1, as in the paper" in table.notes
 
 
 def one(folder, name, base, test_error):

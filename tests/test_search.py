@@ -244,7 +244,10 @@ def test_a_choice_at_the_end_of_the_grid_is_told(tmp_path):
 
 @pytest.mark.parametrize(
     ("errors", "told"),
-    [((3.0, 2.0, 2.0), "0.03 (as good as 1 other)"), ((2.0,) * 3, "0.1 at the end of the grid (as good as 2 others)")],
+    [
+        ((3.0, 2.0, 2.0), "0.03 (1 other setting gave the same result)"),
+        ((2.0,) * 3, "0.1 at the end of the grid (2 other settings gave the same result)"),
+    ],
 )
 def test_settings_as_good_as_the_one_chosen_are_counted(tmp_path, errors, told):
     """At chance all are: then the choice says nothing, and neither does its place in the grid."""

@@ -208,7 +208,7 @@ def _notes(
     facts = [_fact(title, text, papers, found) for title, text, papers in FACTS]
     choices = [f"{_title(place)}: {_choice(ours)}{_late(ours)}" for place, ours in found.items()]
     told = [
-        "In parentheses: the paper's, and ours minus the paper's",
+        "In parentheses: the paper's error, and ours minus the paper's",
         *data_notes(runs, f"the paper's own, of {IMAGENET_IMAGES:,} training images, was never published"),
         *_field_facts(found),
         *filter(None, facts),
@@ -218,7 +218,7 @@ def _notes(
         *bold_notes(_by_column(found, datasets), "test_error", _test(found), "paper.csv"),
     ]
     if any(one.diverged for one in cells):
-        told.append("diverged: the loss became infinite or not a number; such runs are in no mean")
+        told.append("diverged: the loss became infinite or not a number; such runs do not count in the mean")
     if len(found) < len({row for row, _ in found}) * len(datasets) or any(one.status == "missing" for one in cells):
         told.append(f"{NOT_RUN}: not run")
     if several := list(several):
@@ -227,7 +227,7 @@ def _notes(
             f"{', '.join(map(_title, several))}"
         )
     if left_out:
-        told.append(f"Left out, as the paper has none: {', '.join(left_out)}")
+        told.append(f"Left out, because the paper does not have them: {', '.join(left_out)}")
     return told
 
 
@@ -297,7 +297,7 @@ def _field_fact(name: str, found: dict[Place, Ours]) -> str:
 
 # What else our cells have -> (title, how it is written, what the paper has; empty where it does not say).
 FACTS: tuple[tuple[str, Callable[[Ours], str], str], ...] = (
-    ("Runs a cell", lambda ours: str(ours.cell.runs), "1"),
+    ("Runs per cell", lambda ours: str(ours.cell.runs), "1"),
     ("Examples tested", lambda ours: examples_text(ours.table.source, ours.cell.shown, "test"), ""),
     ("Device", lambda ours: ours.cell.shown[0].device, ""),
     ("Sweep", lambda ours: ours.table.source.sweep.name, ""),

@@ -41,7 +41,7 @@ def _all_bold(columns: Columns, what: str) -> list[str]:
     if not names:
         return []
     where = "" if len(columns) == 1 else f" of {_and(names)}"
-    return [f"Every {what}{where} is bold: no difference is significant, which does not say that there is none"]
+    return [f"Every {what}{where} is bold: no difference is significant. That does not mean that there is none"]
 
 
 def _over_seeds(columns: Columns, over_seeds: str, unit: str) -> list[str]:
@@ -75,15 +75,15 @@ def _single_runs(columns: Columns, unit: str) -> list[str]:
         if moving:
             spreads[name] = math.sqrt(math.fsum(move**2 for move in moving) / len(moving))
     runs = "One run per cell" if len(single) == len(columns) else f"One run per cell ({_and(single)})"
-    note = f"{runs}: p takes account only of which examples were tested. "
+    note = f"{runs}: p takes only the choice of test examples into account. "
     if not spreads:
-        return [note + "A run's error also moves from one evaluation to the next, and from seed to seed"]
+        return [note + "A run's error also changes from one evaluation to the next, and from seed to seed"]
     sizes = _named({name: f"{_short(spread)}{unit}" for name, spread in spreads.items()}, columns)
     apart = _named({name: f"{_short(Z * math.sqrt(2) * spread)}{unit}" for name, spread in spreads.items()}, columns)
     return [
-        f"{note}A run's error also moves from one evaluation to the next: its standard deviation over the last {LAST} "
-        f"is {sizes}. At one moment in {1 / SIGNIFICANT:.0f}, two equally good runs differ by more than {apart}, and "
-        "differences between seeds come on top of that"
+        f"{note}A run's error also changes from one evaluation to the next: its standard deviation over the last "
+        f"{LAST} is {sizes}. At one moment in {1 / SIGNIFICANT:.0f}, two equally good runs differ by more than "
+        f"{apart}, and other seeds add to that"
     ]
 
 

@@ -332,9 +332,8 @@ def data_notes(runs: "Iterable[Run]", papers: str = "the paper's own data set wa
             notes.append(f"{label}{f' ({one.kind})' if one.kind else ''}: {about}{why}")
     for name, version in dict.fromkeys((str(run.settings.dataset), run.version) for run in runs):
         if name in DATASETS and version < DATASETS[name].version:
-            notes.append(
-                f"{DATASETS[name].label}: version {version} of the data set; today's is {DATASETS[name].version}"
-            )
+            label, current = DATASETS[name].label, DATASETS[name].version
+            notes.append(f"{label}: version {version} of the data set; the current version is {current}")
     return notes
 
 
@@ -368,9 +367,10 @@ def chosen_by(sweep: "Sweep") -> str:
 
 
 def chosen_text(sweep: "Sweep", cell: Cell) -> str:
-    """ "learning_rate 0.1 at the end of the grid (as good as 3 others)": where it is, and how clear."""
+    """ "learning_rate 0.1 at the end of the grid (2 other settings gave the same result)": where, and how clear."""
     chosen = ", ".join(_setting(sweep, axis, label) for axis, label in cell.chosen.items())
-    return chosen + (f" (as good as {cell.tied} other{'s' if cell.tied > 1 else ''})" if cell.tied else "")
+    others = "1 other setting" if cell.tied == 1 else f"{cell.tied} other settings"
+    return chosen + (f" ({others} gave the same result)" if cell.tied else "")
 
 
 def _setting(sweep: "Sweep", axis: str, label: str) -> str:
@@ -386,7 +386,7 @@ def _legend(cells: Sequence[Sequence[Cell]], left_out: int) -> list[str]:
     every = [cell for line in cells for cell in line]
     legend = []
     if any(cell.diverged for cell in every):
-        legend.append("diverged: the loss became infinite or not a number; such runs are in no mean")
+        legend.append("diverged: the loss became infinite or not a number; such runs do not count in the mean")
     if any(cell.status == "missing" for cell in every):
         legend.append(f"{NOT_RUN}: not run")
     if left_out:
