@@ -23,6 +23,8 @@ from glorot import kernels
 from glorot.datasets import Examples, FiniteDataset
 from glorot.errors import DeviceError
 from glorot.kernels import devices
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.losses import LOSSES
 from glorot.training.stream import Stream
 
 TESTS = Path(__file__).parent
@@ -209,10 +211,44 @@ def test_a_sweep_on_the_simulator(glorot, tmp_path):
     assert "CUDA simulator" in (tmp_path / "results" / "tiny" / "provenance.csv").read_text()
 
 
+@needs_numba_cuda
+@pytest.mark.slow
+@pytest.mark.skipif(devices.simulated(), reason="it starts a simulator's process")
+def test_a_plug_in_on_the_simulator(glorot, tmp_path):
+    """The file that `glorot new --plugin` writes gives what it gives on the CPU; data that are no bytes are refused."""
+    assert glorot("new", "--plugin", "my_units.py").returncode == 0
+    random = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    x = (random.integers(0, 80, (60, 4)) + 85 * y[:, None]).astype(np.uint8)
+    np.savez(tmp_path / "some.npz", x=x, y=y)
+    np.savez(tmp_path / "floats.npz", x=random.normal(0, 1, (60, 4)), y=y)
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\nbase: {dataset: {arrays: some.npz}, hidden: [5, 4], batch_size: 2, updates: 8, evaluate_every: 4, "
+        "learning_rate: 0.1, initializer: two_values, loss: squared_error}\n"
+        "grid: {activation: [{swish: {beta: 1.5}}, relu6]}\n"
+    )
+    for device in ("cuda", "cpu"):
+        done = glorot("run", "mine.yaml", "--device", device, "--plugin", "my_units.py", **SIMULATOR)
+        assert done.returncode == 0, done.stderr
+    with open(tmp_path / "results" / "mine" / "runs.csv", newline="") as file:
+        losses = {(row["device"], row["activation"]): float(row["test_loss"]) for row in csv.DictReader(file)}
+    assert len(losses) == 4
+    for (device, activation), loss in losses.items():
+        assert loss == pytest.approx(losses["cpu", activation], rel=1e-5), device
+    refused = glorot(
+        "run", "mine.yaml", "--device", "cuda", "--plugin", "my_units.py", "--set", "dataset={arrays: floats.npz}",
+        **SIMULATOR,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert (
+        "data that are no bytes, or are standardized by columns: not on a GPU yet; use --device cpu" in refused.stderr
+    )
+
+
 # Through the compiler. ----------------------------------------------------------------------------------------------
 
 
-def ptx_of(name, T, capability, monkeypatch):
+def ptx_of(name, T, capability, monkeypatch, activation="tanh", loss="cross_entropy"):
     """A kernel's PTX, made with no device; skips where there is no compiler."""
     pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install 'glorot[cuda-compiler]'")
     from numba import cuda
@@ -223,7 +259,7 @@ def ptx_of(name, T, capability, monkeypatch):
     # Functions on the device are compiled for the current device; here for the one asked for.
     monkeypatch.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=capability))
     cuda_steps.compiled.cache_clear()
-    kernel = getattr(cuda_steps.compiled("tanh", "cross_entropy", T), name)
+    kernel = getattr(cuda_steps.compiled(activation, loss, T), name)
     try:
         return cuda.compile_ptx(kernel.py_func, cuda_steps.SIGNATURES[name], cc=capability)[0]
     except Exception as error:
@@ -273,6 +309,26 @@ def test_kernels_compile_without_spills(name, T, capability, monkeypatch, tmp_pa
     print(f"{name}, tiles of {T} examples, {target[6:]}: {registers} registers, {len(ptx):,} bytes of PTX")
     assert (stack, stores, loads) == (0, 0, 0)
     assert registers * THREADS <= 65536
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(devices.simulated(), reason="the simulator compiles nothing")
+@pytest.mark.parametrize("name", ["run_updates", "forward_step", "loss_step", "backward_step"])
+def test_formulas_of_a_plug_in_compile(name, monkeypatch, tmp_path):
+    """An activation with a parameter and a slope in z, and a loss, from the file that `glorot new --plugin` writes."""
+    from glorot.plugins import loading, starter
+
+    monkeypatch.setattr(loading, "_loaded", {})
+    for registry, _ in loading.KINDS.values():  # it leaves nothing behind
+        for kept in ("_entries", "_origins", "_made", "_remembered"):
+            monkeypatch.setattr(registry, kept, dict(getattr(registry, kept)))
+    (tmp_path / "my_units.py").write_text(starter.TEXT)
+    loading.load(tmp_path / "my_units.py")
+    swish = ACTIVATIONS.canonical({"swish": {"beta": 1.5}})
+    ptx = ptx_of(name, 10, (9, 0), monkeypatch, swish, LOSSES.canonical("squared_error"))
+    assert ".visible .entry" in ptx
+    beta = f"0f{int(np.float32(1.5).view(np.uint32)):08X}"
+    assert (beta in ptx or "0fBFC00000" in ptx) == (name != "loss_step"), "beta is a constant of the kernel"
 
 
 # On a GPU. ----------------------------------------------------------------------------------------------------------
