@@ -5,7 +5,8 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,7 @@ except ImportError:  # not on Windows, where a file that is open cannot be remov
     fcntl = None  # type: ignore[assignment]
 
 PARTIAL = re.compile(r"\..*\.[0-9a-f]{32}\.part", re.DOTALL)
+WAITING = 16  # threads that wait for the disk
 KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
@@ -60,29 +62,77 @@ def whole(destination: Path) -> Iterator[IO[bytes]]:
     A link stays, and what it leads to is written. Raises OSError where the folder cannot be written, and NotAFile
     where a folder, a pipe or a device is there.
     """
-    destination = Path(os.path.realpath(destination))
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(mode := os.stat(destination).st_mode):
-            raise NotAFile(destination, mode)
-    made = _make_folders(destination.parent)
-    partial = None
-    try:
-        sweep(destination.parent)
-        partial, file = _partial(destination)
-        with file:
-            yield file
+    with _begun([destination]) as [(destination, partial, file)]:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        _name(destination, partial, file)
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Write small files, each as `whole` does. The disk is waited for once, and not for each of them.
+
+    Where this raises OSError, each of them has its old content or the new one.
+    """
+    if not contents:
+        return
+    with _begun(contents) as files:
+        for (_, _, file), data in zip(files, contents.values(), strict=True):
+            file.write(data)
             file.flush()
-            os.fsync(file.fileno())
-            if fcntl is None:
-                file.close()
-            os.replace(partial, destination)  # while it is locked, so that no one takes it for a leftover
+        descriptors = [file.fileno() for _, _, file in files]
+        if len(descriptors) == 1:
+            os.fsync(descriptors[0])
+        else:
+            shares = [descriptors[first::WAITING] for first in range(min(len(descriptors), WAITING))]
+            with ThreadPoolExecutor(len(shares)) as pool:
+                list(pool.map(_wait_for_disk, shares))
+        for one in files:
+            _name(*one)
+
+
+def _wait_for_disk(descriptors: Sequence[int]) -> None:
+    for one in descriptors:
+        os.fsync(one)
+
+
+@contextlib.contextmanager
+def _begun(destinations: Iterable[Path]) -> Iterator[list[tuple[Path, Path, IO[bytes]]]]:
+    """Of each file its destination, what it is called until it is complete, and that file, open."""
+    files: list[tuple[Path, Path, IO[bytes]]] = []
+    made: list[Path] = []
+    ready: set[Path] = set()
+    try:
+        for destination in destinations:
+            with contextlib.suppress(FileNotFoundError):
+                if stat.S_ISLNK(mode := os.lstat(destination).st_mode):
+                    destination = Path(os.path.realpath(destination))
+                    mode = os.stat(destination).st_mode
+                if not stat.S_ISREG(mode):
+                    raise NotAFile(destination, mode)
+            if (folder := destination.parent) not in ready:
+                made += _make_folders(folder)
+                sweep(folder)
+                ready.add(folder)
+            files.append((destination, *_partial(destination)))
+        yield files
     except BaseException:  # Ctrl-C as well
-        if partial:
+        for _, partial, _ in files:
             partial.unlink(missing_ok=True)
         for folder in reversed(made):
             with contextlib.suppress(OSError):  # others may have put something there
                 folder.rmdir()
         raise
+    finally:
+        for _, _, file in files:
+            file.close()
+
+
+def _name(destination: Path, partial: Path, file: IO[bytes]) -> None:
+    """Give a file that is complete its name: while it is locked, so that no one takes it for a leftover."""
+    if fcntl is None:
+        file.close()
+    os.replace(partial, destination)
 
 
 @cache
@@ -109,7 +159,7 @@ def _make_folders(folder: Path) -> list[Path]:
 def _partial(destination: Path) -> tuple[Path, IO[bytes]]:
     """A new file beside the destination, open and locked while this process lives."""
     while True:
-        path = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}.part")
+        path = destination.parent / f".{destination.name}.{uuid.uuid4().hex}.part"
         file = open(path, "xb")  # noqa: SIM115  (not tempfile: its files cannot be read by other users)
         with contextlib.suppress(BlockingIOError):
             if not _lock(file) or path.exists():

@@ -92,3 +92,26 @@ def test_a_file_is_read(tmp_path):
     assert files.read_bytes(tmp_path / "file", 3) == b"123"
     with pytest.raises(FileNotFoundError):
         files.read_bytes(tmp_path / "none")
+
+
+def test_several_files_are_written_together_or_keep_their_names(tmp_path, monkeypatch):
+    """A disk that fails leaves what was there, nothing half written, and no folder that was made for it."""
+    (tmp_path / "old").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "old")
+    files.write_all({tmp_path / "link": b"new", tmp_path / "a" / "b": b"1", tmp_path / "a" / "c": b"2"})
+    assert (tmp_path / "link").is_symlink()
+    assert [(tmp_path / name).read_bytes() for name in ("old", "a/b", "a/c")] == [b"new", b"1", b"2"]
+    waited = []
+
+    def fsync(descriptor):
+        waited.append(descriptor)
+        if len(waited) == 2:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output error"):
+        files.write_all({tmp_path / "old": b"newer", tmp_path / "d" / "e": b"3"})
+    monkeypatch.undo()
+    assert len(waited) == 2
+    assert (tmp_path / "old").read_bytes() == b"new"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "c", "link", "old"]

@@ -139,8 +139,9 @@ def test_a_sweep_that_is_killed_between_two_tables(tmp_path, glorot):
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
         "if 'run' in sys.argv:\n"
+        "    from glorot.execution import execute\n"
         "    from glorot.results import journal, store\n"
-        "    store.SMALL = 2\n"
+        "    store.SMALL, execute.STORE_SECONDS = 2, 0\n"
         "    add = journal.Journal.add\n"
         "    def killed(self, rows):\n"
         "        add(self, rows)\n"

@@ -17,6 +17,7 @@ from glorot.execution import engine, execute, processes
 from glorot.execution import plan as plans
 from glorot.execution.engine import Progress, Tasks
 from glorot.execution.processes import Processes
+from glorot.execution.status import ProgressFile
 from glorot.results.store import Store, settings_of
 from glorot.sweeps import config
 from glorot.training.cell import Outcome, failure, provenance
@@ -100,7 +101,9 @@ def test_troubles_name_reason_and_traceback(tmp_path):
     store(plan, plan.runs[0], an_outcome())
     store(plan, plan.runs[1], an_outcome("diverged"))
     store(plan, plan.runs[2], failure("no luck", STARTED))
-    execute._write(plan.store, plan.runs[3], failure("a bug", STARTED, "Traceback ...\n"), tmp_path)
+    ended = execute.Ended(plan.store, tmp_path, ProgressFile(tmp_path), Record())
+    ended.add(plan.runs[3], failure("a bug", STARTED, "Traceback ...\n"))
+    ended.store()
     details = plans.traceback_file(plan.store, plan.runs[3])
     assert [(run.settings.seed, what) for run, what in plans.troubles(plan)] == [
         (1, "diverged: the loss was not finite any more after 10 updates"),
@@ -108,7 +111,8 @@ def test_troubles_name_reason_and_traceback(tmp_path):
         (3, f"failed: a bug (traceback in {details})"),
     ]
     assert details.read_text() == "Traceback ...\n"
-    execute._write(plan.store, plan.runs[3], an_outcome(), tmp_path)
+    ended.add(plan.runs[3], an_outcome())
+    ended.store()
     assert not details.parent.exists()
 
 
@@ -213,7 +217,7 @@ def test_results_that_cannot_be_stored_end_the_sweep(tmp_path, monkeypatch):
     def full_disk(*arguments):
         raise ResultsError("cannot write: no space")
 
-    monkeypatch.setattr(Store, "write_run", full_disk)
+    monkeypatch.setattr(Store, "write_runs", full_disk)
     with pytest.raises(ResultsError, match="no space"):
         execute.execute(plan.to_do, plan.store, Processes(tasks(tmp_path), 2), tmp_path, Record())
     assert multiprocessing.active_children() == []

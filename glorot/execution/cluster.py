@@ -21,6 +21,7 @@ SETTINGS = {
     "distributed.worker.memory.pause": False,  # a cell at 80 % of the memory goes on
     "distributed.logging": {"distributed": "critical", "distributed.client": "critical", "tornado": "critical"},
 }
+AT_IMPORT = {"distributed.comm.offload": False}  # else it measures each message, which takes longer than to send it
 EXPECTED = "expected --cluster to be tcp://HOST:PORT, local:N, slurm or slurm:FILE.yaml"
 JOBQUEUE_DEFAULTS: dict[str, Any] = {"cores": 1, "processes": 1, "memory": "2GB"}
 
@@ -34,6 +35,8 @@ def connected(where: str, cores: int) -> Iterator[Any]:
     kind, value = parsed(where)
     try:
         import dask
+
+        dask.config.set(AT_IMPORT)
         import distributed
     except ImportError as error:
         raise ClusterError(

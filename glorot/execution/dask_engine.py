@@ -5,6 +5,7 @@ nothing of Dask's scheduling decides: no worker has two cells, none is stolen, a
 a worker that dies. Results are taken as they come and released at once.
 """
 
+import pickle
 import queue
 import time
 import uuid
@@ -30,6 +31,7 @@ from glorot.training.checkpoint import Checkpoints
 DEATHS = 3  # workers that a cell may take with it before it has failed
 LOOK_SECONDS = 1.0  # between two looks at which workers there are
 PROGRESS_SECONDS = 2.0  # between two reports of a cell, and more where there are many cells
+TAKE_SECONDS = 0.2  # from the end of a cell until its result is taken, with those of others
 STOP_SECONDS = 60.0  # how long cells may take to save their states
 PART = 2**24  # bytes of a file that are sent together
 GONE = (
@@ -60,6 +62,10 @@ class Cell:
     member: Member
     future: Future
     update: int = -1
+
+
+class _Finished:
+    """A message: the task has ended, and its worker is free."""
 
 
 @dataclass
@@ -96,6 +102,7 @@ class DaskEngine:
         self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._topic, self._started, self._looked = f"glorot-{uuid.uuid4().hex}", 0, 0.0
         self._idle_since: float | None = None
+        self._finished: dict[str, Future] = {}  # used in Dask's thread only
         with _scheduler():
             client.subscribe_topic(self._topic, self._heard)
             self._look()
@@ -109,7 +116,8 @@ class DaskEngine:
     def capacity(self, cells: int) -> int:
         self._look_again()
         usable = sum(not member.refused for member in self.members.values())
-        return min(usable, cells, self.jobs or usable)
+        finished = sum(cell.member.cell is not cell for cell in self._cells.values())  # their workers are free
+        return min(min(usable, self.jobs or usable) + finished, cells)
 
     def start(self, run: Run) -> None:
         member = next(one for one in self.members.values() if not one.refused and one.cell is None)
@@ -127,7 +135,7 @@ class DaskEngine:
         cell = Cell(key, run, member, future)
         self._cells[key] = member.cell = cell
         loop: Any = self.client.loop
-        loop.add_callback(self._collect, key, future)
+        loop.add_callback(self._wait_for, key, future)
 
     def messages(self, timeout: float) -> Iterator[tuple[Run, Message]]:
         """Raises ClusterError where the scheduler is gone."""
@@ -171,12 +179,31 @@ class DaskEngine:
         """In Dask's thread: a message of a cell under way."""
         self._inbox.put((event[1]["key"], event[1]))
 
-    async def _collect(self, key: str, future: Future) -> None:
-        """In Dask's thread: wait for a task to end, and take what it returns from the worker."""
+    async def _wait_for(self, key: str, future: Future) -> None:
+        """In Dask's thread: wait for a task to end. Then its worker is free, and what it returns is taken soon."""
+        with suppress(BaseException):  # CancelledError too: what is wrong is found where the result is taken
+            await future.exception(asynchronous=True)
+        self._inbox.put((key, _Finished()))
+        self._finished[key] = future
+        if len(self._finished) == 1:
+            self.client.loop.call_later(TAKE_SECONDS, self._take)
+
+    async def _take(self) -> None:
+        """In Dask's thread: take what tasks have returned from their workers, that of several at once."""
+        finished, self._finished = self._finished, {}
         try:
-            self._inbox.put((key, await self.client.gather(future, asynchronous=True)))
-        except BaseException as error:  # CancelledError too: of a task whose worker or scheduler is gone
-            self._inbox.put((key, error))
+            results = await self.client.gather(list(finished.values()), asynchronous=True)
+        except BaseException:  # of one of them
+            results = [await self._taken(future) for future in finished.values()]
+        for key, result in zip(finished, results, strict=True):
+            self._inbox.put((key, result))
+
+    async def _taken(self, future: Future) -> Any:
+        """What a task has returned, or why there is nothing."""
+        try:
+            return await self.client.gather(future, asynchronous=True)
+        except BaseException as error:  # of a task whose worker or scheduler is gone
+            return error
 
     def _heard_within(self, timeout: float) -> Iterator[tuple[str, Any]]:
         with suppress(queue.Empty):
@@ -185,7 +212,9 @@ class DaskEngine:
                 yield self._inbox.get_nowait()
 
     def _said(self, cell: Cell, what: Any) -> Iterator[tuple[Run, Message]]:
-        if isinstance(what, dict) and "left" in what:
+        if isinstance(what, _Finished):
+            cell.member.cell, cell.update = None, max(cell.update, 0)
+        elif isinstance(what, dict) and "left" in what:
             if what["state"]:
                 self._keep_state(*what["state"])
             self._drop(cell)
@@ -193,7 +222,8 @@ class DaskEngine:
         elif isinstance(what, dict):
             cell.update = what["update"]
             yield cell.run, Progress(what["update"], what["row"])
-        elif isinstance(what, remote.Returned):
+        elif isinstance(what, bytes):
+            what = pickle.loads(what)
             self._drop(cell)
             if what.state:
                 self._keep_state(*what.state)
@@ -230,7 +260,8 @@ class DaskEngine:
     def _drop(self, cell: Cell) -> None:
         """The engine has this cell no more. Its worker ends it, if it is under way."""
         del self._cells[cell.key]
-        cell.member.cell = None
+        if cell.member.cell is cell:
+            cell.member.cell = None
         if cell.future.status != "finished" and self.client.status == "running":
             with suppress(OSError, RuntimeError):
                 self.client.cancel([cell.future], asynchronous=False, force=True)

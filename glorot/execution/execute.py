@@ -6,6 +6,7 @@ This process only hands out cells and stores results; it imports neither Numba n
 import contextlib
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,11 +18,14 @@ from glorot.execution.engine import Engine, GivenBack
 from glorot.execution.plan import FINISHED, Plan, plan_after, traceback_file
 from glorot.execution.status import ProgressFile, lock_of
 from glorot.machine import Stopped
-from glorot.results.store import Store, settings_of, write_text
+from glorot.results.store import Store, Stored, settings_of, write_text
 from glorot.sweeps.runs import Run
 from glorot.sweeps.written import dump
 from glorot.training.cell import Outcome
 from glorot.training.checkpoint import Checkpoints
+
+STORE_SECONDS = 0.2  # the least time between two times that results are stored
+STORE_MOST = 50  # results that wait for it
 
 
 class Observer(Protocol):
@@ -95,6 +99,7 @@ def execute(
     """
     waiting, under_way = deque(runs), 0
     progress = ProgressFile(store.folder)
+    ended = Ended(store, checkpoint_folder, progress, observer)
     with signals_noted() if signals is None else contextlib.nullcontext(signals) as noted:
         try:
             while not noted and (waiting or under_way):
@@ -106,9 +111,7 @@ def execute(
                 for run, message in engine.messages(timeout=0.2):
                     if isinstance(message, Outcome):
                         under_way -= 1
-                        _write(store, run, message, checkpoint_folder)
-                        progress.remove(run)
-                        observer.finished(run, message)
+                        ended.add(run, message)
                         if fail_fast and message.status == "failed":
                             return
                     elif isinstance(message, GivenBack):
@@ -119,11 +122,14 @@ def execute(
                     else:
                         progress.add(run, *message)
                         observer.progressed(run, *message)
+                ended.store_if_due()
         finally:
-            for run, outcome in engine.stop():
-                _write(store, run, outcome, checkpoint_folder)
-                observer.finished(run, outcome)
-            progress.close()
+            try:
+                for run, outcome in engine.stop():
+                    ended.add(run, outcome)
+            finally:
+                ended.store()
+                progress.close()
     if noted:
         raise Stopped(noted[0])
 
@@ -149,21 +155,48 @@ def signals_noted() -> Iterator[list[int]]:
             signal.signal(signum, handler)
 
 
-def _write(store: Store, run: Run, outcome: Outcome, checkpoint_folder: Path) -> None:
-    details = traceback_file(store, run)
-    if outcome.traceback:
-        write_text(details, outcome.traceback)
-    elif details.exists():  # of the time before
-        with contextlib.suppress(OSError):
-            details.unlink()
-            details.parent.rmdir()
-    record = {**settings_of(run), **outcome.result}
-    store.write_run(
-        record, outcome.provenance, outcome.history, outcome.probes, outcome.correct, outcome.predictions,
-        outcome.pretraining,
-    )  # fmt: skip
-    if outcome.status in FINISHED:
-        Checkpoints(checkpoint_folder, run.settings, run.device).discard()
+class Ended:
+    """Cells that have ended, and are stored a few at a time: so many short ones wait for the disk together."""
+
+    def __init__(self, results: Store, checkpoint_folder: Path, progress: ProgressFile, observer: Observer):
+        self.results, self.checkpoint_folder = results, checkpoint_folder
+        self.progress, self.observer = progress, observer
+        self._waiting: list[tuple[Run, Outcome]] = []
+        self._stored = 0.0
+
+    def add(self, run: Run, outcome: Outcome) -> None:
+        self._waiting.append((run, outcome))
+
+    def store_if_due(self) -> None:
+        if time.monotonic() - self._stored >= STORE_SECONDS or len(self._waiting) >= STORE_MOST:
+            self.store()
+
+    def store(self) -> None:
+        """Raises ResultsError, with the states of these cells as they were."""
+        ended, self._waiting = self._waiting, []
+        if not ended:
+            return
+        for run, outcome in ended:
+            details = traceback_file(self.results, run)
+            if outcome.traceback:
+                write_text(details, outcome.traceback)
+            elif details.exists():  # of the time before
+                with contextlib.suppress(OSError):
+                    details.unlink()
+                    details.parent.rmdir()
+        self.results.write_runs([
+            Stored(
+                {**settings_of(run), **one.result}, one.provenance, one.history, one.probes, one.correct,
+                one.predictions, one.pretraining,
+            )
+            for run, one in ended
+        ])  # fmt: skip
+        for run, outcome in ended:
+            if outcome.status in FINISHED:
+                Checkpoints(self.checkpoint_folder, run.settings, run.device).discard()
+            self.progress.remove(run)
+            self.observer.finished(run, outcome)
+        self._stored = time.monotonic()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -154,12 +155,16 @@ def _received(name: str, part: bytes) -> bytearray:
 # Cells. --------------------------------------------------------------------------------------------
 
 
-def work(key: str, run: Run, tasks: Tasks, is_shared: bool, topic: str, seconds: float) -> Returned:
-    """Carry out a cell: a task of Dask's.
+def work(key: str, run: Run, tasks: Tasks, is_shared: bool, topic: str, seconds: float) -> bytes:
+    """Carry out a cell: a task of Dask's. Returns what it hands back, pickled: Dask looks into what is not bytes.
 
     key: of the task. is_shared: whether tasks.checkpoint_folder is the driver's as well; else this worker has its own.
     topic: where progress is told, about once in so many seconds.
     """
+    return pickle.dumps(_work(key, run, tasks, is_shared, topic, seconds))
+
+
+def _work(key: str, run: Run, tasks: Tasks, is_shared: bool, topic: str, seconds: float) -> Returned:
     worker = get_worker()
     if not is_shared:
         tasks = replace(tasks, checkpoint_folder=checkpoint_folder())

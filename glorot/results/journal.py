@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from glorot.files import read_bytes
@@ -27,13 +28,13 @@ class Journal:
         self.rows = 0
         self._size = 0  # of what is whole
 
-    def add(self, rows: dict[str, Row]) -> None:
-        """Add a line: a row for each of TABLES. Raises OSError, and has the line not, where that fails."""
-        text = json.dumps(rows, ensure_ascii=True, separators=(",", ":")).encode()
+    def add(self, runs: Sequence[dict[str, Row]]) -> None:
+        """Add a line for each run: a row for each of TABLES. Raises OSError, and has no line, where that fails."""
+        lines = [json.dumps(rows, ensure_ascii=True, separators=(",", ":")).encode() for rows in runs]
         try:
             with open(self.path, "ab") as file:
                 file.truncate(self._size)  # what another process left, or a line that could not be written
-                file.write(b"%08x %s\n" % (zlib.crc32(text), text))
+                file.write(b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines))
                 file.flush()
                 os.fsync(file.fileno())
                 self._size = os.fstat(file.fileno()).st_size
@@ -41,7 +42,7 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.truncate(self.path, self._size)
             raise
-        self.rows += 1
+        self.rows += len(runs)
 
     def read(self) -> dict[str, dict[str, Row]]:
         """By table, the rows by run_id; the latest of each. Raises OSError."""

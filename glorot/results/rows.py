@@ -52,6 +52,8 @@ PROBE_COLUMNS: dict[str, type] = {
 Rows = list[dict[str, str]]  # cells as they stand in a file
 
 _KINDS = {str: "text without control characters", int: "a whole number of 64 bits", float: "a number"}
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+_NUMBER = re.compile(r"-?([0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|inf)")
 
 
 def _strange(found: Iterable[str], columns: Mapping[str, type]) -> list[str]:
@@ -83,11 +85,13 @@ def _cell(column: str, value: Any, kind: type) -> str:
         found = None if "\0" in text or "\r" in text else text
     else:
         try:
-            number = float(value) if kind is float else operator.index(value)
-            found = "" if number != number else repr(number)
+            if kind is float:
+                found = "" if (number := float(value)) != number else repr(number)
+            else:
+                found = repr(whole) if -(2**63) <= (whole := operator.index(value)) < 2**63 else None
         except (TypeError, ValueError, OverflowError):
             found = None
-    if found is None or not _is(found, kind):
+    if found is None:
         raise ResultsError(f"{column}: expected {_KINDS[kind]}, found {value!r}")
     return found
 
@@ -166,8 +170,8 @@ def _is(cell: str, kind: type) -> bool:
     if kind is str or not cell:
         return "\0" not in cell
     if kind is int:
-        return re.fullmatch(r"-?[0-9]{1,19}", cell) is not None and -(2**63) <= int(cell) < 2**63
-    return re.fullmatch(r"-?([0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|inf)", cell) is not None
+        return _WHOLE.fullmatch(cell) is not None and -(2**63) <= int(cell) < 2**63
+    return _NUMBER.fullmatch(cell) is not None
 
 
 def frame_of(rows: Rows, columns: Mapping[str, type]) -> "pd.DataFrame":

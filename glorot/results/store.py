@@ -20,9 +20,9 @@ clean. One process writes (``execution/execute.py``); any number may read meanwh
 import contextlib
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glorot import files
 from glorot.datasets import LocalData
@@ -53,7 +53,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = {"runs.csv": RUN_COLUMNS, "provenance.csv": PROVENANCE_COLUMNS}
+FILES_OF_A_RUN = {"history": HISTORY_COLUMNS, "probes": PROBE_COLUMNS, "pretraining": PRETRAINING_COLUMNS}
 SMALL = 100  # runs up to which the tables are written anew for each
+
+
+class Stored(NamedTuple):
+    """What is stored of a run.
+
+    record: `settings_of(run)` and the columns OUTCOME_COLUMNS; provenance, history, probes, pretraining: the columns
+    of their files, run_id taken from the record. correct: (n,) bool, whether each test example was classified
+    correctly. predictions: (n,) of type loop.PREDICTION. What is None, NaN or not there is stored as an empty cell.
+    """
+
+    record: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    history: Iterable[Mapping[str, Any]]
+    probes: Iterable[Mapping[str, Any]] = ()
+    correct: "np.ndarray | None" = None
+    predictions: "np.ndarray | None" = None
+    pretraining: Iterable[Mapping[str, Any]] = ()
 
 
 class Store:
@@ -150,44 +168,43 @@ class Store:
         self._clear_journal()
         self._stored = len(rows)
 
-    def write_run(
-        self,
-        record: Mapping[str, Any],
-        provenance: Mapping[str, Any],
-        history: Iterable[Mapping[str, Any]],
-        probes: Iterable[Mapping[str, Any]] = (),
-        correct: "np.ndarray | None" = None,
-        predictions: "np.ndarray | None" = None,
-        pretraining: Iterable[Mapping[str, Any]] = (),
-    ) -> None:
-        """Add one run, or replace it.
+    def write_run(self, record: Mapping[str, Any], provenance: Mapping[str, Any], *rest: Any, **further: Any) -> None:
+        """Add one run, or replace it: what `Stored` has."""
+        self.write_runs([Stored(record, provenance, *rest, **further)])
 
-        record: `settings_of(run)` and the columns OUTCOME_COLUMNS; provenance, history, probes, pretraining: the
-        columns of their files, run_id taken from the record. correct: (n,) bool, whether each test example was
-        classified correctly. predictions: (n,) of type loop.PREDICTION.
-        What is None, NaN or not there is stored as an empty cell. Raises ResultsError, with the row as it was, where
-        a file cannot be written.
+    def write_runs(self, runs: Sequence["Stored"]) -> None:
+        """Add runs, or replace them. The disk is waited for a few times, however many they are.
+
+        Raises ResultsError, with the rows as they were, where a file cannot be written.
         """
-        run_id = record["run_id"]
-        if record.get("status") not in STATUSES:
-            raise ResultsError(f"run {run_id}: expected a status of {STATUSES}, found {record.get('status')!r}")
-        run = cells_of(record, RUN_COLUMNS)
-        origin = cells_of({**provenance, "run_id": run_id}, PROVENANCE_COLUMNS)
-        curve = [cells_of(row, HISTORY_COLUMNS) for row in history]
+        files_of_runs: dict[Path, bytes | None] = {}
+        rows = []
+        for run in runs:
+            run_id = run.record["run_id"]
+            if run.record.get("status") not in STATUSES:
+                raise ResultsError(f"run {run_id}: expected a status of {STATUSES}, found {run.record.get('status')!r}")
+            rows.append({
+                "provenance.csv": cells_of({**run.provenance, "run_id": run_id}, PROVENANCE_COLUMNS),
+                "runs.csv": cells_of(run.record, RUN_COLUMNS),
+            })  # fmt: skip
+            probes = [{**row, "counts": _counts(row)} for row in run.probes]
+            tables = {"history": run.history, "probes": probes, "pretraining": run.pretraining}
+            for folder, columns in FILES_OF_A_RUN.items():
+                cells = [cells_of(row, columns) for row in tables[folder]]
+                is_there = bool(cells) or folder == "history"
+                text = csv_text(cells, list(columns)).encode() if is_there else None
+                files_of_runs[self._path(folder, run_id, "csv")] = text
+            correct = None if run.correct is None else _npy(run.correct.astype("u1"))
+            files_of_runs[self.correct_path(run_id)] = correct
+            predictions = None if run.predictions is None else _npy(run.predictions)
+            files_of_runs[self._path("predictions", run_id, "npy")] = predictions
         # runs.csv comes last: a run counts as finished only once everything about it is stored.
-        seen = [cells_of({**row, "counts": _counts(row)}, PROBE_COLUMNS) for row in probes]
-        write_text(self.history_path(run_id), csv_text(curve, list(HISTORY_COLUMNS)))
-        _write_or_remove(
-            self._path("probes", run_id, "csv"), csv_text(seen, list(PROBE_COLUMNS)).encode() if seen else None
-        )
-        costs = [cells_of(row, PRETRAINING_COLUMNS) for row in pretraining]
-        _write_or_remove(
-            self._path("pretraining", run_id, "csv"),
-            csv_text(costs, list(PRETRAINING_COLUMNS)).encode() if costs else None,
-        )
-        _write_or_remove(self.correct_path(run_id), None if correct is None else _npy(correct.astype("u1")))
-        _write_or_remove(self._path("predictions", run_id, "npy"), None if predictions is None else _npy(predictions))
-        self._add({"provenance.csv": origin, "runs.csv": run})
+        write_all({path: data for path, data in files_of_runs.items() if data is not None})
+        for path, data in files_of_runs.items():
+            if data is None and path.exists():  # of an earlier run
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        self._add(rows)
 
     def fold(self) -> None:
         """Write the tables anew with what the journal has. Raises ResultsError; nothing is lost then."""
@@ -209,23 +226,25 @@ class Store:
             raise ResultsError(f"expected a run_id of letters, digits, '-', '_' and '.', found {run_id!r}")
         return self.folder / folder / f"{run_id}.{suffix}"
 
-    def _add(self, new: dict[str, dict[str, str]]) -> None:
-        """Add a row to each table, or replace it: at once where they are small, else by way of the journal."""
+    def _add(self, new: Sequence[dict[str, dict[str, str]]]) -> None:
+        """Add rows to each table, or replace them: at once where they are small, else by way of the journal."""
         if self._stored is None:
             self.fold()
             self._stored = len(self.statuses())
         if self._stored < SMALL:
-            for name, row in new.items():
-                others = [one for one in self._rows(name) if one["run_id"] != row["run_id"]]
-                self._write_rows(name, [*others, row], row)
+            for name in TABLES:
+                rows = [one[name] for one in new]
+                replaced = {row["run_id"] for row in rows}
+                others = [one for one in self._rows(name) if one["run_id"] not in replaced]
+                self._write_rows(name, [*others, *rows], rows[-1])
         else:
             try:
                 self._journal.add(new)
             except OSError as error:
                 raise _cannot_write(self._journal.path, error) from error
-            if self._journal.rows >= max(SMALL, self._stored // 4):  # so that all this is as much for each run
+            if self._journal.rows >= max(SMALL, self._stored // 2):  # so that all this is as much for each run
                 self.fold()
-        self._stored += 1
+        self._stored += len(new)
 
     def _rows(self, name: str) -> Rows:
         """The rows of a table, with what the journal has of later. Raises ResultsError."""
@@ -325,14 +344,20 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
     Raises ResultsError where that fails; the old file is then untouched and no temporary one is left.
     """
-    path = Path(path)
+    write_all({Path(path): data})
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Write several files, each as `write_bytes` does."""
+    path = Path()
     try:
-        if path.is_file() and path.read_bytes() == data:
-            return  # so that a run with nothing to do leaves every file alone
-        with files.whole(path) as file:
-            file.write(data)
+        new = {}
+        for path, data in contents.items():
+            if not (path.is_file() and path.read_bytes() == data):  # a run with nothing to do leaves every file alone
+                new[path] = data
+        files.write_all(new)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise _cannot_write(error.filename or path, error) from error
 
 
 def _cannot_write(path: Path, error: OSError) -> ResultsError:
@@ -340,15 +365,6 @@ def _cannot_write(path: Path, error: OSError) -> ResultsError:
         f"cannot write {path}: {error.strerror or error}; earlier results are intact. "
         "Make room or choose another folder with --output"
     )
-
-
-def _write_or_remove(path: Path, data: bytes | None) -> None:
-    """Write a file; or, where there is nothing to write, remove that of an earlier run."""
-    if data is not None:
-        write_bytes(path, data)
-    elif path.exists():
-        with contextlib.suppress(OSError):
-            path.unlink()
 
 
 def _npy(array: "np.ndarray") -> bytes:

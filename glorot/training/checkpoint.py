@@ -97,8 +97,9 @@ class Checkpoints:
     def saved(self) -> list[Path]:
         """The files of this trajectory's states, whatever is in them."""
         try:
-            names = [name for name in os.listdir(self.folder) if name.startswith(f"{self._trajectory}-")]
-            return sorted(self.folder / name for name in names if name.endswith(".npz"))
+            names = [name for name in os.listdir(self.folder) if name.endswith(".npz")]
+            beginning = f"{self._trajectory}-" if names else ""
+            return sorted(self.folder / name for name in names if name.startswith(beginning))
         except FileNotFoundError:
             return []
         except OSError as error:
