@@ -18,13 +18,13 @@ import pytest
 from glorot.cli.main import cli
 from glorot.cli.shared import Names
 from glorot.paper import scorecard
-from glorot.reporting import writers
+from glorot.reporting import inspection_text, writers
 from glorot.reporting.report import stored_table
 from glorot.results.stored import gather
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
 from glorot.sweeps.settings import ABOUT, DEFAULTS, FIELDS
-from glorot.training import by_hand, inspection, inspection_text
+from glorot.training import by_hand, inspection
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -133,7 +133,7 @@ def test_the_page_of_commands():
 
 def test_what_inspect_says():
     seen = inspection.inspect("shapeset", "tanh", "standard", (1000,) * 5, "cross_entropy", 300, 0, Path("."), None)
-    closing = inspection_text.text(seen).rstrip().rpartition("\n\n")[2]
+    closing = inspection_text.meaning(seen)
     check_written(DOCS / "looking-inside.md", "inspect", "".join(f"    {line}\n" for line in closing.splitlines()))
 
 

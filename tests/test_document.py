@@ -11,12 +11,16 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from glorot.reporting import markdown, terminal, writers
+from glorot.bench import contest
+from glorot.bench.setting import Setting
+from glorot.reporting import inspection_text, markdown, terminal, writers
 from glorot.reporting.document import Bold, Document, Grid, Heading, Paragraph, Picture, Records, notes, plain
+from glorot.training.seen import Inspection, LayerSeen, Pair
 
 GOLDEN = Path(__file__).parent / "golden"
 SUFFIXES = {"terminal": "txt", "markdown": "md", "csv": "csv", "json": "json", "latex": "tex", "html": "html"}
@@ -54,6 +58,51 @@ def test_golden(form):
     if os.environ.get("GLOROT_GOLDEN") == "write":
         path.write_bytes(text.encode())
     assert text == path.read_bytes().decode(), f"{path} differs; see the head of this file"
+
+
+def check_golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("GLOROT_GOLDEN") == "write":
+        path.write_bytes(text.encode())
+    assert text == path.read_bytes().decode(), f"{path} differs; see the head of this file"
+
+
+def a_layer(layer: int, depth: int) -> LayerSeen:
+    """Numbers as of a network whose signals halve from layer to layer."""
+    inside = layer <= depth
+    some = Pair(0.1 / 2**layer, 0.1 / 2**layer)
+    return LayerSeen(
+        layer, 20 if layer > 1 else 1024, 20 if inside else 9, 1 / 3, some if inside else None,
+        Pair(1e-3 * 2**layer, 1e-3 * 2**layer), Pair(2e-5, 1e-5), some if 1 < layer <= depth else None,
+        0.25 if inside else None, None, some if inside else None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("form", writers.FORMS)
+def test_what_inspect_shows(form):
+    one = Inspection(
+        "tanh", "standard", "cross_entropy", "shapeset", "unit", 300, 0, 0.25, [a_layer(l, 3) for l in (1, 2, 3, 4)]
+    )
+    document = inspection_text.document([one])
+    text = terminal.written(document, 80, False) if form == "terminal" else writers.FORMS[form](document)
+    check_golden(f"inspect.{SUFFIXES[form]}", text)
+    two = terminal.written(inspection_text.document([one, replace(one, initializer="normalized")]), 80, False)
+    assert ["layer", "Tanh", "Tanh", "N"] in [line.split() for line in two.splitlines()]
+
+
+def test_what_bench_shows():
+    measured = {
+        "setting": asdict(Setting((1000,) * 5, 10, "tanh", 1, optimizer="momentum")), "processor": "A | processor",
+        "ms_per_update": 1.25, "updates_per_second": 800.0, "gflops": 250.0, "weight_gb_per_second": 50.0,
+        "floor": {
+            "read_gb_per_second": 90.0, "read_write_gb_per_second": 100.0, "gflops": 300.0, "ms_per_update": 1.0,
+            "barrier_us": 1.5,
+        },
+        "share_of_floor": 0.8, "us_per_evaluated_example": 20.0, "times_sgd": {"ours": 1.5, "bytes": 1.67},
+        "peers": {"PyTorch": {"ms_per_update": 2.5, "ratio": 2.0, "rounds": 11}},
+        "evaluation_peers": {"PyTorch": {"us_per_example": 40.0, "ratio": 2.0}},
+    }  # fmt: skip
+    check_golden("bench.md", markdown.written(contest.document(measured)))
 
 
 def test_markdown_shows_what_was_written():

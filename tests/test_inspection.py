@@ -122,7 +122,7 @@ def test_the_papers_singular_values():
 
 
 def inspected(*arguments):
-    return CliRunner().invoke(cli, ["inspect", *arguments, "--examples", "40"])
+    return CliRunner().invoke(cli, ["inspect", *arguments, "--examples", "40", "--format", "terminal"])
 
 
 def test_text():

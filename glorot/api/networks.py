@@ -28,14 +28,20 @@ class NetworkView:
     seen: "Inspection"
 
     def __repr__(self) -> str:
-        from glorot.training.inspection_text import text
+        from glorot.reporting.inspection_text import text
 
         return text(self.seen)
+
+    def _repr_html_(self) -> str:
+        from glorot.reporting import html
+        from glorot.reporting.inspection_text import document
+
+        return html.fragment(document([self.seen]))
 
     @property
     def meaning(self) -> str:
         """What the numbers mean, in plain words."""
-        from glorot.training.inspection_text import meaning
+        from glorot.reporting.inspection_text import meaning
 
         return meaning(self.seen)
 

@@ -21,6 +21,8 @@ from glorot.bench.setting import Setting
 from glorot.compiled.cache import cpu_target
 from glorot.datasets import Examples
 from glorot.models.network import initial_parameters
+from glorot.reporting import markdown
+from glorot.reporting.document import Block, Document, Grid, Heading, Paragraph, Records
 
 if TYPE_CHECKING:
     from glorot.bench.cuda_floor import GpuFloor
@@ -175,60 +177,70 @@ def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict
     return measured
 
 
-def text(measured: dict) -> str:
+def document(measured: dict) -> Document:
     """The same for people."""
     setting, rates = Setting(**measured["setting"]), measured["floor"]
     optimizer = "" if setting.optimizer == "sgd" else f"{setting.optimizer}, "
-    lines = [
-        f"{'-'.join(map(str, setting.sizes))}, {setting.activation}, {optimizer}minibatch {setting.batch_size}, "
-        f"{setting.threads} {'thread' if setting.threads == 1 else 'threads'}, {measured['processor']}",
-        f"  an update       {measured['ms_per_update']:8.3f} ms   ({measured['updates_per_second']:,.0f} a second)",
-        f"  arithmetic      {measured['gflops']:8.1f} GFLOP/s",
-        f"  weight traffic  {measured['weight_gb_per_second']:8.1f} GB/s",
-        f"  floor           {rates['ms_per_update']:8.3f} ms   (this machine reads "
-        f"{rates['read_gb_per_second']:.0f} GB/s, reads and writes {rates['read_write_gb_per_second']:.0f} GB/s, "
-        f"computes {rates['gflops']:.0f} GFLOP/s"
-        + (f", a barrier takes {rates['barrier_us']:.2f} us)" if rates["barrier_us"] else ")"),
-        f"  share of floor  {100 * measured['share_of_floor']:8.1f} %",
-        f"  an evaluation   {measured['us_per_evaluated_example']:8.2f} us an example",
+    barrier = f", a barrier takes {rates['barrier_us']:.2f} us" if rates["barrier_us"] else ""
+    machine = (
+        f"this machine reads {rates['read_gb_per_second']:.0f} GB/s, reads and writes "
+        f"{rates['read_write_gb_per_second']:.0f} GB/s, computes {rates['gflops']:.0f} GFLOP/s{barrier}"
+    )
+    rows = [
+        ["update", f"{measured['ms_per_update']:.3f} ms", f"{measured['updates_per_second']:,.0f} per second"],
+        ["arithmetic", f"{measured['gflops']:.1f} GFLOP/s", ""],
+        ["weight traffic", f"{measured['weight_gb_per_second']:.1f} GB/s", ""],
+        ["floor of an update", f"{rates['ms_per_update']:.3f} ms", machine],
+        ["share of the floor", f"{100 * measured['share_of_floor']:.1f} %", ""],
+        ["evaluation", f"{measured['us_per_evaluated_example']:.2f} us", "per example"],
     ]
     if "times_sgd" in measured:
         ours, moved = (measured["times_sgd"][name] for name in ("ours", "bytes"))
-        lines.append(f"  beside sgd      {ours:8.2f} times as long, in turns; it moves {moved:.2f} times the bytes")
-    if "peers" in measured:
-        lines += ["", f"{'PyTorch, in turns with ours':30} {'ours x':>8}"]
-        lines += [
-            f"  {name:16} {peer['ms_per_update']:8.3f} ms {peer['ratio']:8.2f}   median of {peer['rounds']} rounds"
-            for name, peer in measured["peers"].items()
-        ]
-        lines += [
-            f"  evaluation       {peer['us_per_example']:8.2f} us {peer['ratio']:8.2f}   ({name})"
-            for name, peer in measured["evaluation_peers"].items()
-        ]
-    return "\n".join(lines) + "\n"
+        rows.append(["beside sgd", f"{ours:.2f} times", f"as long, in turns; it moves {moved:.2f} times the bytes"])
+    peers = [
+        [name, f"{one['ms_per_update']:.3f} ms", f"{one['ratio']:.2f}"]
+        for name, one in measured.get("peers", {}).items()
+    ] + [
+        [f"{name}, evaluation", f"{one['us_per_example']:.2f} us", f"{one['ratio']:.2f}"]
+        for name, one in measured.get("evaluation_peers", {}).items()
+    ]
+    title = (
+        f"{'-'.join(map(str, setting.sizes))}, {setting.activation}, {optimizer}minibatch {setting.batch_size}, "
+        f"{setting.threads} {'thread' if setting.threads == 1 else 'threads'}"
+    )
+    return timings(title, measured["processor"], rows, peers)
+
+
+def timings(title: str, processor: str, rows: list[list[str]], peers: list[list[str]]) -> Document:
+    """rows: quantity, value, remark. peers: name, time, and how many times as long as ours."""
+    blocks: list[Block] = [Paragraph(processor), Grid(["quantity", "value", "remark"], rows, right=False)]
+    if peers:
+        blocks += [Heading("In turns with ours"), Grid(["peer", "time", "times ours"], peers)]
+    records = [dict(zip(TIMINGS, row, strict=True)) for row in [*rows, *peers]]
+    return Document(title, blocks, Records(TIMINGS, records))
 
 
 GPU_SETTINGS = [(width, batch_size) for width in (100, 1000, 2000) for batch_size in (1, 10, 128)]
+TIMINGS = ("quantity", "value", "remark")
 
 
 def gpu_table(rounds: int = 11) -> str:
     """Markdown: our kernels on the GPU and PyTorch's, eager and as a replayed CUDA graph, in turns, for some shapes."""
     measured = [results(Setting((width,) * 5, n, device="cuda"), "torch", rounds) for width, n in GPU_SETTINGS]
-    lines = [
-        f"{measured[0]['processor']}. Networks of 1024 inputs, 5 hidden layers, 9 classes; ratios: how many times as "
-        f"long as ours PyTorch takes, median of {rounds} rounds in turns (`make gpu-test`).",
-        "",
-        "| width | minibatch | us an update | share of the floor | eager | CUDA graph | evaluation |",
-        "|---:|---:|---:|---:|---:|---:|---:|",
-    ]
+    rows = []
     for (width, n), one in zip(GPU_SETTINGS, measured, strict=True):
         eager, graph = one["peers"].values()
         (looks,) = one["evaluation_peers"].values()
-        lines.append(
-            f"| {width} | {n} | {1e3 * one['ms_per_update']:.1f} | {100 * one['share_of_floor']:.0f} % | "
-            f"{eager['ratio']:.1f} | {graph['ratio']:.1f} | {looks['ratio']:.1f} |"
-        )
-    return "\n".join(lines) + "\n"
+        rows.append([
+            f"{width}", f"{n}", f"{1e3 * one['ms_per_update']:.1f}", f"{100 * one['share_of_floor']:.0f} %",
+            f"{eager['ratio']:.1f}", f"{graph['ratio']:.1f}", f"{looks['ratio']:.1f}",
+        ])  # fmt: skip
+    header = ["width", "minibatch", "us an update", "share of the floor", "eager", "CUDA graph", "evaluation"]
+    about = (
+        f"{measured[0]['processor']}. Networks of 1024 inputs, 5 hidden layers, 9 classes. Ratios: how many times as "
+        f"long as ours PyTorch takes, median of {rounds} rounds in turns (make gpu-test)."
+    )
+    return markdown.written(Document("On a GPU", [Paragraph(about), Grid(header, rows)]))
 
 
 BATCH_SIZES = (1, 2, 5, 10, 20, 32, 64, 128)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glorot import kernels
-from glorot.bench.contest import Contest, contest
+from glorot.bench.contest import Contest, contest, timings
 from glorot.bench.peers import torch_with, twin
 from glorot.compiled.cache import cpu_target
 from glorot.datasets import Examples
@@ -15,6 +15,7 @@ from glorot.datasets.inputs import UNIT
 from glorot.errors import GlorotError
 from glorot.models import lenet5
 from glorot.models.layers import Convolution, Pooling, initial_layers
+from glorot.reporting.document import Document
 
 if TYPE_CHECKING:
     from glorot.kernels.protocol import Kernels
@@ -168,23 +169,22 @@ def results(setting: LenetSetting, peer: str | None = None, rounds: int = 11) ->
     return measured
 
 
-def text(measured: dict[str, Any]) -> str:
+def document(measured: dict[str, Any]) -> Document:
     """The same for people."""
-    setting = measured["setting"]
-    lines = [
-        f"LeNet-5, {setting['activation']}, minibatch {setting['batch_size']}, {setting['threads']} "
-        f"{'thread' if setting['threads'] == 1 else 'threads'}, {measured['processor']}",
-        f"  an update       {measured['ms_per_update']:8.3f} ms   ({measured['updates_per_second']:,.0f} a second)",
-        f"  50,000 examples {measured['seconds_per_50000_examples']:8.1f} s",
-        f"  an evaluation   {measured['us_per_evaluated_example']:8.2f} us an example",
+    setting, peers = measured["setting"], []
+    rows = [
+        ["update", f"{measured['ms_per_update']:.3f} ms", f"{measured['updates_per_second']:,.0f} per second"],
+        ["50,000 examples", f"{measured['seconds_per_50000_examples']:.1f} s", ""],
+        ["evaluation", f"{measured['us_per_evaluated_example']:.2f} us", "per example"],
     ]
     if "peers" in measured:
-        rounds = measured["peers"]["PyTorch"]["rounds"]
         peer, looks = measured["peers"]["PyTorch"], measured["evaluation_peers"]["PyTorch"]
-        lines += [
-            "",
-            f"{'PyTorch, in turns with ours':30} {'ours x':>8}",
-            f"  an update        {peer['ms_per_update']:8.3f} ms {peer['ratio']:8.2f}   median of {rounds} rounds",
-            f"  an evaluation    {looks['us_per_example']:8.2f} us {looks['ratio']:8.2f}",
+        peers = [
+            ["PyTorch", f"{peer['ms_per_update']:.3f} ms", f"{peer['ratio']:.2f}"],
+            ["PyTorch, evaluation", f"{looks['us_per_example']:.2f} us", f"{looks['ratio']:.2f}"],
         ]
-    return "\n".join(lines) + "\n"
+    title = (
+        f"LeNet-5, {setting['activation']}, minibatch {setting['batch_size']}, {setting['threads']} "
+        f"{'thread' if setting['threads'] == 1 else 'threads'}"
+    )
+    return timings(title, measured["processor"], rows, peers)

@@ -13,10 +13,12 @@ from glorot.cli.shared import (
     data_option,
     epilog,
     file_type,
+    format_option,
     initializer_names,
     input_names,
     loss_names,
     plugin_option,
+    printed,
     say,
     show,
     sweep_type,
@@ -134,6 +136,7 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
 @click.option("--constructions", callback=layer_sizes, metavar="N,N,...",
               help="Show networks built by hand for parity of N inputs: their sizes, errors and margins.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@format_option
 @click.option("--figure", type=file_type, callback=picture, metavar="FILE.png|svg",
               help="Also draw it: over the layers, or over the depth of the chain.")  # fmt: skip
 @data_option
@@ -142,7 +145,8 @@ def inspect(
     network: Path | None, activations: tuple[str, ...], initializers: tuple[str, ...], depth: int | None,
     width: int | None, hidden: tuple[int, ...] | None, dataset: Any, ones: int | None, inputs: str | None,
     examples: int, seed: int, loss: str, steps: bool, chain: int | None, weights: list[tuple[float, ...]],
-    steepest: bool, constructions: tuple[int, ...] | None, as_json: bool, figure: Path | None, data: Path | None,
+    steepest: bool, constructions: tuple[int, ...] | None, as_json: bool, form: str | None,
+    figure: Path | None, data: Path | None,
 ) -> None:  # fmt: skip
     """See how signals spread through a network before training.
 
@@ -175,16 +179,18 @@ def inspect(
     if len(methods) > MOST_METHODS:
         raise click.UsageError(f"expected at most {MOST_METHODS} methods, found {len(methods)}")
     sizes = hidden or (width or DEFAULT_WIDTH,) * (depth or DEFAULT_DEPTH)
-    _networks(methods, sizes, dataset, ones, loss, examples, seed, inputs, data, as_json, figure)
+    _networks(methods, sizes, dataset, ones, loss, examples, seed, inputs, data, as_json, form, figure)
 
 
 def _networks(
     methods: Sequence[tuple[str, str]], sizes: tuple[int, ...], dataset: Any, ones: int | None, loss: str,
-    examples: int, seed: int, inputs: str | None, data: Path | None, as_json: bool, figure: Path | None,
+    examples: int, seed: int, inputs: str | None, data: Path | None, as_json: bool, form: str | None,
+    figure: Path | None,
 ) -> None:  # fmt: skip
     """Networks before training, a method each."""
     from glorot.datasets import data_folder, pinned
-    from glorot.training import inspection, inspection_text
+    from glorot.reporting import inspection_text
+    from glorot.training import inspection
 
     folder = data_folder(data)
     what = inspection.ones(ones) if ones else pinned(dataset, folder, build=True)
@@ -192,7 +198,7 @@ def _networks(
     if as_json:
         show(seen[0].json() if len(seen) == 1 else _listed(seen))
     else:
-        show(inspection_text.text(seen[0]) if len(seen) == 1 else inspection_text.side_by_side(seen))
+        show(printed(inspection_text.document(seen), form))
     if figure:
         from glorot.reporting.inspection_figures import draw_inspections
 

@@ -10,7 +10,9 @@ from glorot.cli.shared import (
     activation_names,
     epilog,
     file_type,
+    format_option,
     plugin_option,
+    printed,
     say,
     show,
     sweep_type,
@@ -101,12 +103,14 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
 @click.option("--device", type=click.Choice(DEVICES[1:]), default="cpu", show_default=True,
               help="Where the networks run.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@format_option
 @plugin_option
 @click.option("--roofline", type=file_type, metavar="FILE.png|svg",
               help="Draw the speed for minibatches of 1 to 128, and the limits of the machine.")  # fmt: skip
 def bench(
     sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, activation: str,
-    optimizer: str, model: str, rounds: int, jobs: int | None, device: str, as_json: bool, roofline: Path | None,
+    optimizer: str, model: str, rounds: int, jobs: int | None, device: str, as_json: bool, form: str | None,
+    roofline: Path | None,
 ) -> None:  # fmt: skip
     """Measure how fast the kernels are.
 
@@ -148,7 +152,7 @@ def bench(
             raise click.UsageError("the model lenet5 is not on a GPU yet, and has no roofline; leave these options out")
         lenet = convolutional.LenetSetting(batch_size, activation, threads, optimizer=optimizer)
         seen = convolutional.results(lenet, peer, rounds)
-        show(json.dumps(seen, indent=2) + "\n" if as_json else convolutional.text(seen))
+        show(json.dumps(seen, indent=2) + "\n" if as_json else printed(convolutional.document(seen), form))
         return
     setting = Setting((width,) * depth, batch_size, activation, threads, device=kind, optimizer=optimizer)
     if reason := not_there(kind, optimizer):
@@ -158,4 +162,4 @@ def bench(
         say(f"drawn: {roofline}")
         return
     measured = measure.results(setting, peer, rounds)
-    show(json.dumps(measured, indent=2) + "\n" if as_json else measure.text(measured))
+    show(json.dumps(measured, indent=2) + "\n" if as_json else printed(measure.document(measured), form))

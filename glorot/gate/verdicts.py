@@ -5,10 +5,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from glorot.errors import GlorotError
+from glorot.reporting import markdown
+from glorot.reporting.document import Bold, Document, Grid, Paragraph, Records, Text
 
 KINDS = ("worse", "changed", "missing", "stale", "better", "new", "same")  # what needs attention comes first
 BAD = ("worse", "changed", "missing", "stale")
@@ -84,21 +86,25 @@ def closing(verdicts: Sequence[Verdict]) -> str:
     return text
 
 
-def summary(title: str, verdicts: Sequence[Verdict]) -> str:
-    """Markdown: the closing line, and a table with what needs attention first."""
+def document(title: str, verdicts: Sequence[Verdict]) -> Document:
+    """The closing line, and a table with what needs attention first."""
     outcome = {0: "passed", 1: "failed", 2: "measured nothing"}[exit_code(verdicts)]
-    text = [f"## {_escaped(title)}: {outcome}", "", closing(verdicts), ""]
-    text += ["| verdict | cell | baseline | now | |", "|:--|:--|--:|--:|:--|"]
-    for verdict in sorted(verdicts, key=lambda verdict: KINDS.index(verdict.kind)):
-        kind = f"**{verdict.kind}**" if verdict.kind in BAD else verdict.kind
-        cells = [kind, *map(_escaped, (verdict.cell, verdict.baseline, verdict.found, verdict.why))]
-        text.append(f"| {' | '.join(cells)} |")
-    return "\n".join(text) + "\n"
+    rows = []
+    for one in sorted(verdicts, key=lambda verdict: KINDS.index(verdict.kind)):
+        kind: Text = (Bold(one.kind),) if one.kind in BAD else one.kind
+        rows.append([kind, *map(_on_one_line, (one.cell, one.baseline, one.found, one.why))])
+    grid = Grid(["verdict", "cell", "baseline", "now", "why"], rows, right=False)
+    records = Records(tuple(field.name for field in fields(Verdict)), list(map(asdict, verdicts)))
+    return Document(f"{_on_one_line(title)}: {outcome}", [Paragraph(closing(verdicts)), grid], records)
 
 
-def _escaped(text: str) -> str:
-    """Text that stays in its cell of a markdown table and is no markup."""
-    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", " ".join(text.split()))
+def summary(title: str, verdicts: Sequence[Verdict]) -> str:
+    """The document as markdown."""
+    return markdown.written(document(title, verdicts))
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def junit(title: str, verdicts: Sequence[Verdict]) -> str:

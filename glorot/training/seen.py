@@ -1,4 +1,7 @@
-"""What is seen of a network before training, as data; ``inspection.py`` makes it, ``inspection_text.py`` says it."""
+"""What is seen of a network before training, as data; ``inspection.py`` makes it.
+
+``reporting/inspection_text.py`` tells it.
+"""
 
 import itertools
 import json

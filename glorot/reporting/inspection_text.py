@@ -1,14 +1,14 @@
-"""What is seen of a network before training, in tables and plain words."""
+"""What is seen of a network before training, as a document: tables, and plain words."""
 
 import math
 import textwrap
-from collections.abc import Sequence
-
-from tabulate import tabulate
+from collections.abc import Callable, Sequence
 
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.registry import without_mark
+from glorot.reporting import terminal
+from glorot.reporting.document import Block, Document, Grid, Heading, Paragraph, Records, Value
 from glorot.sweeps.about import sizes_text
 from glorot.sweeps.values import dataset_text
 from glorot.training.seen import Inspection, LayerSeen, Pair, ratio
@@ -19,57 +19,76 @@ NONE = "-"
 FLOAT32 = 4  # bytes
 
 
+def document(ones: Sequence[Inspection]) -> Document:
+    """Tables of what was measured beside the theory, and what it means; of several methods, a column for each."""
+    heads = dict.fromkeys(line for one in ones for line in _head(one))
+    blocks: list[Block] = [*map(Paragraph, heads), *(_tables(ones[0]) if len(ones) == 1 else _side_by_side(ones))]
+    for one in ones:
+        blocks.append(Heading("What it means" if len(ones) == 1 else one.method))
+        blocks += map(Paragraph, sentences(one))
+    rows = [row for one in ones for row in _records(one)]
+    return Document("Before any training", blocks, Records(tuple(rows[0]), rows))
+
+
 def text(seen: Inspection) -> str:
-    """Tables of what was measured beside the theory, and what it means in plain words."""
+    """The same for a terminal, without its codes."""
+    return terminal.written(document([seen]), color=False)
+
+
+def _tables(seen: Inspection) -> list[Block]:
     quiet = "zero" if near_zero(seen.activation).gives_zero else "saturated"
-    weighted = _table(
+    weighted = Grid(
         ["layer", "units", "n Var[W]", "Var[z]", "theory", "SD[z]"],
-        [[one.layer, one.fan_out, _short(one.gain), *_texts(one.z), _deviation(one.z)] for one in seen.hidden],
+        [
+            [str(one.layer), str(one.fan_out), _short(one.gain), *_texts(one.z), _deviation(one.z)]
+            for one in seen.hidden
+        ],
     )
-    forward = _table(
+    forward = Grid(
         ["layer", "Var[a]", "theory", "ratio to below", quiet],
         [
-            [one.layer, *_texts(one.activation), step, _percent(one.saturation if one.zero is None else one.zero)]
+            [str(one.layer), *_texts(one.activation), step, _percent(one.saturation if one.zero is None else one.zero)]
             for one, step in zip(seen.hidden, _steps(seen, "activation", -1), strict=True)
         ],
     )
-    backward = _table(
+    backward = Grid(
         ["layer", "Var[dC/dz]", "theory", "ratio to above"],
         [
             [_name(one, seen.layers), *_texts(one.gradient), step]
             for one, step in zip(seen.layers, _steps(seen, "gradient", 1), strict=True)
         ],
     )
-    weights = _table(
+    weights = Grid(
         ["layer", "Var[dC/dW]", "theory", "Jacobian", "theory"],
         [[_name(one, seen.layers), *_texts(one.weight_gradient), *_texts(one.jacobian)] for one in seen.layers],
     )
-    return (
-        f"{_head(seen)}; ratios: theory's in brackets\n"
-        f"\nForward: z = W a of the layer below; activations a = f(z) (eq. 5; E[x^2] = {_short(seen.input_square)})\n"
-        f"\n{weighted}\n\n{forward}\n"
-        f"\nBackward: gradients (eq. 6; from what the cost gives the output)\n\n{backward}\n"
-        f"\nWeight gradients of one example (eq. 14), and mean singular values of each layer's Jacobian\n\n"
-        f"{weights}\n\n{meaning(seen)}\n"
-    )
+    about_z = f"z = W a of the layer below; activations a = f(z) (eq. 5; E[x^2] = {_short(seen.input_square)})."
+    return [
+        Heading("Forward"),
+        Paragraph(f"{about_z} Ratios have the theory's in brackets."),
+        weighted,
+        forward,
+        Heading("Backward"),
+        Paragraph("Gradients (eq. 6), from what the cost gives the output."),
+        backward,
+        Paragraph("Weight gradients of one example (eq. 14), and mean singular values of each layer's Jacobian."),
+        weights,
+    ]
 
 
-def _head(seen: Inspection) -> str:
+def _head(seen: Inspection) -> list[str]:
     sizes = sizes_text(tuple(one.fan_out for one in seen.hidden))
     examples = f"{seen.examples} test example{'s' * (seen.examples > 1)}"
-    how = f"{ACTIVATIONS[seen.activation].label}, {without_mark(seen.initializer)} initialization"
-    return (
-        f"{how}, hidden layers {sizes}, before any training\n"
-        f"{seen.parameters:,} parameters, {_bytes(seen.parameters * FLOAT32)} in float32\n"
-        f"{dataset_text(seen.dataset)} ({seen.inputs} inputs), {examples}, {seen.loss}, seed {seen.seed}"
-    )
+    return [
+        f"{ACTIVATIONS[seen.activation].label}, {without_mark(seen.initializer)} initialization, hidden layers {sizes}",
+        f"{seen.parameters:,} parameters, {_bytes(seen.parameters * FLOAT32)} in float32",
+        f"{dataset_text(seen.dataset)} ({seen.inputs} inputs), {examples}, {seen.loss}, seed {seen.seed}",
+    ]
 
 
-def side_by_side(ones: Sequence[Inspection]) -> str:
-    """Several methods beside each other: what was measured, a column for each."""
-    names = [one.method for one in ones]
-    parts = ["\n".join(dict.fromkeys(line for one in ones for line in _head(one).splitlines()))]
-    quantities = {
+def _side_by_side(ones: Sequence[Inspection]) -> list[Block]:
+    """What was measured."""
+    quantities: dict[str, Callable[[LayerSeen], str]] = {
         "Forward: Var[a]": lambda layer: _texts(layer.activation)[0],
         "Saturated; of units such as ReLU: zero": lambda layer: _percent(
             layer.saturation if layer.zero is None else layer.zero
@@ -77,20 +96,38 @@ def side_by_side(ones: Sequence[Inspection]) -> str:
         "Backward: Var[dC/dz]": lambda layer: _texts(layer.gradient)[0],
         "Weight gradients of one example: Var[dC/dW]": lambda layer: _texts(layer.weight_gradient)[0],
     }
+    blocks: list[Block] = []
     for title, cell in quantities.items():
         rows = [
             [_name(layers[0], ones[0].layers), *map(cell, layers)]
             for layers in zip(*(one.layers for one in ones), strict=True)
         ]
-        parts += [title, _table(["layer", *names], [row for row in rows if set(row[1:]) != {NONE}])]
-    said = [f"{one.method}:\n{textwrap.indent(meaning(one), '  ')}" for one in ones]
-    return "\n\n".join([*parts, *said]) + "\n"
+        grid = Grid(["layer", *(one.method for one in ones)], [row for row in rows if set(row[1:]) != {NONE}])
+        blocks += [Heading(title), grid]
+    return blocks
+
+
+def _records(seen: Inspection) -> list[dict[str, Value]]:
+    """A row for each layer, numbers exact."""
+    rows = []
+    for one in seen.layers:
+        row: dict[str, Value] = {"method": seen.method, "layer": one.layer, "fan_in": one.fan_in, "units": one.fan_out}
+        for name in ("z", "activation", "gradient", "weight_gradient", "jacobian"):
+            pair: Pair | None = getattr(one, name)
+            row |= {name: pair and pair.measured, f"{name}_theory": pair and pair.theory}
+        rows.append(row | {"saturation": one.saturation, "zero": one.zero})
+    return rows
 
 
 def meaning(seen: Inspection) -> str:
+    """One or two sentences in plain words, a line or more each."""
+    return "\n".join(textwrap.fill(sentence, 100) for sentence in sentences(seen))
+
+
+def sentences(seen: Inspection) -> list[str]:
     """One or two sentences in plain words."""
     if len(seen.hidden) == 1:
-        return "One hidden layer: there is nothing for signals to shrink over."
+        return ["One hidden layer: there is nothing for signals to shrink over."]
     n, words = len(seen.hidden), []
     for name, plural, where in [("gradient", "Gradients", "first"), ("activation", "Activations", "last")]:
         factor, theory = seen.factors(name)
@@ -108,7 +145,7 @@ def meaning(seen: Inspection) -> str:
             f"{plural} {verb} by a factor {_short(factor)} a layer (variance, towards the {towards}"
             f"{_said(factor, theory)}): the {where} of {n} layers sees {share} the variance of the {other}."
         )
-    return "\n".join(textwrap.fill(sentence, 100) for sentence in [*words, *_instead(seen)])
+    return [*words, *_instead(seen)]
 
 
 def _instead(seen: Inspection) -> list[str]:
@@ -149,11 +186,6 @@ def _bytes(number: int) -> str:
     """ "16.1 MB"."""
     size, unit = next((10**k, name) for k, name in ((9, "GB"), (6, "MB"), (3, "kB"), (0, "bytes")) if number >= 10**k)
     return f"{number / size:.4g} {unit}"
-
-
-def _table(header: list[str], rows: list[list]) -> str:
-    text = tabulate(rows, header, tablefmt="simple", disable_numparse=True, colalign=["right"] * len(header))
-    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
 
 
 def _short(number: float | None) -> str:
