@@ -186,7 +186,8 @@ class DaskEngine:
         self._inbox.put((key, _Finished()))
         self._finished[key] = future
         if len(self._finished) == 1:
-            self.client.loop.call_later(TAKE_SECONDS, self._take)
+            loop: Any = self.client.loop
+            loop.call_later(TAKE_SECONDS, self._take)
 
     async def _take(self) -> None:
         """In Dask's thread: take what tasks have returned from their workers, that of several at once."""
