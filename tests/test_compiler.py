@@ -54,6 +54,7 @@ def result(process: subprocess.Popen) -> float:
     return float(out)
 
 
+@pytest.mark.slow
 def test_two_processes_that_compile_at_once(tmp_path):
     """One compiles while the other waits; both get the same, and a third finds it all compiled."""
     both = [start(tmp_path), start(tmp_path)]

@@ -97,7 +97,8 @@ def test_a_sweep_over_parameters():
 def test_in_real_processes(tmp_path, glorot):
     """Run, skip, report, pick by --only, look before training."""
     (tmp_path / "slopes.yaml").write_text(SWEEP)
-    assert glorot("run", "slopes.yaml").returncode == 0
+    assert glorot("run", "slopes.yaml", "--only", "activation=leaky_relu(slope=0.2)").returncode == 0
+    assert glorot("run", "slopes.yaml", "--only", "activation={elu: {alpha: 2}}").returncode == 0
     again = glorot("run", "slopes.yaml", "--only", "activation=leaky_relu(slope=0.2)")
     assert "1 done, 0 to do" in again.stderr
     assert "Leaky ReLU 0.2" in glorot("report", "slopes").stdout
