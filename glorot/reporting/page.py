@@ -268,7 +268,7 @@ def _short(values: Sequence[float] | np.ndarray) -> list[float | None]:
 
 def _figure(name: str, svg: str, caption: str) -> str:
     return (
-        f'<figure id="chart-{name}"><figcaption>{text(caption)}</figcaption><ul class="series-list controls"></ul>'
+        f'<figure id="chart-{name}"><figcaption>{text(caption)}</figcaption><ul class="series-list"></ul>'
         f'<div role="img" aria-label="{escape(caption)}">{svg}</div>'
         '<p class="reading dim" aria-live="polite"></p></figure>\n'
     )
