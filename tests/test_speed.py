@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from glorot.bench import contest, convolutional, estimate
+from glorot.bench import contest, convolutional, estimate, minibatches, start
 from glorot.bench.convolutional import LenetSetting
 from glorot.bench.floor import Floor
 from glorot.bench.setting import Setting
@@ -162,3 +162,27 @@ def test_how_long_a_sweep_takes(monkeypatch):
     found = estimate.sweep_estimate(expand(parse(text, "s.yaml")), jobs=2, threads=1)
     assert found["seconds"] == 4 * 30 * 2 / 2
     assert [type(one) for one in timed] == [LenetSetting, Setting]
+
+
+def test_minibatches_as_updates_and_examples(monkeypatch, tmp_path):
+    monkeypatch.setattr("glorot.bench.contest.ROUND_SECONDS", 0.001)
+    speeds = minibatches.measure(SMALL, (1, 4), rounds=1)
+    assert [one.batch_size for one in speeds] == [1, 4]
+    assert all(one.examples == pytest.approx(one.updates * one.batch_size) for one in speeds)
+    assert minibatches.text([minibatches.Speed(4, 2500.4, 10001.6)]).splitlines()[1].split() == ["4", "2,500", "10,002"]
+    minibatches.draw(SMALL, speeds, tmp_path / "over.png")
+    assert (tmp_path / "over.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_network_without_hidden_layers_has_no_probe():
+    assert contest.probe_seconds(Setting((), 2, n_inputs=5)) is None
+    assert contest.probe_seconds(Setting((6, 6), 2, n_inputs=5), 3) > 0
+
+
+@pytest.mark.slow  # compiles anew
+def test_the_start_of_commands():
+    begun = start.measure(SMALL)
+    assert set(begun.lines) == {"run", "report", "status"}
+    assert all(0 < seconds < 60 for seconds in begun.lines.values())
+    assert begun.compiling > 0.5
+    assert begun.memory > 1e7

@@ -124,6 +124,21 @@ def evaluation(setting: Setting, peer: str | None = None, rounds: int = 5, n: in
     return contest(contestants, rounds, unit=n)
 
 
+def probe_seconds(setting: Setting, n: int = 300) -> float | None:
+    """Of one look at all layers with n examples, as `probes` in a sweep takes it: the best of three, after one that
+    makes ready. None on a GPU, and of a network without hidden layers."""
+    from glorot.training import probes
+
+    if setting.device != "cpu" or not setting.hidden:
+        return None
+    network, examples, seconds = our_kernels(setting), make_examples(setting, n), []
+    for _ in range(4):
+        began = time.perf_counter()
+        probes.measure(network, examples, setting.activation)
+        seconds.append(time.perf_counter() - began)
+    return min(seconds[1:])
+
+
 def floor(setting: Setting) -> "Floor | GpuFloor":
     """This machine's rates at the setting's number of weights."""
     if setting.device == "cuda":
@@ -157,6 +172,7 @@ def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict
         },
         "share_of_floor": setting.floor_seconds(rates) / seconds,
         "us_per_evaluated_example": 1e6 * looks.median("glorot"),
+        "probe_seconds": probe_seconds(setting),
     }
     if SGD in turns.seconds:
         measured["times_sgd"] = {
@@ -194,6 +210,8 @@ def document(measured: dict) -> Document:
         ["share of the floor", f"{100 * measured['share_of_floor']:.1f} %", ""],
         ["evaluation", f"{measured['us_per_evaluated_example']:.2f} us", "per example"],
     ]
+    if measured.get("probe_seconds") is not None:
+        rows.append(["a probe", f"{1e3 * measured['probe_seconds']:.1f} ms", "of 300 examples"])
     if "times_sgd" in measured:
         ours, moved = (measured["times_sgd"][name] for name in ("ours", "bytes"))
         rows.append(["beside sgd", f"{ours:.2f} times", f"as long, in turns; it moves {moved:.2f} times the bytes"])

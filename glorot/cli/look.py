@@ -91,7 +91,9 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
 )
 @click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True, help="Examples per update.")
 @click.option("--width", type=click.IntRange(1), default=1000, show_default=True, help="Units per hidden layer.")
-@click.option("--depth", type=click.IntRange(1), default=5, show_default=True, help="Number of hidden layers.")
+@click.option("--depth", type=click.IntRange(0), default=5, show_default=True, help="Number of hidden layers.")
+@click.option("--inputs", type=click.IntRange(1), default=1024, show_default=True, help="Pixels per image.")
+@click.option("--classes", type=click.IntRange(2, 256), default=9, show_default=True, help="Units of the last layer.")
 @click.option("--activation", type=Names(activation_names), default="tanh", show_default=True,
               help="Activation of the hidden layers.")  # fmt: skip
 @click.option("--optimizer", callback=optimizer_text, default="sgd", show_default=True,
@@ -104,12 +106,16 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
               help="Where the networks run.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @format_option
+@click.option("--start", is_flag=True, help="Measure the first line of commands, compiling, and memory, instead.")
+@click.option("--minibatches", type=file_type, metavar="FILE.png|svg",
+              help="Print updates and examples a second for minibatches of 1 to 512, and draw them.")  # fmt: skip
 @plugin_option
 @click.option("--roofline", type=file_type, metavar="FILE.png|svg",
               help="Draw the speed for minibatches of 1 to 128, and the limits of the machine.")  # fmt: skip
 def bench(
-    sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, activation: str,
-    optimizer: str, model: str, rounds: int, jobs: int | None, device: str, as_json: bool, form: str | None,
+    sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, inputs: int,
+    classes: int, activation: str, optimizer: str, model: str, rounds: int, jobs: int | None, device: str,
+    as_json: bool, form: str | None, start: bool, minibatches: Path | None,
     roofline: Path | None,
 ) -> None:  # fmt: skip
     """Measure how fast the kernels are.
@@ -129,8 +135,8 @@ def bench(
     from glorot.sweeps.shipped import resolve
 
     kind = choose_device(device).kind
-    if kind != "cpu" and (sweep or roofline):
-        raise click.UsageError("SWEEP and --roofline are for the CPU; leave out --device")
+    if kind != "cpu" and (sweep or roofline or start):
+        raise click.UsageError("SWEEP, --start and --roofline are for the CPU; leave out --device")
     if sweep:
         from glorot.bench import estimate
 
@@ -154,12 +160,26 @@ def bench(
         seen = convolutional.results(lenet, peer, rounds)
         show(json.dumps(seen, indent=2) + "\n" if as_json else printed(convolutional.document(seen), form))
         return
-    setting = Setting((width,) * depth, batch_size, activation, threads, device=kind, optimizer=optimizer)
+    setting = Setting((width,) * depth, batch_size, activation, threads, inputs, classes, kind, optimizer)
     if reason := not_there(kind, optimizer):
         raise click.UsageError(reason)
     if roofline:
         measure.draw_roofline(setting, roofline, peer, rounds)
         say(f"drawn: {roofline}")
+        return
+    if minibatches:
+        from glorot.bench import minibatches as over
+
+        speeds = over.measure(setting)
+        over.draw(setting, speeds, minibatches)
+        show(json.dumps(speeds) + "\n" if as_json else over.text(speeds))
+        say(f"drawn: {minibatches}")
+        return
+    if start:
+        from glorot.bench import start as starting
+
+        begun = starting.measure(setting)
+        show(json.dumps(begun._asdict(), indent=2) + "\n" if as_json else starting.text(begun))
         return
     measured = measure.results(setting, peer, rounds)
     show(json.dumps(measured, indent=2) + "\n" if as_json else printed(measure.document(measured), form))
