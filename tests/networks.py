@@ -32,6 +32,8 @@ FIRST, *_ = ACTIVATIONS
 # On the simulator, which is slow: every loss, and a slope in terms of a and of z.
 TRIED = ("sigmoid", "tanh", "relu", "gelu") if devices.simulated() else tuple(ACTIVATIONS)
 PAIRS = list(dict.fromkeys([*zip(TRIED, itertools.cycle(LOSSES)), *((FIRST, loss) for loss in LOSSES)]))
+# For what is compiled apart from training and evaluation: the others at night.
+FEW = [pair if at < 4 else pytest.param(*pair, marks=pytest.mark.slow) for at, pair in enumerate(PAIRS)]
 
 
 # float32 has 2**-24 = 6e-8 of relative rounding error. A sum of n products in 16 lanes is at most n/16 + 5 roundings
