@@ -104,6 +104,24 @@ def strip_columns(examples):
 
 
 @numba.njit(error_model="numpy")
+def clear(values, k, n):
+    """Columns k..k+n-1 = 0. As a loop: an assignment to a slice takes the compiler ten times as long."""
+    for e in range(len(values)):
+        row = values[e, k : k + n]
+        for i in range(n):
+            row[i] = ZERO
+
+
+@numba.njit(error_model="numpy")
+def copy(source, k, target, c, n):
+    """Columns c..c+n-1 of target = columns k..k+n-1 of source."""
+    for e in range(len(source)):
+        of, to = source[e, k : k + n], target[e, c : c + n]
+        for i in range(n):
+            to[i] = of[i]
+
+
+@numba.njit(error_model="numpy")
 def packed_deltas(delta, fan_out, rows):
     """delta of the units by tile of rows: (tiles * examples, rows), the examples of a tile one after another. Empty
     where a copy is not worth it."""
@@ -118,7 +136,7 @@ def packed_deltas(delta, fan_out, rows):
     return packed
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", inline="always")
 def update_strip(W, k, n, a, c, delta, packed, below, step):
     """Columns k..k+n-1 of a layer, which are columns c.. of a and below: adds to delta below (without the slope), then
     W -= step * delta a. packed: as packed_deltas has them."""
@@ -134,7 +152,7 @@ def update_strip(W, k, n, a, c, delta, packed, below, step):
         update_row(W, j, k, n, a, c, delta, 0, j, below, step)
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", inline="always")
 def update_first_strip(W, k, n, a, c, delta, packed, step):
     """As update_strip, for the first layer, which needs no delta below."""
     examples = len(a)
@@ -153,7 +171,7 @@ def update_first_strip(W, k, n, a, c, delta, packed, step):
 def update_held(W, start, stop, a, delta, below, step):
     """As update_columns, for HELD examples."""
     whole = len(W) // HELD_ROWS * HELD_ROWS
-    below[:, start:stop] = ZERO
+    clear(below, start, stop - start)
     for k in range(start, stop, LANES):
         held(W, 0, whole, k, a, delta, below, step)
         if whole < len(W):
@@ -172,7 +190,7 @@ def update_first_held(W, start, stop, a, delta, step):
             held_first_row(W, top, len(W) - top, k, a, delta, a, step)
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", inline="always")
 def update_columns(W, start, stop, a, delta, below, step):
     """Columns start..stop-1 of a layer: delta below (without the slope), then W -= step * delta a."""
     examples = len(a)
@@ -180,25 +198,21 @@ def update_columns(W, start, stop, a, delta, below, step):
         update_held(W, start, stop, a, delta, below, step)
         return
     columns, packed = strip_columns(examples), packed_deltas(delta, len(W), UPDATE_ROWS)
-    if examples < PACKED or a.shape[1] < PAGE:
-        for k in range(start, stop, columns):
-            n = min(columns, stop - k)
-            below[:, k : k + n] = ZERO
-            update_strip(W, k, n, a, k, delta, packed, below, step)
-        return
-    strips = np.empty((2 * examples, columns), np.float32)
-    a_strip, below_strip = strips[:examples], strips[examples:]
+    together = examples >= PACKED and a.shape[1] >= PAGE
+    a_strip, below_strip = a, below
+    if together:
+        a_strip, below_strip = np.empty((examples, columns), np.float32), np.empty((examples, columns), np.float32)
     for k in range(start, stop, columns):
-        n = min(columns, stop - k)
-        for e in range(examples):
-            a_strip[e, :n] = a[e, k : k + n]
-            below_strip[e, :n] = ZERO
-        update_strip(W, k, n, a_strip, 0, delta, packed, below_strip, step)
-        for e in range(examples):
-            below[e, k : k + n] = below_strip[e, :n]
+        n, c = min(columns, stop - k), 0 if together else k
+        if together:
+            copy(a, k, a_strip, 0, n)
+        clear(below_strip, c, n)
+        update_strip(W, k, n, a_strip, c, delta, packed, below_strip, step)
+        if together:
+            copy(below_strip, 0, below, k, n)
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", inline="always")
 def update_first_columns(W, start, stop, a, delta, step):
     """As update_columns, for the first layer, which needs no delta below."""
     examples = len(a)
@@ -206,13 +220,12 @@ def update_first_columns(W, start, stop, a, delta, step):
         update_first_held(W, start, stop, a, delta, step)
         return
     columns, packed = strip_columns(examples), packed_deltas(delta, len(W), FIRST_ROWS)
-    if examples < PACKED or a.shape[1] < PAGE:
-        for k in range(start, stop, columns):
-            update_first_strip(W, k, min(columns, stop - k), a, k, delta, packed, step)
-        return
-    a_strip = np.empty((examples, columns), np.float32)
+    together = examples >= PACKED and a.shape[1] >= PAGE
+    a_strip = a
+    if together:
+        a_strip = np.empty((examples, columns), np.float32)
     for k in range(start, stop, columns):
-        n = min(columns, stop - k)
-        for e in range(examples):
-            a_strip[e, :n] = a[e, k : k + n]
-        update_first_strip(W, k, n, a_strip, 0, delta, packed, step)
+        n, c = min(columns, stop - k), 0 if together else k
+        if together:
+            copy(a, k, a_strip, 0, n)
+        update_first_strip(W, k, n, a_strip, c, delta, packed, step)
