@@ -186,11 +186,13 @@ def lecture():
     return scorecard.judge(found, scorecard.LECTURE.sections)
 
 
+@pytest.mark.slow  # all of parity is judged
 def test_what_sgd_learns_in_the_lectures_page(lecture):
     rows = [(claim.text, verdict.ours) for claim, verdict in lecture[2][1]]
     check_written(DOCS / "lecture.md", "learned", table(("claim", "seeds that learn it"), rows))
 
 
+@pytest.mark.slow
 def test_the_committed_scorecard_of_the_lecture(lecture):
     text = writers.FORMS["markdown"](scorecard.document(lecture, scorecard.LECTURE))
     assert text == (EXAMPLES / "lecture-scorecard.md").read_text("utf-8")

@@ -409,7 +409,7 @@ grid: {initializer: [standard, normalized]}
 def test_report_figures(glorot, tmp_path, monkeypatch):
     """Through real processes, of two sweeps together. Figures 6-8 show what a run's own probes see at update 0."""
     (tmp_path / "tiny.yaml").write_text(SWEEP)
-    (tmp_path / "more.yaml").write_text(SWEEP.replace("name: tiny", "name: more").replace("rate: 0.1", "rate: 0.2"))
+    (tmp_path / "more.yaml").write_text(SWEEP.replace("name: tiny", "name: more").replace("tanh", "softsign"))
     for name in ("tiny", "more"):
         assert glorot("run", f"{name}.yaml", "-q").returncode == 0
     (tmp_path / "matplotlibrc").write_bytes(b"\xff: no text\n")

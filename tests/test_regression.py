@@ -664,7 +664,7 @@ def test_reports_of_check(place):
     call("check", "tiny", "--junit", "out/j.xml", "--summary", "out/s.md", cwd=place)
     suites = ElementTree.parse(place / "out/j.xml").getroot()
     assert [suites.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["2", "0", "0", "0"]
-    assert (place / "out/s.md").read_text().startswith("## tiny: passed\n\n2 cells: 2 same\n\n| verdict |")
+    assert (place / "out/s.md").read_text().startswith("## tiny: passed\n\n2 cells: 2 same\n\n| verdict ")
 
 
 @pytest.mark.parametrize("arguments", [[], ["tiny", "--bench"], ["tiny", "--update", "--junit", "j.xml"]])

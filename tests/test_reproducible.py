@@ -94,6 +94,7 @@ def test_weights_losses_and_evaluations_do_not_depend_on_threads_or_chance(diges
     assert json.loads(run(["-c", DIGESTS, str(threads)])) == digests
 
 
+@pytest.mark.slow  # compiles everything for another processor
 @pytest.mark.skipif(not x86_with_fma(), reason="needs an x86 processor with FMA")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_weights_losses_and_evaluations_do_not_depend_on_the_processor_compiled_for(digests, threads):
@@ -109,6 +110,7 @@ def stored(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_stored_results_are_the_same_bytes(tmp_path):
     (tmp_path / "bits.yaml").write_text(SWEEP)
     sweep = ["-m", "glorot", "run", str(tmp_path / "bits.yaml"), "-q"]

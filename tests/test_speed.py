@@ -16,6 +16,7 @@ from glorot.gate import speed
 from glorot.gate.speed import Speed
 from glorot.gate.verdicts import lines
 from glorot.models.optimizers import OPTIMIZERS
+from glorot.reporting import writers
 from glorot.sweeps.config import parse
 from glorot.sweeps.runs import expand
 
@@ -135,7 +136,7 @@ def test_lenet5_in_turns_with_pytorch(monkeypatch):
     monkeypatch.setattr("glorot.bench.contest.ROUND_SECONDS", 0.001)
     found = convolutional.results(LenetSetting(2), "torch", 1)
     assert found["peers"]["PyTorch"]["ratio"] > 0
-    assert "50,000 examples" in convolutional.text(found)
+    assert "50,000 examples" in writers.FORMS["markdown"](convolutional.document(found))
     with pytest.raises(GlorotError, match="expected the optimizer sgd, found momentum"):
         convolutional.results(LenetSetting(2, optimizer=OPTIMIZERS.canonical("momentum")), "torch", 1)
 

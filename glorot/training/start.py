@@ -6,6 +6,8 @@ to the last, W is divided by the standard deviation of the layer's z over all it
 linear in W, its variance is 1 after one such step.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -15,7 +17,9 @@ from glorot.errors import GlorotError
 from glorot.kernels.protocol import Kernels
 from glorot.models.initializers import INITIALIZERS
 from glorot.models.network import Layer, initial_parameters
-from glorot.training.probes import Network
+
+if TYPE_CHECKING:
+    from glorot.training.probes import Network
 
 
 def begin(
@@ -44,6 +48,6 @@ def give_unit_variance(network: Kernels, examples: Examples) -> None:
         network.parameters = layers
 
 
-def inputs_of(network: Network, examples: Examples) -> np.ndarray:
+def inputs_of(network: "Network", examples: Examples) -> np.ndarray:
     """What a network sees of some examples, (n, inputs) float32."""
     return seen(network.levels, examples.pixels.reshape(len(examples), -1))
