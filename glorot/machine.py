@@ -95,7 +95,8 @@ def starting() -> Iterator[None]:
         resource_tracker.ensure_running()  # now, as its start would let signals through again
         # The mask is for the new process. This one may hear a signal in a thread of NumPy's, and then here.
         waiting: list[int] = []
-        ours = [signum for signum in SIGNALS if callable(signal.getsignal(signum))]
+        in_main = threading.current_thread() is threading.main_thread()  # the only one that can set handlers
+        ours = [signum for signum in SIGNALS if in_main and callable(signal.getsignal(signum))]
         handlers = [signal.signal(signum, lambda signum, frame: waiting.append(signum)) for signum in ours]
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:

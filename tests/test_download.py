@@ -3,7 +3,9 @@
 import contextlib
 import gzip
 import hashlib
+import importlib
 import os
+import pkgutil
 import signal
 import socket
 import stat
@@ -16,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from glorot import datasets
 from glorot.datasets import cifar10, download, mnist
 from glorot.datasets.download import new_file
 from glorot.errors import DataError
@@ -155,7 +158,12 @@ def test_a_gz_file_arrives_packed_whatever_the_server_calls_it(server, tmp_path)
 
 
 def test_all_addresses_are_encrypted():
-    assert all(address.startswith("https://") for address in [*mnist.ADDRESSES, *cifar10.ADDRESSES])
+    modules = [
+        importlib.import_module(f"glorot.datasets.{one.name}") for one in pkgutil.iter_modules(datasets.__path__)
+    ]
+    addresses = [address for module in modules for address in getattr(module, "ADDRESSES", ())]
+    assert len(addresses) >= 4
+    assert all(address.startswith("https://") for address in addresses)
     assert mnist.SIZES.keys() == mnist.SHA256.keys()
 
 

@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -248,6 +250,31 @@ def in_session(leader: int) -> list[str]:
             if int(session) == leader and state != "Z":
                 found.append(path.joinpath("cmdline").read_text())
     return found
+
+
+def test_a_signal_waits_until_a_process_is_complete():
+    """Whichever thread hears it. Other threads than the main one can start processes too."""
+    heard: list[int] = []
+    before, there = signal.signal(signal.SIGTERM, lambda signum, frame: heard.append(signum)), threading.Event()
+
+    def started():
+        with machine.starting():
+            return os.getcwd()
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(there.wait)  # its thread blocks no signal, as those of NumPy's libraries
+            with machine.starting():
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.1)
+                assert heard == []
+            assert heard == [signal.SIGTERM]
+            there.set()
+            assert other.result()
+            assert pool.submit(started).result()
+    finally:
+        there.set()
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")

@@ -23,6 +23,7 @@ from glorot.datasets import Examples
 from glorot.models.network import initial_parameters
 from glorot.reporting import markdown
 from glorot.reporting.document import Block, Document, Grid, Heading, Paragraph, Records
+from glorot.results.store import write_bytes
 
 if TYPE_CHECKING:
     from glorot.bench.cuda_floor import GpuFloor
@@ -297,4 +298,4 @@ def draw_roofline(setting: Setting, file: Path, peer: str | None = None, rounds:
         threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
         axes.set_title(f"An update of {'-'.join(map(str, setting.sizes))} ({setting.activation}, {threads})")
         axes.legend(loc="lower right")
-    file.write_bytes(pictures.rendered(figure, file.suffix[1:].lower(), {}))
+    write_bytes(file, pictures.rendered(figure, file.suffix[1:].lower(), {}))

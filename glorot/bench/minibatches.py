@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from glorot.bench.contest import updates
 from glorot.bench.setting import Setting
+from glorot.results.store import write_bytes
 
 SIZES = (1, 2, 4, 8, 10, 16, 32, 64, 128, 256, 512)
 
@@ -48,4 +49,4 @@ def draw(setting: Setting, speeds: list[Speed], file: Path) -> None:
             axes.set_ylabel(f"{name} per second")
         threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
         figure.suptitle(f"{'-'.join(map(str, setting.sizes))} ({setting.activation}, {threads})")
-    file.write_bytes(pictures.rendered(figure, file.suffix[1:].lower(), {}))
+    write_bytes(file, pictures.rendered(figure, file.suffix[1:].lower(), {}))

@@ -24,8 +24,7 @@ SHA256 = {
     "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
     "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
-ADDRESSES = [
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+ADDRESSES = [  # the publisher's other one, fashion-mnist.s3-website.eu-central-1.amazonaws.com, has no https
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 ]
 FOLDER = "fashion-mnist"
