@@ -23,6 +23,12 @@ def store_runs(folder, runs, outcomes):
     return store.read_runs()
 
 
+def table_rows(markdown):
+    """The rows of tables in markdown, as lists of plain cells."""
+    rows = [line.strip("| ").split("|") for line in markdown.splitlines() if line.startswith("|")]
+    return [[cell.strip(" *") for cell in row] for row in rows]
+
+
 def table_of(folder, text, outcomes, value=None):
     sweep = config.parse(text, "x.yaml")
     runs = expand(sweep)

@@ -18,7 +18,7 @@ import pytest
 from glorot.cli.main import cli
 from glorot.cli.shared import Names
 from glorot.paper import scorecard
-from glorot.reporting import inspection_text, writers
+from glorot.reporting import inspection_text, lessons, writers
 from glorot.reporting.report import stored_table
 from glorot.results.stored import gather
 from glorot.sweeps import config, search
@@ -175,8 +175,8 @@ EXAMPLES = ROOT / "results" / "examples"
 
 
 def test_the_constructions_in_the_lectures_page():
-    table = by_hand.table((2, 4, 8))
-    check_written(DOCS / "lecture.md", "constructions", "".join(f"    {line}\n" for line in table.splitlines()))
+    grid = lessons.by_hand(by_hand.parity((2, 4, 8))).blocks[-1]
+    check_written(DOCS / "lecture.md", "constructions", table(grid.header, grid.rows))
 
 
 @pytest.fixture(scope="module")

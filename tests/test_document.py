@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from glorot.bench import contest
+from glorot.bench import contest, estimate, minibatches, start
 from glorot.bench.setting import Setting
-from glorot.reporting import inspection_text, markdown, terminal, writers
-from glorot.reporting.document import Bold, Document, Grid, Heading, Paragraph, Picture, Records, notes, plain
+from glorot.reporting import inspection_text, lessons, markdown, matrices, terminal, writers
+from glorot.reporting.document import Bold, Document, Grid, Heading, Matrices, Paragraph, Picture, Records, notes, plain
+from glorot.sweeps.shipped import resolve_network
+from glorot.training import by_hand, chain, small_networks, steps
 from glorot.training.seen import Inspection, LayerSeen, Pair
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -39,6 +41,7 @@ DOCUMENT = Document(
             [[text, (Bold("1.50"), " ± 0.25")] for text in HOSTILE] + [["none", "\N{EN DASH}"]],
         ),
         notes(["Device: cpu", "Chosen by validation error:\n  - Tanh: learning_rate 0.1\n  - <b>: _x_"]),
+        Matrices("layer <1>", [("W1", [["2", "-0.5"], ["1", "10"]]), ("b_1 & c", [["0"], ["1"]])]),
         Picture("Curves", "<svg></svg>", "Error over updates", "figures/curves.svg"),
     ],
     Records(
@@ -88,6 +91,39 @@ def test_what_inspect_shows(form):
     check_golden(f"inspect.{SUFFIXES[form]}", text)
     two = terminal.written(inspection_text.document([one, replace(one, initializer="normalized")]), 80, False)
     assert ["layer", "Tanh", "Tanh", "N"] in [line.split() for line in two.splitlines()]
+
+
+LESSONS = {
+    "steps": lambda: lessons.steps(steps.work(small_networks.load(resolve_network(Path("two-layers"))))),
+    "chains": lambda: lessons.chains([chain.chain("sigmoid", (weight,) * 3, True) for weight in (0.5, 8.0)]),
+    "by-hand": lambda: lessons.by_hand(by_hand.parity((2, 4))),
+    "sweep-time": lambda: estimate.document(
+        {"runs": 12, "updates": 300_000, "not_timed": 1, "networks_timed": 2, "jobs": 2, "threads": 1, "seconds": 90.5},
+        "mine", "8 short runs of 10,000 updates to choose,\nthen 4 runs = 4 method",
+    ),
+    "minibatches": lambda: minibatches.document(
+        Setting((20,), 10), [minibatches.Speed(1, 5000.4, 5000.4), minibatches.Speed(4, 2500.4, 10001.6)]
+    ),
+    "start": lambda: start.document(start.Start({"run": 0.251, "status": 0.33}, 11.72, 223_000_000)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["markdown", "csv"])
+@pytest.mark.parametrize("name", LESSONS)
+def test_what_lessons_and_timings_show(name, form):
+    check_golden(f"{name}.{SUFFIXES[form]}", writers.FORMS[form](LESSONS[name]()))
+
+
+def test_matrices_that_are_too_wide_stand_below_each_other():
+    block = Matrices("", [(name, [["1.25", "-3"], ["0", "12"]]) for name in ("A", "B", "C")])
+    assert matrices.lines(block, 33) == [
+        "     A              B",
+        "[ 1.25  -3 ]   [ 1.25  -3 ]",
+        "[    0  12 ]   [    0  12 ]",
+        "     C",
+        "[ 1.25  -3 ]",
+        "[    0  12 ]",
+    ]
 
 
 def test_what_bench_shows():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from stored import table_rows
 
 from glorot.errors import ResultsError
 from glorot.gate import history, history_page
@@ -136,7 +137,9 @@ def test_check_with_a_history(tmp_path, glorot):
     provenance.write_text(provenance.read_text().replace(sources, "0" * 16))
     stale = glorot("check", "tiny")
     assert stale.returncode == 1
-    assert f"stale   2 of 2 runs: sources {'0' * 16} -> {sources} (computed at 2" in stale.stdout
+    row = table_rows(stale.stdout)[2]
+    assert row[:4] == ["stale", "2 of 2 runs", f"sources {'0' * 16}", sources]
+    assert row[4].startswith("computed at 2")
     provenance.write_text(provenance.read_text().replace("0" * 16, ""))
     assert "2 of 2 runs do not say which sources computed them" in glorot("check", "tiny").stderr
     assert glorot("check", "--history", "nowhere").returncode == 2

@@ -22,13 +22,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from stored import table_rows
 
 from glorot.errors import GlorotError, ResultsError
 from glorot.gate import regression, speed
 from glorot.gate import verdicts as told
 from glorot.gate.regression import compare
 from glorot.gate.speed import Speed
-from glorot.gate.verdicts import Verdict, exit_code, lines
+from glorot.gate.verdicts import Verdict, exit_code
 from glorot.results.rows import HISTORY_COLUMNS, OUTCOME_COLUMNS, RUN_COLUMNS
 from glorot.results.store import Store, settings_of
 from glorot.sweeps import config, written
@@ -73,7 +74,8 @@ def kinds(old, new, factor=None):
 
 
 def test_the_same_bits_are_the_same():
-    assert lines(verdicts([a_run()], [a_run()])) == "same    Tanh N, shapeset: 20.00 % -> 20.00 % (bit for bit)\n"
+    (verdict,) = verdicts([a_run()], [a_run()])
+    assert verdict.line == "same    Tanh N, shapeset: 20.00 % -> 20.00 % (bit for bit)"
     assert kinds([diverged()], [diverged()]) == ["same"]
 
 
@@ -254,7 +256,7 @@ def test_names_tell_cells_apart_by_as_little_as_possible():
     ]
 
 
-def test_two_rows_of_one_run_are_refused():
+def test_two_table_rows_one_run_are_refused():
     with pytest.raises(ResultsError, match=r"the baseline: expected each run once, found a and b"):
         verdicts([a_run("a"), a_run("b", device="cuda")], [a_run("a")])
 
@@ -577,15 +579,19 @@ def drop(path):
 @pytest.mark.parametrize("what", ["tiny", "results/tiny", "tiny.yaml"])
 def test_check_finds_nothing(place, what):
     done = call("check", what, cwd=place)
-    assert re.fullmatch(r"(same    (Tanh|Sigmoid), shapeset: .* \(bit for bit\)\n){2}", done.stdout)
+    assert done.stdout.startswith("## tiny: passed\n")
+    assert [(row[0], row[1], row[4]) for row in table_rows(done.stdout)[2:]] == [
+        ("same", "Tanh, shapeset", "bit for bit"), ("same", "Sigmoid, shapeset", "bit for bit"),
+    ]  # fmt: skip
     assert done.stderr == "2 cells: 2 same\n"
 
 
 def test_check_finds_a_change(place):
     change(place / BASELINE, test_loss="2.5")
     done = call("check", "tiny", cwd=place, code=1)
-    assert done.stdout.startswith("changed Tanh, shapeset: ")
-    assert "test_loss 2.5 -> " in done.stdout
+    row = table_rows(done.stdout)[2]
+    assert row[:2] == ["changed", "Tanh, shapeset"]
+    assert "test_loss 2.5 -> " in row[4]
     assert "2 cells: 1 same, 1 changed; the same bits were promised" in done.stderr
 
 
@@ -594,27 +600,31 @@ def test_check_compares_versions_statistically(place):
     change(place / BASELINE, run_id="older", test_loss="2.5")
     assert "two-proportion test" in call("check", "tiny", cwd=place).stdout
     change(place / BASELINE, test_error="10.0")
-    assert call("check", "tiny", cwd=place, code=1).stdout.startswith("worse   Tanh, shapeset: 10.00 % -> ")
+    worse = call("check", "tiny", "--format", "csv", cwd=place, code=1).stdout
+    assert worse.splitlines()[1].startswith('worse,"Tanh, shapeset",10.00 %,')
     call("check", "tiny", "--factor", "100", cwd=place)
     change(place / BASELINE, test_error="100.0")
-    assert call("check", "tiny", cwd=place).stdout.startswith("better  Tanh, shapeset: 100.00 % -> ")
+    better = table_rows(call("check", "tiny", cwd=place).stdout)[2]
+    assert better[:3] == ["better", "Tanh, shapeset", "100.00 %"]
     call("check", "tiny", "--factor", "nan", cwd=place, code=2)
 
 
 def test_check_finds_a_missing_and_a_new_cell(place):
     drop(place / "results/tiny/runs.csv")
     done = call("check", "tiny", cwd=place, code=1)
-    assert "missing Tanh, shapeset: " in done.stdout
+    assert ["missing", "Tanh, shapeset"] in [row[:2] for row in table_rows(done.stdout)]
     assert "note: 1 runs of sweep tiny have no result yet" in done.stderr
     header, row = (place / "results/tiny/runs.csv").read_text().splitlines()
     (place / BASELINE).write_text(f"{header},rows in all\n{row},1\n")  # as of a smaller sweep
     call("run", "tiny.yaml", "-q", cwd=place)
-    assert "new     Tanh, shapeset: " in call("check", "tiny", cwd=place).stdout
+    assert ["new", "Tanh, shapeset"] in [row[:2] for row in table_rows(call("check", "tiny", cwd=place).stdout)]
 
 
 def test_check_of_a_failed_run(place):
     change(place / "results/tiny/runs.csv", status="failed")
-    assert "missing Tanh, shapeset: " in call("check", "tiny", cwd=place, code=1).stdout
+    assert ["missing", "Tanh, shapeset"] in [
+        row[:2] for row in table_rows(call("check", "tiny", cwd=place, code=1).stdout)
+    ]
     before = (place / BASELINE).read_bytes()
     done = call("check", "tiny", "--update", cwd=place, code=2)
     assert "expected a result of every run of sweep tiny" in done.stderr
@@ -693,9 +703,9 @@ def test_check_of_speed(tmp_path):
     assert "there is no baseline" in call(cwd=tmp_path, command=command, code=2).stderr
     assert "1 timings are the baseline now" in call("--update", cwd=tmp_path, command=command).stderr
     done = call("--factor", "1000", "--junit", "j.xml", cwd=tmp_path, command=command)
-    assert re.match(r"same    tanh, 8, minibatch 2, 1 thread: \d", done.stdout)
+    assert table_rows(done.stdout)[2][:2] == ["same", "tanh, 8, minibatch 2, 1 thread"]
     assert ElementTree.parse(tmp_path / "j.xml").getroot().get("tests") == "1"
     change(tmp_path / "results/baselines/bench.csv", ratio="0.0001")
-    assert call(cwd=tmp_path, command=command, code=1).stdout.startswith("worse   tanh, 8, minibatch 2")
+    assert table_rows(call(cwd=tmp_path, command=command, code=1).stdout)[2][0] == "worse"
     change(tmp_path / "results/baselines/bench.csv", ratio="10000.0")
-    assert call(cwd=tmp_path, command=command).stdout.startswith("better  tanh, 8, minibatch 2")
+    assert table_rows(call(cwd=tmp_path, command=command).stdout)[2][0] == "better"

@@ -324,7 +324,7 @@ def test_one_command_does_both_stages(tmp_path, glorot):
     assert glorot("status", "real").stdout == "real: 8 runs, 4 of them short: 8 done; no process runs it now\n"
     assert "8 runs on cpu are the baseline now" in glorot("check", "real", "--update").stderr
     assert glorot("check", "real").stderr.endswith("8 cells: 8 same\n")
-    assert glorot("bench", "real.yaml").stdout.startswith(OPENING.replace("; ", "\n"))
+    assert f"\n{OPENING.removesuffix('; ')}\n" in glorot("bench", "real.yaml").stdout
     # A plain sweep finds all of these, and a search those of a plain one.
     (tmp_path / "real.yaml").write_text(REAL.split("search")[0])
     assert "8 runs = 2 activation x 2 learning_rate x 2 seed; 4 done, 4 to do" in glorot("run", "real.yaml").stderr

@@ -65,7 +65,7 @@ def test_steps_are_the_oracles(activation, loss):
 def test_what_is_printed():
     ended = inspected("two-layers", "--steps")
     assert ended.exit_code == 0, ended.output
-    for line in ("Cost: C = 0.125", "[  2 ]   [ -0.125 ]   [ 0.25 ]   [ -0.0625 ]", "[ 2.0625  -3.9375 ]   [ 1.125 ]"):
+    for line in ("C = 0.125", "[  2 ]   [ -0.125 ]   [ 0.25 ]   [ -0.0625 ]", "[ 2.0625  -3.9375 ]   [ 1.125 ]"):
         assert line in ended.output
     assert max(map(len, ended.output.splitlines())) <= 120
     assert json.loads(inspected(TWO_LAYERS, "--steps", "--json").output)["layers"][1]["db"] == [-0.125]

@@ -9,6 +9,7 @@ from glorot.bench.convolutional import LenetSetting
 from glorot.bench.setting import Setting
 from glorot.datasets import info
 from glorot.models.architectures import MODELS, Convolutional
+from glorot.reporting.document import Block, Document, Grid, Paragraph, Records
 from glorot.sweeps.runs import Run
 from glorot.sweeps.settings import Settings
 
@@ -61,14 +62,22 @@ def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
     }
 
 
-def estimate_text(estimate: dict) -> str:
-    """The same for people."""
+def document(estimate: dict, name: str, stages: str) -> Document:
+    """The same for people. stages: what there is to do, as lines."""
     hours = estimate["seconds"] / 3600
-    others = f"; without {estimate['not_timed']} runs of other models" if estimate["not_timed"] else ""
+    minutes = max(1, round(hours * 60))
     length = (
-        f"{hours / 24:.1f} days" if hours > 48 else f"{hours:.1f} hours" if hours > 2 else f"{hours * 60:.0f} minutes"
-    )
-    return (
-        f"{estimate['updates']:,} updates, {estimate['jobs']} runs at a time with {estimate['threads']} thread(s) "
-        f"each: about {length} on this machine ({estimate['networks_timed']} kinds of network timed{others})\n"
-    )
+        f"{hours / 24:.1f} days" if hours > 48 else f"{hours:.1f} hours" if hours > 2
+        else f"{minutes} minute{'s' * (minutes > 1)}"
+    )  # fmt: skip
+    rows = [
+        ["time on this machine", f"about {length}"],
+        ["updates", f"{estimate['updates']:,}"],
+        ["runs at a time", str(estimate["jobs"])],
+        ["threads per run", str(estimate["threads"])],
+        ["kinds of network that were timed", str(estimate["networks_timed"])],
+    ]
+    if estimate["not_timed"]:
+        rows.append(["runs of other models, not counted", str(estimate["not_timed"])])
+    blocks: list[Block] = [*map(Paragraph, stages.splitlines()), Grid(["quantity", "value"], rows)]
+    return Document(f"How long {name} will take", blocks, Records(tuple(estimate), [estimate]))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from glorot.bench.contest import updates
 from glorot.bench.setting import Setting
+from glorot.reporting.document import Document, Grid, Records
 from glorot.results.store import write_bytes
 
 SIZES = (1, 2, 4, 8, 10, 16, 32, 64, 128, 256, 512)
@@ -26,11 +27,16 @@ def measure(setting: Setting, sizes: tuple[int, ...] = SIZES, rounds: int = 3) -
     return speeds
 
 
-def text(speeds: list[Speed]) -> str:
+def document(setting: Setting, speeds: list[Speed]) -> Document:
     """For people."""
-    lines = [f"{'minibatch':>9} {'updates/s':>11} {'examples/s':>11}"]
-    lines += [f"{n:9} {one:11,.0f} {examples:11,.0f}" for n, one, examples in speeds]
-    return "\n".join(lines) + "\n"
+    rows = [[str(n), f"{one:,.0f}", f"{examples:,.0f}"] for n, one, examples in speeds]
+    grid = Grid(["minibatch", "updates per second", "examples per second"], rows)
+    return Document(_network(setting), [grid], Records(Speed._fields, [one._asdict() for one in speeds]))
+
+
+def _network(setting: Setting) -> str:
+    threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
+    return f"{'-'.join(map(str, setting.sizes))} ({setting.activation}, {threads})"
 
 
 def draw(setting: Setting, speeds: list[Speed], file: Path) -> None:
@@ -47,6 +53,5 @@ def draw(setting: Setting, speeds: list[Speed], file: Path) -> None:
             axes.loglog(sizes, values, marker="o", color="#0072B2")
             axes.set_xlabel("examples per minibatch")
             axes.set_ylabel(f"{name} per second")
-        threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
-        figure.suptitle(f"{'-'.join(map(str, setting.sizes))} ({setting.activation}, {threads})")
+        figure.suptitle(_network(setting))
     write_bytes(file, pictures.rendered(figure, file.suffix[1:].lower(), {}))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glorot.bench.setting import Setting
+from glorot.reporting.document import Document, Grid, Paragraph, Records, Value
 
 RUNS = 100  # of the sweep whose commands are timed
 SWEEP = f"""\
@@ -92,13 +93,15 @@ def measure(setting: Setting) -> Start:
     return Start(lines, cold - warm, 1024 * int(memory))
 
 
-def text(start: Start) -> str:
+def document(start: Start) -> Document:
     """The same for people."""
-    lines = "".join(
-        f"first line of `glorot {name}` of {RUNS} finished runs   {seconds:6.2f} s\n"
-        for name, seconds in start.lines.items()
-    )
-    return (
-        f"{lines}compiling for `glorot run quickstart`, first run   {start.compiling:6.1f} CPU seconds\n"
-        f"memory of a process that trains and evaluates      {start.memory / 1e6:6.0f} MB\n"
-    )
+    seen = [
+        *((f"first line of glorot {name}", seconds, "s", "2f") for name, seconds in start.lines.items()),
+        ("compiling for glorot run quickstart, first run", start.compiling, "CPU seconds", "1f"),
+        ("memory of a process that trains and evaluates", start.memory / 1e6, "MB", "0f"),
+    ]
+    rows = [[name, f"{value:.{digits}} {unit}"] for name, value, unit, digits in seen]
+    columns = ("quantity", "value", "unit")
+    records: list[dict[str, Value]] = [dict(zip(columns, one[:3], strict=True)) for one in seen]
+    about = Paragraph(f"Commands on a sweep of {RUNS} finished runs.")
+    return Document("The start of commands", [about, Grid(["quantity", "value"], rows)], Records(columns, records))

@@ -10,9 +10,11 @@ from glorot.cli.shared import (
     epilog,
     file_type,
     folder_type,
+    format_option,
     output_option,
     places_of,
     plugin_option,
+    printed,
     say,
     show,
 )
@@ -43,15 +45,17 @@ if TYPE_CHECKING:
               help="Add the numbers to DIR/history.csv, and draw DIR/history.html, .md and .png. "
                    "Without SWEEP and --bench: only draw.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts, and the steps of the history, as JSON.")
+@format_option
 @click.option("--junit", type=file_type, help="Write a JUnit XML report to this file.")
 @click.option("--summary", type=file_type, help="Write a markdown report to this file.")
 def check(
     sweep: str | None, output: Path, baseline: Path | None, factor: float | None, device: str | None,
-    update: bool, bench: bool, history: Path | None, as_json: bool, junit: Path | None, summary: Path | None,
+    update: bool, bench: bool, history: Path | None, as_json: bool, form: str | None, junit: Path | None,
+    summary: Path | None,
 ) -> int:  # fmt: skip
     """Compare results, or speed, with a committed baseline.
 
-    Prints one line per run: same, better, worse, changed, missing or new. A run on the CPU with the same run_id as
+    Prints one row per run: same, better, worse, changed, missing or new. A run on the CPU with the same run_id as
     in the baseline must have exactly the same numbers. Any other run is worse if its test error is larger by more
     than a factor, and significantly. A result is stale if it was computed by other sources than the present ones.
 
@@ -80,7 +84,7 @@ def check(
     if update:
         return OK
     steps = _drawn(history, points) if history else None
-    show(verdicts.as_json(title, found, steps) if as_json else verdicts.lines(found))
+    show(verdicts.as_json(title, found, steps) if as_json else printed(verdicts.document(title, found), form))
     if junit:
         write_text(junit, verdicts.junit(title, found))
     if summary:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,13 +162,13 @@ def inspect(
     from glorot.sweeps.values import DEFAULT_DEPTH, DEFAULT_WIDTH
 
     if steps or network:
-        return _steps(network, steps, as_json, figure)
+        return _steps(network, steps, as_json, form, figure)
     if constructions:
-        return _constructions(constructions)
+        return _constructions(constructions, as_json, form, figure)
     if chain:
         if len(activations) != 1:
             raise click.UsageError("--chain needs one --activation")
-        return _chain(activations[0], chain, weights, steepest, as_json, figure)
+        return _chain(activations[0], chain, weights, steepest, as_json, form, figure)
     for name, given in (("--activation", activations), ("--initializer", initializers)):
         if not given:
             raise click.UsageError(f"Missing option '{name}'")
@@ -206,21 +207,28 @@ def _networks(
         say(f"drawn: {figure}")
 
 
-def _constructions(bits: tuple[int, ...]) -> None:
+def _constructions(bits: tuple[int, ...], as_json: bool, form: str | None, figure: Path | None) -> None:
     """Networks built by hand for parity."""
+    import json
+
+    from glorot.reporting import lessons
     from glorot.training import by_hand
 
+    if figure:
+        raise click.UsageError("--constructions has no --figure")
     if max(bits) > MOST_BITS:
         raise click.UsageError(f"--constructions: expected up to {MOST_BITS} inputs, found {max(bits)}")
-    show(by_hand.table(bits))
+    found = by_hand.parity(bits)
+    show(json.dumps(list(map(asdict, found)), indent=2) + "\n" if as_json else printed(lessons.by_hand(found), form))
 
 
 def _listed(seen: "Sequence[Inspection]") -> str:
     return "[\n" + ",\n".join(one.json().rstrip() for one in seen) + "\n]\n"
 
 
-def _steps(network: Path | None, steps: bool, as_json: bool, figure: Path | None) -> None:
+def _steps(network: Path | None, steps: bool, as_json: bool, form: str | None, figure: Path | None) -> None:
     """One update of a small network."""
+    from glorot.reporting import lessons
     from glorot.sweeps.shipped import resolve_network
     from glorot.training import small_networks
     from glorot.training import steps as working
@@ -230,13 +238,15 @@ def _steps(network: Path | None, steps: bool, as_json: bool, figure: Path | None
     if figure:
         raise click.UsageError("--steps has no --figure")
     worked = working.work(small_networks.load(resolve_network(network)))
-    show(working.as_json(worked) if as_json else working.text(worked))
+    show(working.as_json(worked) if as_json else printed(lessons.steps(worked), form))
 
 
 def _chain(
-    activation: str, length: int, weights: Sequence[tuple[float, ...]], steep: bool, as_json: bool, figure: Path | None
-) -> None:
+    activation: str, length: int, weights: Sequence[tuple[float, ...]], steep: bool, as_json: bool, form: str | None,
+    figure: Path | None,
+) -> None:  # fmt: skip
     """The factors of the gradient in chains of single units."""
+    from glorot.reporting import lessons
     from glorot.training import chain
 
     found = []
@@ -246,7 +256,7 @@ def _chain(
                 f"--weights: expected one number, or {length}, one for each unit; found {len(given)}"
             )
         found.append(chain.chain(activation, given * length if len(given) == 1 else given, steep))
-    show(chain.as_json(found) if as_json else "\n".join(map(chain.text, found)))
+    show(chain.as_json(found) if as_json else printed(lessons.chains(found), form))
     if figure:
         from glorot.reporting.inspection_figures import draw_chains
 

@@ -148,8 +148,8 @@ def bench(
         if as_json:
             show(json.dumps(found) + "\n")
         else:
-            what = describe_stages(loaded, flat(short_runs(loaded, grid)), grid)
-            show(f"{what}\n{estimate.estimate_text(found)}")
+            stages = describe_stages(loaded, flat(short_runs(loaded, grid)), grid)
+            show(printed(estimate.document(found, loaded.name, stages), form))
         return
     if model == "lenet5":
         from glorot.bench import convolutional
@@ -172,14 +172,14 @@ def bench(
 
         speeds = over.measure(setting)
         over.draw(setting, speeds, minibatches)
-        show(json.dumps(speeds) + "\n" if as_json else over.text(speeds))
+        show(json.dumps(speeds) + "\n" if as_json else printed(over.document(setting, speeds), form))
         say(f"drawn: {minibatches}")
         return
     if start:
         from glorot.bench import start as starting
 
         begun = starting.measure(setting)
-        show(json.dumps(begun._asdict(), indent=2) + "\n" if as_json else starting.text(begun))
+        show(json.dumps(begun._asdict(), indent=2) + "\n" if as_json else printed(starting.document(begun), form))
         return
     measured = measure.results(setting, peer, rounds)
     show(json.dumps(measured, indent=2) + "\n" if as_json else printed(measure.document(measured), form))

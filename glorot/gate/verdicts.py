@@ -60,11 +60,6 @@ def _anything_measured(verdicts: Iterable[Verdict]) -> bool:
     return any(verdict.kind not in ("missing", "new", "stale") for verdict in verdicts)
 
 
-def lines(verdicts: Iterable[Verdict]) -> str:
-    """A line a cell."""
-    return "".join(f"{verdict.line}\n" for verdict in verdicts)
-
-
 def as_json(title: str, verdicts: Sequence[Verdict], steps: Sequence[Mapping[str, Any]] | None = None) -> str:
     """The same for programs. steps: of the history, where there is one."""
     whole: dict[str, Any] = {"title": title, "exit_code": exit_code(verdicts), "verdicts": list(map(asdict, verdicts))}

@@ -64,7 +64,15 @@ class Picture:
     file: str = ""
 
 
-Block = Heading | Paragraph | Grid | Notes | Picture
+@dataclass(frozen=True)
+class Matrices:
+    """Matrices beside each other. parts: the name of each, and its rows of numbers as text."""
+
+    title: str
+    parts: Sequence[tuple[str, Sequence[Sequence[str]]]]
+
+
+Block = Heading | Paragraph | Grid | Notes | Picture | Matrices
 
 
 @dataclass(frozen=True)

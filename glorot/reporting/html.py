@@ -1,8 +1,21 @@
 """Documents as HTML: one page without scripts, or the parts of one. Whatever a user wrote is text there."""
 
+from collections.abc import Sequence
 from html import escape
 
-from glorot.reporting.document import Bold, Document, Grid, Heading, Note, Notes, Paragraph, Picture, Text, spans
+from glorot.reporting.document import (
+    Bold,
+    Document,
+    Grid,
+    Heading,
+    Matrices,
+    Note,
+    Notes,
+    Paragraph,
+    Picture,
+    Text,
+    spans,
+)
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -13,6 +26,9 @@ th { border-bottom-width: 2px; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 li { overflow-wrap: anywhere; }
 svg { max-width: 100%; height: auto; background: white; }
+.matrices { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; align-items: flex-start; overflow-x: auto; }
+.matrices table { display: table; border: solid; border-width: 0 2px; }
+.matrices td { border: 0; padding: 0 .5rem; }
 """.strip()
 
 
@@ -52,6 +68,8 @@ def block(one: object) -> str:
                 f'<figure role="img" aria-label="{escape(description)}">{svg}<figcaption>{text(title)}</figcaption>'
                 "</figure>"
             )
+        case Matrices(title, parts):
+            return f'<p>{text(title)}</p>\n<div class="matrices">{"".join(map(_matrix, parts))}</div>'
     raise TypeError(f"expected a block of a document, found {type(one).__name__}")
 
 
@@ -66,6 +84,12 @@ def _grid(grid: Grid) -> str:
         cells = "".join(f"<td{side(number)}>{text(cell)}</td>" for number, cell in enumerate(rest, 1))
         rows.append(f'<tr><th scope="row">{text(first)}</th>{cells}</tr>\n')
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody>\n</table>"
+
+
+def _matrix(part: tuple[str, Sequence[Sequence[str]]]) -> str:
+    name, rows = part
+    cells = ("".join(f'<td class="number">{text(cell)}</td>' for cell in row) for row in rows)
+    return f"<table><caption>{text(name)}</caption>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
 def _note(note: Note) -> str:

@@ -8,7 +8,20 @@ Letters that pdfLaTeX does not know stay as they are: LuaLaTeX and XeLaTeX have 
 import re
 from collections.abc import Sequence
 
-from glorot.reporting.document import Bold, Document, Grid, Heading, Note, Notes, Paragraph, Picture, Text, plain, spans
+from glorot.reporting.document import (
+    Bold,
+    Document,
+    Grid,
+    Heading,
+    Matrices,
+    Note,
+    Notes,
+    Paragraph,
+    Picture,
+    Text,
+    plain,
+    spans,
+)
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -38,6 +51,8 @@ def written(document: Document) -> str:
                 lines += _table(block, title, label)
             case Notes(notes):
                 lines += _notes(notes)
+            case Matrices():
+                lines += _matrices(block, title)
             case Picture(title, _, description, file) if file:
                 lines += [rf"% {title}: {description}".replace("\n", " "), rf"% \includegraphics{{{file}}}"]
     return "\n".join(lines) + "\n"
@@ -73,6 +88,16 @@ def _table(grid: Grid, title: str, number: int) -> list[str]:
     ]
 
 
+def _matrices(block: Matrices, title: str) -> list[str]:
+    """Each matrix under its name, as many in a line as it holds."""
+    parts = []
+    for name, rows in block.parts:
+        body = r" \\ ".join(" & ".join(map(escaped, row)) for row in rows)
+        array = rf"\left[\begin{{array}}{{{'r' * len(rows[0])}}} {body} \end{{array}}\right]"
+        parts.append(rf"  $\displaystyle\stackrel{{\mbox{{{escaped(name)}}}}}{{{array}}}$\quad")
+    return [rf"\noindent {escaped(title)}, {escaped(block.title)}:", "", r"\noindent", *parts, ""]
+
+
 def _row(cells: Sequence[Text]) -> str:
     return " & ".join(map(inline, cells)) + r" \\"
 
@@ -95,6 +120,8 @@ def _unknown(document: Document) -> bool:
                 texts.append(text)
             case Grid(header, rows):
                 texts += [*header, *(plain(cell) for row in rows for cell in row)]
+            case Matrices(title, parts):
+                texts += [title, *(name for name, _ in parts)]
             case Notes(notes):
                 texts += [text for note in notes for text in (note.text, *note.items)]
     return any(letter not in _SPECIAL and not _KNOWN.fullmatch(letter) for text in texts for letter in text)

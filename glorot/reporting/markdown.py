@@ -2,10 +2,24 @@
 
 import re
 
-from glorot.reporting.document import Bold, Document, Grid, Heading, Note, Notes, Paragraph, Picture, Text, spans
+from glorot.reporting import matrices
+from glorot.reporting.document import (
+    Bold,
+    Document,
+    Grid,
+    Heading,
+    Matrices,
+    Note,
+    Notes,
+    Paragraph,
+    Picture,
+    Text,
+    spans,
+)
 
 # A backslash before punctuation, HTML and entities, code, emphasis, links, formulas: what begins markup in a line.
 _MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~])|[*`$]|<(?=[\w/!?])|&(?=#?\w+;)|(?<!\w)_|_(?!\w)|~(?=~)|\[(?=[^\[\]]*\]\()")
+WIDTH = 100  # of what stands as it is
 _EMOJI = re.compile(r":(?=[\w+-]+:)")
 
 
@@ -41,6 +55,8 @@ def _block(block: object) -> str:
             return "\n".join(map(_note, notes))
         case Picture(title, _, description, file):
             return f"![{escaped(description or title)}]({file})" if file else ""
+        case Matrices(title):
+            return "\n".join([f"{escaped(title)}\n", "```text", *matrices.lines(block, WIDTH), "```"])
     raise TypeError(f"expected a block of a document, found {type(block).__name__}")
 
 

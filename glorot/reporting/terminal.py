@@ -6,12 +6,14 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from glorot.reporting.document import Bold, Document, Grid, Heading, Notes, Paragraph, Picture, Text, spans
+from glorot.reporting import matrices
+from glorot.reporting.document import Bold, Document, Grid, Heading, Matrices, Notes, Paragraph, Picture, Text, spans
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 LEAST, MOST = 40, 160  # columns
+INDENT = "  "
 
 
 def written(document: Document, width: int | None = None, color: bool | None = None) -> str:
@@ -53,6 +55,10 @@ def _print_block(console: "Console", block: object) -> None:
                     _item(console, item, "  - ")
         case Picture(title, _, _, file):
             _print(console, _text(f"{title}: {file}"))
+        case Matrices(title):
+            _print(console, _text(title))
+            for line in matrices.lines(block, console.width - len(INDENT)):
+                _print(console, _text(INDENT + line))
 
 
 def _item(console: "Console", text: str, mark: str) -> None:

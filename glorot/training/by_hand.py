@@ -1,11 +1,10 @@
-"""What networks built by hand are made of and how far their outputs stay from undecided: a table for parity."""
+"""What networks built by hand for parity are made of, and how far their outputs stay from undecided."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tabulate import tabulate
 
 from glorot.datasets import Examples, boolean
 from glorot.datasets.inputs import BYTES, UNIT
@@ -38,6 +37,10 @@ class BuiltByHand:
     error: float
     margin: float
 
+    @property
+    def name(self) -> str:
+        return self.model + (" of tanh" if self.activation == "tanh" else "")
+
 
 def measured(construction: Construction, rows: Examples, activation: str = "sigmoid") -> tuple[float, float]:
     """Error in percent, and margin, of the weights by hand."""
@@ -65,13 +68,7 @@ def one_unit(function: str, bits: int, gain: float = 10.0) -> Construction:
     return Construction(bits, [block], [Unit(0, 0, tuple(range(bits)))], 1)
 
 
-def table(bits: Sequence[int]) -> str:
-    """Constructions x bits, for parity."""
+def parity(bits: Sequence[int]) -> list[BuiltByHand]:
+    """All constructions x bits, as far as there are such networks."""
     found = [of_parity(model, activation, n) for model, activation in KINDS for n in bits]
-    rows = [
-        [one.model + (" of tanh" if one.activation == "tanh" else ""), one.bits, f"{one.units:,}",
-         f"{one.parameters:,}", one.layers, f"{one.error:.2f} %", f"{one.margin:.3f}"]
-        for one in found if one
-    ]  # fmt: skip
-    header = ["parity by hand", "inputs", "units", "parameters", "layers", "error", "margin"]
-    return tabulate(rows, header, tablefmt="simple", disable_numparse=True, colalign=["left"] + ["right"] * 6) + "\n"
+    return [one for one in found if one]

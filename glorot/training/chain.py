@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
-from tabulate import tabulate
 
 from glorot.models.activations import ACTIVATIONS
 from glorot.training.theory import steepest
@@ -71,40 +70,6 @@ def chain(activation: str, weights: Sequence[float], steep: bool = False) -> Cha
         zs.append(float(z))
         activations.append(a)
     return Chain(activation, tuple(map(float, weights)), steep, tuple(zs), tuple(activations), tuple(factors))
-
-
-def text(one: Chain) -> str:
-    """The factors, their product and its bound, and what they mean."""
-    label, (largest, there), n = ACTIVATIONS[one.activation].label, steepest(one.activation), len(one.weights)
-    names = " ".join(factor.name for factor in one.factors)
-    biases = f"biases such that every z is {there:.3g}, where the slope is largest" if one.steep else "biases 0"
-    rows = [
-        [factor.name, *(f"{value:.4g}" for value in (factor.value, factor.bound, factor.product, factor.bounds))]
-        for factor in one.factors
-    ]
-    header = ["factor", "value", "at most", "product so far", "at most"]
-    table = tabulate(rows, header, tablefmt="simple", disable_numparse=True, colalign=["left"] + ["right"] * 4)
-    weights = set(one.weights)
-    said = f"weights {one.weights[0]:g}" if len(weights) == 1 else "weights " + ", ".join(f"{w:g}" for w in one.weights)
-    per_layer = (abs(one.gradient) / one.factors[0].value) ** (1 / (n - 1)) if n > 1 and one.factors[0].value else 1.0
-    lines = [
-        f"A chain of {n} {label} units, {said}; x = {INPUT:g}, dC/da = 1 of the last unit",
-        biases,
-        "",
-        f"dC/db1 = {names}",
-        "",
-        *("  " + line for line in table.splitlines()),
-        "",
-        f"dC/db1 = {one.gradient:.4g}. The largest slope of {label} is {largest:.4g}.",
-    ]
-    if n > 1:
-        how = "vanish" if per_layer < 1 else "explode" if per_layer > 1 else "stay level"
-        lines.append(
-            "Nothing arrives."
-            if one.gradient == 0
-            else f"A factor {per_layer:.3g} for each unit more: gradients {how}."
-        )
-    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def as_json(chains: Sequence[Chain]) -> str:

@@ -20,10 +20,9 @@ import numpy as np
 
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.losses import LOSSES
-from glorot.training.small_networks import SmallNetwork, text_of
+from glorot.training.small_networks import SmallNetwork
 
 H = 0.01
-WIDTH = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,84 +138,6 @@ def work(network: SmallNetwork) -> Steps:
         ))  # fmt: skip
     after = costs(network, [one.new_W for one in layers], [one.new_b for one in layers])
     return Steps(network, layers, costs(network, weights, biases), after)
-
-
-# Text ----------------------------------------------------------------------------------------------
-
-
-def text(steps: Steps) -> str:
-    """All steps in matrix form, a column for each example."""
-    network, last = steps.network, len(steps.layers)
-    n = len(network.inputs)
-    label, formula = ACTIVATIONS[network.activation].label, LOSSES[network.loss].formula
-    lines = [
-        f"{text_of(network)}; {label}; cost C = {formula}",
-        f"{n} example{'s, a column for each' if n > 1 else ''}; learning rate {network.learning_rate:g}",
-        "",
-        "Forward: z = W a + b with a of the layer below, a = f(z)",
-    ]
-    for l, one in enumerate(steps.layers, 1):
-        out = "output" if l == last else f"a{l}"
-        lines += _block(f"layer {l}", {
-            f"W{l}": one.W, "x" if l == 1 else f"a{l - 1}": one.below.T, f"b{l}": one.b[:, None],
-            f"z{l}": one.z.T, out: one.a.T,
-        })  # fmt: skip
-    lines += ["", f"Cost: C = {', '.join(map(_number, steps.costs))}"]
-    if n > 1:
-        lines[-1] += f"; mean {_number(steps.costs.mean())}"
-    lines += ["", "Backward: delta = dC/dz, of the last layer from the cost, of others (W' delta above) * f'(z)"]
-    for l, one in reversed(list(enumerate(steps.layers, 1))):
-        if one.slope is None:
-            parts = {"target": network.targets.T, "output": one.a.T, f"delta{l}": one.delta.T}
-        else:
-            above = steps.layers[l]
-            parts = {f"W{l + 1}'": above.W.T, f"delta{l + 1}": above.delta.T, f"f'(z{l})": one.slope.T,
-                     f"delta{l}": one.delta.T}  # fmt: skip
-        lines += _block(f"layer {l}", parts)
-    mean = ", mean over the examples" if n > 1 else ""
-    lines += ["", f"Gradients: dC/dW = delta a' with a of the layer below, dC/db = delta{mean}; "
-              "beside them (C(w + h) - C(w - h)) / 2h"]  # fmt: skip
-    for l, one in enumerate(steps.layers, 1):
-        lines += _block(f"layer {l}", {
-            f"dC/dW{l}": one.dW, "numerical": one.numerical_dW, f"dC/db{l}": one.db[:, None],
-            "numerical ": one.numerical_db[:, None],
-        })  # fmt: skip
-    lines += [f"  largest difference: {steps.difference:.1g}"]
-    lines += ["", f"Update: W - {network.learning_rate:g} dC/dW, b - {network.learning_rate:g} dC/db"]
-    for l, one in enumerate(steps.layers, 1):
-        lines += _block(f"layer {l}", {f"new W{l}": one.new_W, f"new b{l}": one.new_b[:, None]})
-    before, after = steps.costs.mean(), steps.new_costs.mean()
-    went = "smaller" if after < before else "larger: the learning rate is too large" if after > before else "the same"
-    lines += ["", f"The cost goes from {_number(before)} to {_number(after)}: {went}."]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
-
-
-def _number(value: float) -> str:
-    return f"{value + 0.0:.5g}"  # + 0.0: no minus at a zero
-
-
-def _block(title: str, parts: dict[str, np.ndarray]) -> list[str]:
-    """Matrices beside each other under their names; in a second row where they are too wide."""
-    blocks = [_columns(name, matrix) for name, matrix in parts.items()]
-    rows: list[list[list[str]]] = [[]]
-    for block in blocks:
-        if rows[-1] and sum(len(one[0]) + 3 for one in [*rows[-1], block]) > WIDTH:
-            rows.append([])
-        rows[-1].append(block)
-    lines = [f"  {title}"]
-    for row in rows:
-        high = max(map(len, row))
-        padded = [block + [" " * len(block[0])] * (high - len(block)) for block in row]
-        lines += ["    " + "   ".join(parts) for parts in zip(*padded, strict=True)]
-    return lines
-
-
-def _columns(name: str, matrix: np.ndarray) -> list[str]:
-    cells = [[_number(value) for value in row] for row in matrix]
-    wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    rows = ["[ " + "  ".join(cell.rjust(w) for cell, w in zip(row, wide, strict=True)) + " ]" for row in cells]
-    width = max(len(name), len(rows[0]))
-    return [name.center(width), *(row.ljust(width) for row in rows)]
 
 
 def as_json(steps: Steps) -> str:
