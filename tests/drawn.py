@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stored import a_provenance, a_record
 
-from glorot.datasets import DATASETS
+from glorot.datasets.catalogue import DATASETS
 from glorot.paper.figures import FIGURES
 from glorot.results.store import Store
 from glorot.training.probes import BINS, ProbeRow

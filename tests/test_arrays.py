@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from glorot.cli.main import cli
-from glorot.datasets import FORMS, LocalData, arrays
+from glorot.datasets import arrays
+from glorot.datasets.local import FORMS, LocalData
 from glorot.errors import DataError
 from glorot.sweeps.settings import check_field
 from glorot.sweeps.values import OWN

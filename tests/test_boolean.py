@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from glorot import datasets
 from glorot.cli.main import cli
 from glorot.cli.shared import Names, activation_names
-from glorot.datasets import DATASETS, boolean, truth_tables
+from glorot.datasets import boolean, loading, truth_tables
+from glorot.datasets.catalogue import DATASETS
 from glorot.datasets.inputs import INPUTS
 from glorot.errors import SweepError
 from glorot.reporting.figures import images
@@ -30,7 +30,7 @@ BASE = "base: {{dataset: {}, activation: tanh, learning_rate: 1, updates: 0, hid
 @pytest.mark.parametrize("function", truth_tables.FUNCTIONS)
 def test_each_function_is_its_definition(function):
     text = DATASETS.canonical({"boolean": {"function": function, "bits": 6}})
-    loaded, info = datasets.load(text, Path()), DATASETS[text]
+    loaded, info = loading.load(text, Path()), DATASETS[text]
     seen = INPUTS["unit"].levels(loaded)[loaded.test.pixels]
     assert len({tuple(row) for row in seen}) == 64
     for row, label in zip(seen.astype(int).tolist(), loaded.test.labels, strict=True):
@@ -42,7 +42,7 @@ def test_each_function_is_its_definition(function):
 
 
 def test_a_table_of_ones_own():
-    loaded = datasets.load(DATASETS.canonical({"boolean": {"table": "0111"}}), Path())
+    loaded = loading.load(DATASETS.canonical({"boolean": {"table": "0111"}}), Path())
     assert (loaded.test.pixels // 255).tolist() == [[0, 0], [1, 0], [0, 1], [1, 1]]
     assert loaded.test.labels.tolist() == [0, 1, 1, 1]
     assert loaded.valid is loaded.test is loaded.examples

@@ -17,7 +17,7 @@ import click
 import pytest
 
 from glorot.cli.main import cli
-from glorot.datasets import missing_files
+from glorot.datasets.loading import missing_files
 from glorot.reporting.significance import MCNEMAR
 from glorot.results.rows import HISTORY_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
 
@@ -184,8 +184,9 @@ def test_workers_start_from_the_script(tiny, environment):
 
 
 def test_list_shows_every_name(glorot):
-    from glorot.datasets import DATASETS, FORMS
+    from glorot.datasets.catalogue import DATASETS
     from glorot.datasets.inputs import INPUTS
+    from glorot.datasets.local import FORMS
     from glorot.sweeps.settings import ABOUT
 
     text = glorot("list").stdout

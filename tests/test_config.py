@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from glorot.datasets import DATASETS
+from glorot.datasets.catalogue import DATASETS
 from glorot.datasets.inputs import INPUTS
 from glorot.errors import SweepError
 from glorot.models.activations import ACTIVATIONS

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glorot.datasets import Examples, boolean, load
+from glorot.datasets import Examples, boolean
 from glorot.datasets.inputs import UNIT
+from glorot.datasets.loading import load
 from glorot.datasets.truth_tables import values_of
 from glorot.errors import SweepError
 from glorot.kernels.circuits import CircuitKernels

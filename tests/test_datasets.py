@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glorot import datasets
-from glorot.datasets import Examples, FiniteDataset, cifar10, fashion_mnist, mnist, small_imagenet
+from glorot.datasets import Examples, FiniteDataset, cifar10, fashion_mnist, loading, mnist, small_imagenet
 from glorot.errors import DataError
 
 # --- the stream ---------------------------------------------------------------------------------------
@@ -92,14 +92,14 @@ def test_what_the_stream_gives_can_be_changed_without_harm():
 
 def test_missing_data_set_says_where_and_what_to_do(tmp_path):
     with pytest.raises(DataError) as caught:
-        datasets.load("mnist", tmp_path)
+        loading.load("mnist", tmp_path)
     message = str(caught.value)
     assert str(tmp_path / "mnist" / "train-images-idx3-ubyte.gz") in message
     assert "and 3 more" in message
     assert "glorot data fetch mnist" in message
 
 
-@pytest.mark.parametrize("get", [partial(datasets.load, "small_imagenet"), small_imagenet.fetch])
+@pytest.mark.parametrize("get", [partial(loading.load, "small_imagenet"), small_imagenet.fetch])
 def test_small_imagenet_says_that_it_cannot_be_had(get, tmp_path):
     with pytest.raises(DataError, match=r"(?s)never published.*--only dataset=shapeset"):
         get(tmp_path)
@@ -107,10 +107,10 @@ def test_small_imagenet_says_that_it_cannot_be_had(get, tmp_path):
 
 def test_data_folder_is_the_one_given_else_the_variable_else_a_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("GLOROT_DATA", str(tmp_path))
-    assert datasets.data_folder("elsewhere") == Path("elsewhere")
-    assert datasets.data_folder() == tmp_path
+    assert loading.data_folder("elsewhere") == Path("elsewhere")
+    assert loading.data_folder() == tmp_path
     monkeypatch.delenv("GLOROT_DATA")
-    assert "glorot" in datasets.data_folder().parts
+    assert "glorot" in loading.data_folder().parts
 
 
 # --- MNIST --------------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def tiny_mnist(tmp_path, monkeypatch):
 
 
 def test_mnist_is_split_in_order(tiny_mnist):
-    dataset = datasets.load("mnist", tiny_mnist)
+    dataset = loading.load("mnist", tiny_mnist)
     assert (dataset.name, dataset.n_inputs, dataset.n_classes) == ("mnist", 784, 10)
     np.testing.assert_array_equal(dataset.examples.pixels, images(6).reshape(6, 784)[:4])
     np.testing.assert_array_equal(dataset.valid.pixels, images(6).reshape(6, 784)[4:])
@@ -175,23 +175,23 @@ def test_fashion_mnist_is_such_archives_in_a_folder_of_its_own(tiny_mnist, monke
     with pytest.raises(
         DataError, match=r"fashion-mnist.train-images.*and 3 more; get it with `glorot data fetch fashion_"
     ):
-        datasets.load("fashion_mnist", tiny_mnist)
+        loading.load("fashion_mnist", tiny_mnist)
     monkeypatch.setattr(fashion_mnist, "ADDRESSES", [])
     with pytest.raises(DataError, match="cannot download train-images-idx3-ubyte"):
         fashion_mnist.fetch(tiny_mnist)
     shutil.copytree(tiny_mnist / "mnist", folder)
     monkeypatch.setattr(fashion_mnist, "SHA256", mnist.SHA256)
-    dataset = datasets.load("fashion_mnist", tiny_mnist)
+    dataset = loading.load("fashion_mnist", tiny_mnist)
     assert (dataset.name, dataset.n_classes, len(fashion_mnist.CLASS_NAMES)) == ("fashion_mnist", 10, 10)
     np.testing.assert_array_equal(dataset.valid.pixels, images(6).reshape(6, 784)[4:])
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels(3) + 8)))
     with pytest.raises(DataError, match=r"expected labels 0 to 9, found 10 at position 2; .*data fetch fashion_mnist"):
-        datasets.load("fashion_mnist", tiny_mnist)
+        loading.load("fashion_mnist", tiny_mnist)
 
 
 def test_arrays_suit_the_kernels(tiny_mnist, tiny_cifar10):
     for name in ("mnist", "cifar10"):
-        dataset = datasets.load(name, tiny_mnist)
+        dataset = loading.load(name, tiny_mnist)
         for part in (dataset.examples, dataset.valid, dataset.test):
             for array in (part.pixels, part.labels):
                 assert array.dtype == np.uint8
@@ -201,24 +201,24 @@ def test_arrays_suit_the_kernels(tiny_mnist, tiny_cifar10):
 
 def test_verify_tells_each_file_apart(tiny_mnist):
     folder = tiny_mnist / "mnist"
-    assert {status for _, status in datasets.verify("mnist", tiny_mnist)} == {"verified"}
+    assert {status for _, status in loading.verify("mnist", tiny_mnist)} == {"verified"}
     (folder / "t10k-images-idx3-ubyte.gz").unlink()
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(b"other")
-    assert [(file.path.name, status) for file, status in datasets.verify("mnist", tiny_mnist)] == [
+    assert [(file.path.name, status) for file, status in loading.verify("mnist", tiny_mnist)] == [
         ("train-images-idx3-ubyte.gz", "verified"),
         ("train-labels-idx1-ubyte.gz", "verified"),
         ("t10k-images-idx3-ubyte.gz", "missing"),
         ("t10k-labels-idx1-ubyte.gz", f"wrong checksum: found {sha256(b'other')}"),
     ]
-    assert datasets.missing_files("mnist", tiny_mnist) == [folder / "t10k-images-idx3-ubyte.gz"]
+    assert loading.missing_files("mnist", tiny_mnist) == [folder / "t10k-images-idx3-ubyte.gz"]
 
 
 def test_verify_does_not_vouch_for_a_file_without_a_published_checksum(tmp_path):
-    [(file, status)] = datasets.verify("small_imagenet", tmp_path)
+    [(file, status)] = loading.verify("small_imagenet", tmp_path)
     assert status == "missing"
     file.path.parent.mkdir()
     file.path.write_bytes(b"anything")
-    assert [status for _, status in datasets.verify("small_imagenet", tmp_path)] == ["no checksum"]
+    assert [status for _, status in loading.verify("small_imagenet", tmp_path)] == ["no checksum"]
 
 
 def test_mnist_with_other_bytes_of_sound_structure_is_refused(tiny_mnist):
@@ -226,7 +226,7 @@ def test_mnist_with_other_bytes_of_sound_structure_is_refused(tiny_mnist):
     expected = sha256(path.read_bytes())
     path.write_bytes(gzip.compress(idx(255 - images(6)), mtime=0))
     with pytest.raises(DataError) as caught:
-        datasets.load("mnist", tiny_mnist)
+        loading.load("mnist", tiny_mnist)
     for part in (str(path), expected, sha256(path.read_bytes()), "glorot data fetch mnist"):
         assert part in str(caught.value)
 
@@ -341,7 +341,7 @@ def tiny_cifar10(tmp_path, small_batches):
 
 
 def test_cifar10_is_split_by_file(tiny_cifar10):
-    dataset = datasets.load("cifar10", tiny_cifar10)
+    dataset = loading.load("cifar10", tiny_cifar10)
     assert (dataset.name, dataset.n_inputs, dataset.n_classes) == ("cifar10", 3072, 10)
     parts = [dataset.examples, dataset.valid, dataset.test]
     assert [len(part) for part in parts] == [4 * BATCH, BATCH, BATCH]
@@ -365,7 +365,7 @@ def test_broken_batches_are_refused(content, found, tiny_cifar10):
     path = tiny_cifar10 / cifar10.FOLDER / "data_batch_2.bin"
     path.write_bytes(content)
     with pytest.raises(DataError, match=re.escape(found)) as caught:
-        datasets.load("cifar10", tiny_cifar10)
+        loading.load("cifar10", tiny_cifar10)
     assert str(path) in str(caught.value)
     assert "glorot data fetch cifar10" in str(caught.value)
 
@@ -399,7 +399,7 @@ def test_unpack_copies_the_six_files_and_nothing_else(small_batches, tmp_path):
     target = tmp_path / "data"
     cifar10.unpack(archive, target)
     assert everything_below(target) == {cifar10.FOLDER, *(f"{cifar10.FOLDER}/{name}" for name in BATCHES)}
-    assert {status for _, status in datasets.verify("cifar10", target)} == {"verified"}
+    assert {status for _, status in loading.verify("cifar10", target)} == {"verified"}
     for name, data in BATCHES.items():
         assert (target / cifar10.FOLDER / name).read_bytes() == data
 
@@ -495,7 +495,7 @@ def test_fetch_takes_an_archive_put_there_by_hand_and_keeps_it(small_batches, tm
     monkeypatch.setattr(cifar10, "ADDRESSES", [])  # so nothing can be downloaded
     cifar10.fetch(tmp_path)
     assert archive.is_file()
-    assert len(datasets.load("cifar10", tmp_path).test) == BATCH
+    assert len(loading.load("cifar10", tmp_path).test) == BATCH
 
 
 @pytest.mark.parametrize(
@@ -510,7 +510,7 @@ def test_fetch_leaves_good_files_alone(module, fixture, request, monkeypatch):
 
 
 def test_limited_to_the_first_examples_goes_round_in_epochs():
-    whole = datasets.load("shapeset", Path())
+    whole = loading.load("shapeset", Path())
     some = datasets.limited(whole, 30)
     first = whole.train(0, 0, 30)
     for epoch in range(3):

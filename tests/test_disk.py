@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from glorot.cli.main import cli
-from glorot.datasets import Examples, FiniteDataset, LocalData, disk, info, load, missing_files, pinned, unpinned
+from glorot.datasets import Examples, FiniteDataset, disk
 from glorot.datasets.augmentation import parsed
+from glorot.datasets.loading import load, missing_files, pinned, unpinned
+from glorot.datasets.local import LocalData, info
 from glorot.datasets.prepared import augmented
 from glorot.errors import DataError, GlorotError
 
@@ -83,7 +85,7 @@ def test_training_examples_in_any_pieces(converted, tmp_path):
 LIMITED = """
 import json, resource, sys
 from pathlib import Path
-from glorot.datasets import LocalData
+from glorot.datasets.local import LocalData
 from glorot.sweeps.settings import Settings
 from glorot.training.cell import run_cell
 

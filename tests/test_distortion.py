@@ -10,9 +10,10 @@ from PIL import Image
 from scipy import ndimage
 
 from glorot.cli.main import cli
-from glorot.datasets import Examples, FiniteDataset, LocalData, info
+from glorot.datasets import Examples, FiniteDataset
 from glorot.datasets.augmentation import Augmentation, Elastic, parsed
 from glorot.datasets.distortion import deskewed, distorted, key_of
+from glorot.datasets.local import LocalData, info
 from glorot.datasets.prepared import augmented, preprocessed
 from glorot.datasets.sheet import sheet
 from glorot.errors import DataError, SweepError

@@ -8,7 +8,7 @@ from drawn import page, store
 from other import another
 from stored import a_provenance
 
-from glorot.datasets import DATASETS
+from glorot.datasets.catalogue import DATASETS
 from glorot.paper import drawing, error_curves
 from glorot.paper.figures import FIGURES
 from glorot.paper.table1 import TABLE_1

@@ -7,8 +7,9 @@ from naive import forward
 from networks import random_examples, random_layers
 
 from glorot import kernels
-from glorot.datasets import Examples, FiniteDataset, LocalData, arrays, inputs
+from glorot.datasets import Examples, FiniteDataset, arrays, inputs
 from glorot.datasets.inputs import UNIT, as_seen, by_columns, seen
+from glorot.datasets.local import LocalData
 from glorot.errors import DataError, DeviceError
 from glorot.kernels import not_there
 from glorot.sweeps.settings import Settings

@@ -10,9 +10,9 @@ import pytest
 from photos import write_images
 from PIL import Image
 
-from glorot import datasets
-from glorot.datasets import LocalData, build, folder
+from glorot.datasets import build, folder, loading, local
 from glorot.datasets.images import Shape, read_image
+from glorot.datasets.local import LocalData
 from glorot.errors import DataError
 
 SHAPE = Shape(6, 6)
@@ -33,8 +33,8 @@ def built(place: Path, told: Told | None = None, allow_skipped: bool = False, **
     """The data set of a folder, as it was built, and as a sweep has it. Raises DataError."""
     local = LocalData(folder=str(place), size=SHAPE[:2], **settings)
     data = place.parent / "data"
-    found = datasets.pinned(local, data, True, tell=told if told is not None else Told(), allow_skipped=allow_skipped)
-    return datasets.load(found, data), found
+    found = loading.pinned(local, data, True, tell=told if told is not None else Told(), allow_skipped=allow_skipped)
+    return loading.load(found, data), found
 
 
 def refusal(place: Path, **settings) -> str:
@@ -160,7 +160,7 @@ def test_every_usable_image_is_in_exactly_one_split(tmp_path):
         part = parts[["train", "valid", "test"].index(build.split_of(image.digest))]
         assert image.pixels.tobytes() in {row.tobytes() for row in part.pixels}
     commonest = np.bincount(dataset.test.labels).max() / len(dataset.test)
-    assert datasets.info(found).chance == pytest.approx(100 * (1 - commonest), abs=0.01)
+    assert local.info(found).chance == pytest.approx(100 * (1 - commonest), abs=0.01)
     table = np.array([np.bincount(part.labels, minlength=3) for part in parts]).T
     for name, row in zip(counts, table, strict=True):
         assert re.search(rf"^  {name} +" + " +".join(map(str, row)) + " +0$", str(told), re.M)

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from networks import BACKENDS, TOLERANCE, random_examples, random_layers
 
 from glorot import kernels
-from glorot.datasets import DATASETS, Examples, FiniteDataset, load
+from glorot.datasets import Examples, FiniteDataset
+from glorot.datasets.catalogue import DATASETS
 from glorot.datasets.inputs import INPUTS
+from glorot.datasets.loading import load
 from glorot.errors import DataError, SweepError
 from glorot.sweeps.config import parse
 from glorot.sweeps.runs import expand, run_id, stored_sweep

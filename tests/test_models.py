@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from glorot import kernels
 from glorot.cli.main import cli
-from glorot.datasets import Examples, limited, load
+from glorot.datasets import Examples, limited
+from glorot.datasets.loading import load
 from glorot.errors import DeviceError, GlorotError, SweepError
 from glorot.execution.plan import Request, check_device, make_plan
 from glorot.gate.agreement import denied, impossible

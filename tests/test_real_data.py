@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from glorot import datasets
+from glorot.datasets import catalogue, loading
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("GLOROT_DATA"), reason="needs real data: set GLOROT_DATA to the folder that holds it"
@@ -39,16 +39,16 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def dataset(name):
-    folder = datasets.data_folder()
-    if datasets.missing_files(name, folder):
+    folder = loading.data_folder()
+    if loading.missing_files(name, folder):
         pytest.skip(f"{name} is not in {folder}")
-    return datasets.load(name, folder)
+    return loading.load(name, folder)
 
 
 def test_sizes(name, dataset):
     n_inputs, counts = SIZES[name]
     parts = [dataset.examples, dataset.valid, dataset.test]
-    assert dataset.n_inputs == n_inputs == np.prod(datasets.DATASETS[name].image_shape)
+    assert dataset.n_inputs == n_inputs == np.prod(catalogue.DATASETS[name].image_shape)
     assert [part.pixels.shape for part in parts] == [(count, n_inputs) for count in counts]
     assert [part.labels.shape for part in parts] == [(count,) for count in counts]
 
@@ -59,7 +59,7 @@ def test_labels(name, dataset):
     np.testing.assert_array_equal(np.bincount(dataset.test.labels), LABELS_OF_TEST[name])
     assert np.bincount(dataset.valid.labels).min() > 900
     commonest = np.bincount(dataset.test.labels).max() / len(dataset.test)
-    assert datasets.DATASETS[name].chance == pytest.approx(100 * (1 - commonest))
+    assert catalogue.DATASETS[name].chance == pytest.approx(100 * (1 - commonest))
 
 
 def test_pixels(name, dataset):
@@ -75,4 +75,4 @@ def test_stream_of_a_few_updates(dataset):
 
 
 def test_checksums(name, dataset):
-    assert {status for _, status in datasets.verify(name, datasets.data_folder())} == {"verified"}
+    assert {status for _, status in loading.verify(name, loading.data_folder())} == {"verified"}

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from glorot import datasets
 from glorot.cli import progress
-from glorot.datasets import DataFile
+from glorot.datasets import DataFile, loading
 from glorot.errors import DataError, ResultsError, SweepError
 from glorot.execution import engine, execute, processes
 from glorot.execution import plan as plans
@@ -156,8 +155,8 @@ def test_only_data_of_runs_to_do_is_needed(tmp_path):
 @pytest.mark.parametrize("status", ["wrong checksum: found 12", "unreadable: Permission denied"])
 def test_wrong_data_is_refused(status, tmp_path, monkeypatch):
     file = DataFile(Path("there") / "a.gz", "34")
-    monkeypatch.setattr(datasets, "missing_files", lambda name, folder: [])
-    monkeypatch.setattr(datasets, "verify", lambda name, folder: [(file, status)] if name == "mnist" else [])
+    monkeypatch.setattr(loading, "missing_files", lambda name, folder: [])
+    monkeypatch.setattr(loading, "verify", lambda name, folder: [(file, status)] if name == "mnist" else [])
     with pytest.raises(DataError) as error:
         plans.check_data(a_plan(tmp_path, THREE), tmp_path)
     assert str(error.value) == (

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from glorot.datasets import DATASETS, shapeset
+from glorot.datasets import shapeset
+from glorot.datasets.catalogue import DATASETS
 from glorot.datasets.shapeset import CLASS_NAMES, ONE, Shapeset, generate, stream_key
 
 KEY = stream_key("train", 0)

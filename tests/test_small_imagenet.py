@@ -14,8 +14,8 @@ import pytest
 from photos import write_images
 from PIL import Image
 
-from glorot import datasets
-from glorot.datasets import LocalData, folder, small_imagenet, wordnet
+from glorot.datasets import folder, loading, small_imagenet, wordnet
+from glorot.datasets.local import LocalData
 from glorot.errors import DataError, SweepError
 from glorot.reporting import report
 from glorot.results import store
@@ -139,7 +139,7 @@ def built(sources, tmp_path_factory):
 
 def test_small_imagenet_is_balanced(built):
     place, manifest = built
-    dataset = datasets.load("small_imagenet", place)
+    dataset = loading.load("small_imagenet", place)
     k = len(dataset.test) // 10
     assert (dataset.name, dataset.n_inputs, dataset.n_classes) == ("small_imagenet", 37 * 37, 10)
     for part, share in ((dataset.examples, 9), (dataset.valid, 1), (dataset.test, 1)):
@@ -188,7 +188,7 @@ def test_several_trees_make_a_larger_one(built, sources, tmp_path):
     _, before = built
     assert manifest["images"]["test"] > before["images"]["test"]
     assert re.fullmatch(r"stand-in: .* of Tiny-ImageNet, .* of ImageNet, .* of the folder flowers\)", manifest["about"])
-    small, large = (datasets.load("small_imagenet", one) for one in (built[0], tmp_path / "data"))
+    small, large = (loading.load("small_imagenet", one) for one in (built[0], tmp_path / "data"))
 
     def images(dataset, *names):
         return {row.tobytes() for name in names for row in getattr(dataset, name).pixels}
@@ -223,14 +223,14 @@ def test_sources_that_will_not_do(sources, tmp_path):
 
 def test_a_damaged_build_is_refused(built, tmp_path):
     shutil.copytree(built[0], tmp_path / "data")
-    assert {status for _, status in datasets.verify("small_imagenet", tmp_path / "data")} == {"verified"}
+    assert {status for _, status in loading.verify("small_imagenet", tmp_path / "data")} == {"verified"}
     file = tmp_path / "data" / "small-imagenet" / "small-imagenet.npz"
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(DataError, match=r"expected SHA-256.*glorot data build small-imagenet"):
-        datasets.load("small_imagenet", tmp_path / "data")
+        loading.load("small_imagenet", tmp_path / "data")
     file.with_suffix(".json").unlink()
     with pytest.raises(DataError, match="expected the manifest of a build, found none"):
-        datasets.load("small_imagenet", tmp_path / "data")
+        loading.load("small_imagenet", tmp_path / "data")
 
 
 # --- folders ------------------------------------------------------------------------------------------
@@ -249,36 +249,36 @@ def photos(tmp_path):
 
 def test_folder_as_a_data_set(photos, tmp_path):
     local = LocalData(folder=str(photos), size=(6, 8), color="rgb")
-    pinned = datasets.pinned(local, tmp_path / "data", build=True)
-    dataset = datasets.load(pinned, tmp_path / "data")
+    pinned = loading.pinned(local, tmp_path / "data", build=True)
+    dataset = loading.load(pinned, tmp_path / "data")
     assert (dataset.name, dataset.n_inputs, dataset.n_classes) == ("photos", 3 * 6 * 8, 3)
     counts = [len(part) for part in (dataset.examples, dataset.valid, dataset.test)]
     assert sum(counts) == 155
     assert counts[0] > 4 * max(counts[1:])
     chance = 100 * (1 - np.bincount(dataset.test.labels).max() / counts[2])
     assert pinned.about == f"155 images in 3 classes, 6 x 8 rgb; chance {chance:.1f} %"
-    assert datasets.info(pinned).chance == pytest.approx(chance, abs=0.01)
-    assert datasets.verify(pinned, tmp_path / "data")[0][1] == "verified"
-    assert datasets.info(pinned).image_shape == (3, 6, 8)
+    assert local.info(pinned).chance == pytest.approx(chance, abs=0.01)
+    assert loading.verify(pinned, tmp_path / "data")[0][1] == "verified"
+    assert local.info(pinned).image_shape == (3, 6, 8)
 
 
 def test_folder_is_built_once_for_each_state_of_it(photos, tmp_path, monkeypatch):
     local = LocalData(folder=str(photos), size=(6, 6))
-    first = datasets.pinned(local, tmp_path / "data", build=True)
+    first = loading.pinned(local, tmp_path / "data", build=True)
     monkeypatch.setattr(folder, "build", None)  # now it cannot be built again
-    assert datasets.pinned(local, tmp_path / "data", build=True) == first
-    assert datasets.pinned(local, tmp_path / "data") == first
+    assert loading.pinned(local, tmp_path / "data", build=True) == first
+    assert loading.pinned(local, tmp_path / "data") == first
     monkeypatch.undo()
     shutil.copytree(photos, tmp_path / "moved", copy_function=shutil.copy)
-    moved = datasets.pinned(LocalData(folder=str(tmp_path / "moved"), size=(6, 6)), tmp_path / "data", build=True)
+    moved = loading.pinned(LocalData(folder=str(tmp_path / "moved"), size=(6, 6)), tmp_path / "data", build=True)
     assert (moved.content, str(moved)) == (first.content, "moved")
     write_images(photos / "cat", 100, 0, "PNG", size=12, start=50)
-    assert datasets.pinned(local, tmp_path / "data") == local  # not built yet
+    assert loading.pinned(local, tmp_path / "data") == local  # not built yet
     for name, seed in (("dog", 1), ("owl", 2)):
         write_images(photos / name, 100, seed, "PNG", size=12, start=50)
-    assert datasets.pinned(local, tmp_path / "data", build=True).content != first.content
+    assert loading.pinned(local, tmp_path / "data", build=True).content != first.content
     shutil.rmtree(photos)
-    assert datasets.load(first, tmp_path / "data").n_classes == 3  # what was built is still there
+    assert loading.load(first, tmp_path / "data").n_classes == 3  # what was built is still there
 
 
 def broken(tmp_path, name):
@@ -310,13 +310,13 @@ def broken(tmp_path, name):
 )
 def test_folders_that_will_not_do(name, message, tmp_path):
     broken(tmp_path, name)
-    local = datasets.pinned(LocalData(folder=str(tmp_path / "mine")), tmp_path / "data", build=True)
+    local = loading.pinned(LocalData(folder=str(tmp_path / "mine")), tmp_path / "data", build=True)
     assert not local.content
-    missing = datasets.missing_files(local, tmp_path / "data")
+    missing = loading.missing_files(local, tmp_path / "data")
     assert missing
-    assert message in datasets.not_there(local, tmp_path / "data", missing)
+    assert message in loading.not_there(local, tmp_path / "data", missing)
     with pytest.raises(DataError, match=re.escape(message)):
-        datasets.load(local, tmp_path / "data")
+        loading.load(local, tmp_path / "data")
 
 
 # --- in sweeps ----------------------------------------------------------------------------------------
@@ -461,13 +461,13 @@ def test_a_sweep_from_images_to_the_table(sweep_file, sources, glorot, tmp_path)
 
 def test_a_run_whose_data_set_changed_since_is_refused(built, tmp_path):
     shutil.copytree(built[0], tmp_path / "data")
-    pinned = datasets.pinned("small_imagenet", tmp_path / "data")
+    pinned = loading.pinned("small_imagenet", tmp_path / "data")
     other = LocalData(name="small_imagenet", content="a" * 64)
-    assert datasets.pinned(other, tmp_path / "data") == other
-    [(_, status)] = datasets.verify(other, tmp_path / "data")
+    assert loading.pinned(other, tmp_path / "data") == other
+    [(_, status)] = loading.verify(other, tmp_path / "data")
     assert status == f"wrong checksum: found {pinned.content}"
     with pytest.raises(DataError, match="expected SHA-256 aaaa"):
-        datasets.load(other, tmp_path / "data")
+        loading.load(other, tmp_path / "data")
 
 
 def test_report_of_a_sweep_in_which_every_column_is_a_stand_in():
@@ -532,7 +532,7 @@ def test_real_images(tmp_path):
     assert manifest["images"] == {"train": 3960, "valid": 440, "test": 440}
     assert manifest["about"] == "stand-in: 4,840 images (4,356 of Tiny-ImageNet, 484 of the folder flowers)"
     assert len(manifest["skipped"]) == 6  # fruits in two folders each
-    dataset = datasets.load("small_imagenet", tmp_path)
+    dataset = loading.load("small_imagenet", tmp_path)
     assert 0.4 < dataset.examples.pixels.mean() / 255 < 0.5
     pixels = np.concatenate([part.pixels for part in (dataset.examples, dataset.valid, dataset.test)])
     assert len(np.unique(pixels, axis=0)) == len(pixels)

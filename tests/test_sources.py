@@ -6,7 +6,7 @@ import numba
 import pytest
 
 from glorot.compiled import cache, sources
-from glorot.datasets import DATASETS
+from glorot.datasets.catalogue import DATASETS
 from glorot.kernels import cpu
 from glorot.training import checkpoint
 

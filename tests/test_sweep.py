@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from other import another
 
-from glorot import datasets
+from glorot.datasets import catalogue
 from glorot.errors import SweepError
 from glorot.sweeps import config, written
 from glorot.sweeps import runs as sweep
@@ -220,9 +220,9 @@ def test_ids_depend_on_device_and_versions(monkeypatch):
     monkeypatch.setattr(sweep, "RESULTS_VERSION", sweep.RESULTS_VERSION + 1)
     ids.append(sweep.run_id(fixed, "cpu"))
     monkeypatch.undo()
-    info = datasets.DATASETS["shapeset"]
-    newer = datasets.DatasetInfo(**{**vars(info), "version": info.version + 1})
-    monkeypatch.setitem(datasets.DATASETS._made, "shapeset", newer)
+    info = catalogue.DATASETS["shapeset"]
+    newer = catalogue.DatasetInfo(**{**vars(info), "version": info.version + 1})
+    monkeypatch.setitem(catalogue.DATASETS._made, "shapeset", newer)
     ids.append(sweep.run_id(fixed, "cpu"))
     assert len(set(ids)) == 4
     assert all(len(one) == 12 and int(one, 16) >= 0 for one in ids)

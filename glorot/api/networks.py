@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glorot.datasets import data_folder
+from glorot.datasets.loading import data_folder
 from glorot.errors import DataError, GlorotError, ResultsError
 from glorot.results.store import Store, find_folders
 from glorot.sweeps import search

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glorot.datasets import data_folder
+from glorot.datasets.loading import data_folder
 from glorot.errors import GlorotError, ResultsError
 from glorot.results.store import Store, find_folders
 from glorot.sweeps.runs import stored_sweep

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from glorot.api.results import Results
-from glorot.datasets import data_folder, pinned
+from glorot.datasets.loading import data_folder, pinned
 from glorot.errors import GlorotError
 from glorot.sweeps import config
 from glorot.sweeps.runs import Run, with_data

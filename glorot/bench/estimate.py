@@ -7,7 +7,7 @@ from glorot.bench import convolutional
 from glorot.bench.contest import evaluation, updates
 from glorot.bench.convolutional import LenetSetting
 from glorot.bench.setting import Setting
-from glorot.datasets import info
+from glorot.datasets.local import info
 from glorot.models.architectures import MODELS, Convolutional
 from glorot.reporting.document import Block, Document, Grid, Paragraph, Records
 from glorot.sweeps.runs import Run

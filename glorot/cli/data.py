@@ -37,7 +37,8 @@ def data_list(data: Path | None) -> None:
     A data set is verified (its files are the publisher's, bit for bit), built in (made on the fly), not there,
     incomplete, or wrong: glorot data verify says which file is wrong. Your own data are built by glorot run.
     """
-    from glorot.datasets import FORMS, data_folder
+    from glorot.datasets.loading import data_folder
+    from glorot.datasets.local import FORMS
 
     folder = data_folder(data)
     rows = [(name, *_state(name, folder)[1:]) for name in dataset_names()]
@@ -56,7 +57,8 @@ def fetch(name: str, data: Path | None) -> None:
     Files that are there and correct are not downloaded again. A downloaded file is kept only if it is the publisher's,
     bit for bit.
     """
-    from glorot.datasets import DATASETS, data_folder
+    from glorot.datasets.catalogue import DATASETS
+    from glorot.datasets.loading import data_folder
 
     folder = data_folder(data)
     DATASETS[name].implementation().fetch(folder)
@@ -81,8 +83,8 @@ def build(name: str, trees: tuple[Path, ...], by_hand: tuple[str, ...], allow_sk
     so it stays the same if you add images. Images that cannot be used are listed in the manifest beside the data.
     """
     from glorot.cli.progress import ImageBar
-    from glorot.datasets import data_folder
     from glorot.datasets import small_imagenet as built
+    from glorot.datasets.loading import data_folder
     from glorot.datasets.manifest import skipped, used
 
     folder = data_folder(data)
@@ -126,7 +128,9 @@ def convert(dataset: str, folder: Path, train_examples: int | None, preprocessin
     DATASET is a name or {...}, as the field dataset of a sweep. FOLDER gets a file of bytes and a manifest. In a sweep,
     write {folder: FOLDER}. Only the next examples are in memory, so the data set can be larger than the memory.
     """
-    from glorot.datasets import data_folder, disk, info, load, pinned
+    from glorot.datasets import disk
+    from glorot.datasets.loading import data_folder, load, pinned
+    from glorot.datasets.local import info
     from glorot.datasets.prepared import preprocessed
 
     place = data_folder(data)
@@ -161,7 +165,8 @@ def show_images(
     a sheet, a PNG file; other numbers are printed as a table. With --augmentation, there are four rows of distorted
     versions below each row of images.
     """
-    from glorot.datasets import data_folder, info, load, pinned
+    from glorot.datasets.loading import data_folder, load, pinned
+    from glorot.datasets.local import info
     from glorot.datasets.prepared import has_images, preprocessed
     from glorot.datasets.sheet import png, sheet, table
     from glorot.results.store import write_bytes
@@ -201,7 +206,7 @@ def verify(name: str | None, data: Path | None) -> int:
     Without NAME, looks at all data sets that are there. Exit code 2 if a file is wrong or missing, or if the data set
     NAME is not there.
     """
-    from glorot.datasets import data_folder
+    from glorot.datasets.loading import data_folder
 
     folder = data_folder(data)
     code = OK
@@ -215,7 +220,7 @@ def verify(name: str | None, data: Path | None) -> int:
 
 def _state(name: str, folder: Path) -> tuple[list[tuple[Any, str]], str, str]:
     """A data set's files with their status, its own status in a word or two, and its place."""
-    from glorot.datasets import verify
+    from glorot.datasets.loading import verify
 
     files = verify(name, folder)
     if not files:

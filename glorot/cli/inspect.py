@@ -189,7 +189,7 @@ def _networks(
     figure: Path | None,
 ) -> None:  # fmt: skip
     """Networks before training, a method each."""
-    from glorot.datasets import data_folder, pinned
+    from glorot.datasets.loading import data_folder, pinned
     from glorot.reporting import inspection_text
     from glorot.training import inspection
 

@@ -31,8 +31,9 @@ def list_() -> None:
     Shows activations, initializers, losses, optimizers, models, data sets and shipped sweeps, each with its formula or
     a short description.
     """
-    from glorot.datasets import DATASETS, FORMS
+    from glorot.datasets.catalogue import DATASETS
     from glorot.datasets.inputs import INPUTS
+    from glorot.datasets.local import FORMS
     from glorot.models.activations import ACTIVATIONS
     from glorot.models.architectures import MODELS
     from glorot.models.initializers import INITIALIZERS

@@ -207,7 +207,7 @@ def _study(folder: Path, file: Path | None, value: str | None) -> "Study":
 
 def _draw_own(folder: Path, file: Path | None, value: str | None, data: Path | None) -> None:
     """The figures of one sweep, in figures/ there."""
-    from glorot.datasets import data_folder
+    from glorot.datasets.loading import data_folder
     from glorot.reporting.figures import draw
     from glorot.training.checkpoint import checkpoint_folder
 
@@ -225,7 +225,7 @@ def _draw_own(folder: Path, file: Path | None, value: str | None, data: Path | N
 
 def _draw_papers(folders: list[Path], place: Path, data: Path | None) -> None:
     """Figures 1-12 of the runs in these folders, in figures/ there, and what there are no runs for."""
-    from glorot.datasets import data_folder
+    from glorot.datasets.loading import data_folder
     from glorot.paper.figures import draw_all
     from glorot.results.selected import gather_readable
 

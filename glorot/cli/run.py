@@ -76,7 +76,7 @@ def run(
     """
     from glorot.cli.progress import Display, ImageBar
     from glorot.compiled.sources import compiled_since
-    from glorot.datasets import data_folder, pinned
+    from glorot.datasets.loading import data_folder, pinned
     from glorot.execution import plan as plans
     from glorot.execution.cluster import parsed as parsed_cluster
     from glorot.execution.engine import Tasks

@@ -68,7 +68,7 @@ def activation_names() -> Iterable[str]:
 
 
 def dataset_names() -> Iterable[str]:
-    from glorot.datasets import DATASETS
+    from glorot.datasets.catalogue import DATASETS
 
     return DATASETS
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glorot.datasets import LocalData
 from glorot.datasets.build import SPLITS
+from glorot.datasets.local import LocalData
 from glorot.errors import DataError, nearest
 from glorot.files import opened
 from glorot.printable import printable

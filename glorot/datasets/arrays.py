@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glorot.datasets import Examples, LocalData, exact, folder
+from glorot.datasets import Examples, folder
 from glorot.datasets import manifest as manifests
 from glorot.datasets.array_files import READERS, Part
 from glorot.datasets.build import MAX_CLASSES, SPLITS, TENTHS, Built, split_of
 from glorot.datasets.images import Shape
+from glorot.datasets.local import LocalData, exact
 from glorot.errors import DataError
 from glorot.printable import printable
 

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from glorot.datasets import DataFile, Dataset, DatasetInfo, Examples, FiniteDataset
+from glorot.datasets import DataFile, Dataset, Examples, FiniteDataset
+from glorot.datasets.catalogue import DatasetInfo
 from glorot.errors import DataError, GlorotError
 from glorot.files import read_bytes, whole
 from glorot.randomness import generator

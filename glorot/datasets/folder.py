@@ -13,11 +13,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from glorot.datasets import DataFile, FiniteDataset, LocalData, exact
+from glorot.datasets import DataFile, FiniteDataset
 from glorot.datasets import manifest as manifests
 from glorot.datasets.build import SPLITS, TENTHS, Progress, build, equally, everything, no_progress
 from glorot.datasets.images import Shape
 from glorot.datasets.layout import Layout, layout_of
+from glorot.datasets.local import LocalData, exact
 from glorot.errors import DataError
 from glorot.places import cache_folder
 from glorot.printable import printable

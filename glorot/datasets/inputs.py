@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glorot.datasets import AnyData, Dataset, Examples, FiniteDataset, info
+from glorot.datasets import Dataset, Examples, FiniteDataset
+from glorot.datasets.local import AnyData, info
 from glorot.errors import DataError
 
 BYTES = np.arange(256)

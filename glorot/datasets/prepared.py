@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glorot.datasets import Dataset, DatasetInfo, Examples, FiniteDataset
+from glorot.datasets import Dataset, Examples, FiniteDataset
 from glorot.datasets.augmentation import Augmentation
+from glorot.datasets.catalogue import DatasetInfo
 from glorot.datasets.disk import DiskDataset
 from glorot.errors import DataError
 

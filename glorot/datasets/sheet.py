@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from glorot.datasets import AnyData, Dataset, DatasetInfo, Examples, FiniteDataset
+from glorot.datasets import Dataset, Examples, FiniteDataset
 from glorot.datasets.augmentation import Augmentation
+from glorot.datasets.catalogue import DatasetInfo
+from glorot.datasets.local import AnyData
 from glorot.errors import DataError
 
 GAP = 2  # pixels between images

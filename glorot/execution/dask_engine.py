@@ -17,8 +17,8 @@ from typing import Any
 
 from distributed import Client, Future
 
-from glorot.datasets import AnyData, LocalData
 from glorot.datasets import folder as class_folders
+from glorot.datasets.local import AnyData, LocalData
 from glorot.errors import ClusterError, DataError, DeviceError
 from glorot.execution import remote
 from glorot.execution.engine import GivenBack, Message, Progress, Tasks

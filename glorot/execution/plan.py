@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from glorot import datasets, kernels
-from glorot.datasets import AnyData, LocalData
+from glorot import kernels
+from glorot.datasets import loading
+from glorot.datasets.local import AnyData, LocalData
 from glorot.errors import DataError, DeviceError
 from glorot.models.architectures import MODELS
 from glorot.results.store import Store
@@ -133,9 +134,9 @@ def missing_data(plan: Plan, folder: Path) -> dict[AnyData, str]:
     """The data sets that the runs to do need and that are not there, each with a message."""
     messages = {}
     for name in needed_data(plan):
-        missing = datasets.missing_files(name, folder)
+        missing = loading.missing_files(name, folder)
         if missing:
-            messages[name] = datasets.not_there(name, folder, missing)
+            messages[name] = loading.not_there(name, folder, missing)
     return messages
 
 
@@ -155,11 +156,11 @@ def check_data(plan: Plan, folder: Path, built_here: bool = False) -> None:
         only = " ".join(f"--only dataset={name}" for name in there)
         problems.append(f"to run what needs none of these: {only}")
     for name in there:
-        for file, status in datasets.verify(name, folder):
+        for file, status in loading.verify(name, folder):
             if status.startswith(("wrong", "unreadable")):
                 problems.append(
                     f"data set {name}: {file.path}: {status}, expected SHA-256 {file.sha256}; "
-                    f"{datasets.remedy(name, again=True)}"
+                    f"{loading.remedy(name, again=True)}"
                 )
     if problems:
         raise DataError("\n".join(problems))

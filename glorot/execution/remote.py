@@ -22,8 +22,9 @@ from pathlib import Path
 from distributed import Status, Worker, WorkerPlugin, get_worker
 
 from glorot import datasets
-from glorot.datasets import AnyData
 from glorot.datasets import folder as class_folders
+from glorot.datasets import loading
+from glorot.datasets.local import AnyData
 from glorot.errors import DataError, DeviceError
 from glorot.execution.engine import Tasks, carry_out
 from glorot.files import whole
@@ -81,7 +82,7 @@ async def look(device: str, needed: Sequence[AnyData], folder: Path, dask_worker
     if _Guard.name not in dask_worker.plugins:
         await dask_worker.plugin_add(_Guard())
     own = os.environ.get("GLOROT_DATA") or not folder.is_dir()
-    place = datasets.data_folder() if own else folder
+    place = loading.data_folder() if own else folder
     facts = Facts(socket.gethostname(), code(), place, lacking=_lacking(needed, place))
     if device != "cuda":
         return facts
@@ -94,9 +95,9 @@ async def look(device: str, needed: Sequence[AnyData], folder: Path, dask_worker
 def _lacking(needed: Sequence[AnyData], folder: Path) -> dict[AnyData, str]:
     found = {}
     for name in needed:
-        missing = datasets.missing_files(name, folder)
+        missing = loading.missing_files(name, folder)
         if missing:
-            found[name] = datasets.not_there(name, folder, missing)
+            found[name] = loading.not_there(name, folder, missing)
         wrong = [] if missing else [one for one in _verified(name, folder) if one[1].startswith(("wrong", "unread"))]
         if wrong:
             file, status = wrong[0]
@@ -106,7 +107,7 @@ def _lacking(needed: Sequence[AnyData], folder: Path) -> dict[AnyData, str]:
 
 @functools.cache
 def _verified(name: AnyData, folder: Path) -> list[tuple[datasets.DataFile, str]]:
-    return datasets.verify(name, folder)
+    return loading.verify(name, folder)
 
 
 def _gpus() -> tuple[str, ...]:
@@ -136,7 +137,7 @@ def receive_data(content: str, part: bytes, last: bool) -> None:
     del _parts[content]
     if hashlib.sha256(data).hexdigest() != content:
         raise DataError(f"expected data of SHA-256 {content}, received others")
-    with whole(class_folders.data_file(content, datasets.data_folder())) as file:
+    with whole(class_folders.data_file(content, loading.data_folder())) as file:
         file.write(data)
 
 

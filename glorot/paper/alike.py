@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
-from glorot.datasets import DATASETS
+from glorot.datasets.catalogue import DATASETS
 from glorot.errors import ResultsError
 from glorot.paper.repeats import settings_key
 from glorot.results.stored import StoredRun, text_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from glorot.datasets import DATASETS
+from glorot.datasets.catalogue import DATASETS
 from glorot.paper.repeats import Repeats, repeats, settings_key
 from glorot.results.stored import StoredRun, text_of
 from glorot.sweeps.about import Paper, label_of

@@ -4,7 +4,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from glorot.datasets import DATASETS
+from glorot.datasets.catalogue import DATASETS
 from glorot.paper.repeats import Repeats
 from glorot.reporting.significance import (
     DEFAULT_TEST,

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glorot.datasets import DATASETS, Dataset, load, pinned
+from glorot.datasets import Dataset
+from glorot.datasets.catalogue import DATASETS
+from glorot.datasets.loading import load, pinned
 from glorot.errors import DataError
 from glorot.paper import cost_surfaces, drawing, error_curves, lecture_pictures
 from glorot.paper.alike import NotDrawn, Selection, Shown, described, how_to_get, level, select, settings_of

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from glorot.datasets import DATASETS, LocalData
+from glorot.datasets.catalogue import DATASETS
+from glorot.datasets.local import LocalData
 from glorot.errors import ResultsError
 from glorot.paper.differences import LAST
 from glorot.paper.repeats import mean_curve

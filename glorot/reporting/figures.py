@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glorot.datasets import AnyData, LocalData, info, load
+from glorot.datasets.loading import load
+from glorot.datasets.local import AnyData, LocalData, info
 from glorot.errors import GlorotError
 from glorot.reporting import pictures, plots, views
 from glorot.reporting.style import STYLE

@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glorot.datasets import DATASETS, LocalData
+from glorot.datasets.catalogue import DATASETS
+from glorot.datasets.local import LocalData
 from glorot.errors import GlorotError, ResultsError, nearest
 from glorot.models.activations import ACTIVATIONS
 from glorot.reporting import markdown, writers

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from glorot.datasets import LocalData
+from glorot.datasets.local import LocalData
 from glorot.reporting.document import Bold
 from glorot.reporting.significance import DEFAULT_TEST, MOST_EXAMPLES, Mark, Sample, marks, moves
 from glorot.sweeps import search

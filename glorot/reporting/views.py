@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glorot.datasets import info
+from glorot.datasets.local import info
 from glorot.reporting.report import VALUES, Table, axis_labels, row_axes
 from glorot.reporting.summary import Cell, grouped
 from glorot.results.store import Store

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glorot import files
-from glorot.datasets import LocalData
+from glorot.datasets.local import LocalData
 from glorot.errors import ResultsError
 from glorot.results.journal import TABLES, Journal
 from glorot.results.rows import (

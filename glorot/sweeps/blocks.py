@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from glorot.datasets import DATASETS
+from glorot.datasets.catalogue import DATASETS
 from glorot.printable import is_printable
 from glorot.sweeps.axes import set_by
 from glorot.sweeps.problems import Problems, read_value

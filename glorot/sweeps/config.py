@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from glorot.datasets import DATASETS
+from glorot.datasets.catalogue import DATASETS
 from glorot.errors import SweepError
 from glorot.places import expanded
 from glorot.printable import is_printable

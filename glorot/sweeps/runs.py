@@ -14,7 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from glorot.datasets import DATASETS, AnyData, LocalData, info, unpinned
+from glorot.datasets.catalogue import DATASETS
+from glorot.datasets.loading import unpinned
+from glorot.datasets.local import AnyData, LocalData, info
 from glorot.errors import SweepError, nearest
 from glorot.models.architectures import method_of
 from glorot.models.losses import LOSSES

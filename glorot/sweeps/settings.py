@@ -9,10 +9,10 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from glorot.datasets import FORMS, AnyData, LocalData, info
 from glorot.datasets.augmentation import Augmentation
 from glorot.datasets.augmentation import parsed as parsed_augmentation
 from glorot.datasets.inputs import INPUTS, inputs_misfit
+from glorot.datasets.local import FORMS, AnyData, LocalData, info
 from glorot.datasets.prepared import PREPROCESSING, has_images
 from glorot.datasets.truth_tables import values_of
 from glorot.models.activations import ACTIVATIONS

@@ -4,7 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from glorot.datasets import DATASETS, FORMS
+from glorot.datasets.catalogue import DATASETS
+from glorot.datasets.local import FORMS
 
 PLACES = tuple(FORMS)  # keys of a data set of the user's own, with a path
 VALUES = ("train_loss", "valid_error", "test_error", "valid_loss", "test_loss")  # what a table can show

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
-from glorot.datasets import DATASETS, FORMS, AnyData, LocalData, exact, form_of
 from glorot.datasets.augmentation import Augmentation
+from glorot.datasets.catalogue import DATASETS
 from glorot.datasets.inputs import INPUTS
+from glorot.datasets.local import FORMS, AnyData, LocalData, exact, form_of
 from glorot.datasets.prepared import PREPROCESSING
 from glorot.errors import nearest
 from glorot.printable import is_printable

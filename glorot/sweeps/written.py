@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glorot.datasets import LocalData
 from glorot.datasets.augmentation import Augmentation
+from glorot.datasets.local import LocalData
 from glorot.models import schedules
 from glorot.registry import fields_of
 from glorot.sweeps import needed, yaml_nodes

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import glorot
 from glorot import datasets, kernels
-from glorot.datasets import AnyData, Dataset, info
+from glorot.datasets import Dataset, loading
 from glorot.datasets.inputs import as_seen
+from glorot.datasets.local import AnyData, info
 from glorot.datasets.prepared import preprocessed
 from glorot.sweeps.settings import Settings
 from glorot.training.checkpoint import code
@@ -146,6 +147,6 @@ def _hardware() -> str:
 def _dataset(name: AnyData, train_examples: int | None, preprocessing: str, inputs: str, folder: Path) -> Dataset:
     """The data set as kernels take it, kept from one cell to the next in the same process. inputs: of one whose inputs
     are columns; else empty."""
-    dataset = datasets.load(name, folder)
+    dataset = loading.load(name, folder)
     dataset = dataset if train_examples is None else datasets.limited(dataset, train_examples)
     return as_seen(preprocessed(dataset, preprocessing, info(name)), inputs, bool(inputs))

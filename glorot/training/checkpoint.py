@@ -21,7 +21,7 @@ import numpy as np
 
 from glorot import files
 from glorot.compiled import sources
-from glorot.datasets import DATASETS
+from glorot.datasets.catalogue import DATASETS
 from glorot.models.network import Layer
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.places import cache_folder

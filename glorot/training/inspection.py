@@ -29,8 +29,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from glorot import kernels
-from glorot.datasets import AnyData, Examples, FiniteDataset, info, load
+from glorot.datasets import Examples, FiniteDataset
 from glorot.datasets.inputs import as_seen, inputs_misfit, levels_of
+from glorot.datasets.loading import load
+from glorot.datasets.local import AnyData, info
 from glorot.errors import GlorotError
 from glorot.models.initializers import INITIALIZERS, Initializer, Layered, Scheme
 from glorot.models.network import layer_sizes

@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from glorot import kernels
-from glorot.datasets import Dataset, info
+from glorot.datasets import Dataset
 from glorot.datasets.inputs import has_floats, levels_of
+from glorot.datasets.local import info
 from glorot.datasets.prepared import augmented
 from glorot.errors import GlorotError
 from glorot.kernels.protocol import Kernels
