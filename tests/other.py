@@ -2,7 +2,8 @@
 
 from pydantic import ValidationError
 
-from glorot.sweeps.settings import ABOUT, Settings
+from glorot.sweeps.fields import ABOUT
+from glorot.sweeps.settings import Settings
 
 VALUES = (
     20,

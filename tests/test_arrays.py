@@ -13,7 +13,7 @@ from glorot.cli.main import cli
 from glorot.datasets import arrays
 from glorot.datasets.local import FORMS, LocalData
 from glorot.errors import DataError
-from glorot.sweeps.settings import check_field
+from glorot.sweeps.fields import check_field
 from glorot.sweeps.values import OWN
 
 RANDOM = np.random.default_rng(0)

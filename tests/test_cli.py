@@ -187,7 +187,7 @@ def test_list_shows_every_name(glorot):
     from glorot.datasets.catalogue import DATASETS
     from glorot.datasets.inputs import INPUTS
     from glorot.datasets.local import FORMS
-    from glorot.sweeps.settings import ABOUT
+    from glorot.sweeps.fields import ABOUT
 
     text = glorot("list").stdout
     sections = {section.splitlines()[0]: section.splitlines()[1:] for section in text.rstrip("\n").split("\n\n")}

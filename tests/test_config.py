@@ -17,7 +17,8 @@ from glorot.models.initializers import DRAWN
 from glorot.models.losses import OF_LINEAR_UNITS as LOSSES
 from glorot.sweeps import config, written, yaml_nodes
 from glorot.sweeps.about import label_of
-from glorot.sweeps.settings import DEFAULTS, FIELDS, Settings, check_field
+from glorot.sweeps.fields import DEFAULTS, FIELDS, check_field
+from glorot.sweeps.settings import Settings
 from glorot.sweeps.sweep import Choice, Search, Select, Sweep, Table
 from glorot.sweeps.values import OWN
 

@@ -22,8 +22,8 @@ from glorot.reporting import inspection_text, lessons, writers
 from glorot.reporting.report import stored_table
 from glorot.results.stored import gather
 from glorot.sweeps import config, search
+from glorot.sweeps.fields import ABOUT, DEFAULTS, FIELDS
 from glorot.sweeps.runs import expand
-from glorot.sweeps.settings import ABOUT, DEFAULTS, FIELDS
 from glorot.training import by_hand, inspection
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -17,8 +17,9 @@ from glorot.results.store import Store, settings_of
 from glorot.results.stored import gather
 from glorot.sweeps import config, search, written
 from glorot.sweeps.about import Role, label_of
+from glorot.sweeps.fields import ABOUT
 from glorot.sweeps.runs import expand
-from glorot.sweeps.settings import ABOUT, Settings
+from glorot.sweeps.settings import Settings
 
 DEEP = (1000,) * 5
 

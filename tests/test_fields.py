@@ -13,8 +13,8 @@ from glorot.gate.regression import Fresh, compare, read_baseline, write_baseline
 from glorot.paper.table1 import paper_table
 from glorot.sweeps import config
 from glorot.sweeps.about import Paper, Role
+from glorot.sweeps.fields import ABOUT, DEFAULTS
 from glorot.sweeps.runs import expand
-from glorot.sweeps.settings import ABOUT, DEFAULTS
 
 BASE = {"dataset": "mnist", "activation": "tanh", "learning_rate": 0.03, "updates": 600, "checkpoint_minutes": 5}
 DECIDING = [name for name, about in ABOUT.items() if about.role in (Role.DECIDES, Role.MEASURES)]

@@ -12,8 +12,9 @@ from glorot.errors import ResultsError
 from glorot.results import store
 from glorot.results.store import Store, settings_of
 from glorot.sweeps import config
+from glorot.sweeps.fields import combined
 from glorot.sweeps.runs import expand, run_id
-from glorot.sweeps.settings import Settings, combined
+from glorot.sweeps.settings import Settings
 
 HUNDRED = ", ".join(map(str, range(1, 101)))
 

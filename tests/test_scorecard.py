@@ -30,8 +30,8 @@ from glorot.results.selected import gather_selected
 from glorot.results.store import Store, settings_of
 from glorot.results.stored import StoredRun, gather
 from glorot.sweeps import config, written
+from glorot.sweeps.fields import ABOUT
 from glorot.sweeps.runs import expand
-from glorot.sweeps.settings import ABOUT
 from glorot.training.inspection import Inspection, LayerSeen, Pair
 
 GOLDEN = Path(__file__).parent / "golden" / "scorecard.md"

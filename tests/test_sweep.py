@@ -14,7 +14,8 @@ from glorot.errors import SweepError
 from glorot.sweeps import config, written
 from glorot.sweeps import runs as sweep
 from glorot.sweeps.about import Role
-from glorot.sweeps.settings import ABOUT, FIELDS, Settings
+from glorot.sweeps.fields import ABOUT, FIELDS
+from glorot.sweeps.settings import Settings
 from glorot.sweeps.values import Probes
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"

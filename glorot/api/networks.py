@@ -73,7 +73,7 @@ def inspect(
     data: Path | str | None = None,
 ) -> NetworkView:
     """See ``glorot.inspect``."""
-    from glorot.sweeps.settings import check_field
+    from glorot.sweeps.fields import check_field
     from glorot.training import inspection
 
     try:

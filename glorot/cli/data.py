@@ -189,7 +189,7 @@ def _field(name: str, text: str) -> Any:
     """A field of a run from YAML on the command line."""
     from glorot.errors import GlorotError
     from glorot.sweeps import yaml_nodes
-    from glorot.sweeps.settings import check_field
+    from glorot.sweeps.fields import check_field
 
     try:
         return check_field(name, yaml_nodes.parse(text, f"--{name}", numbered=False).plain())

@@ -33,7 +33,7 @@ MOST_METHODS, MOST_BITS = 6, 16
 
 def layer_sizes(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     """ "1200,1000" -> (1200, 1000)."""
-    from glorot.sweeps.settings import check_field
+    from glorot.sweeps.fields import check_field
 
     try:
         return None if text is None else check_field("hidden", [int(size) for size in text.split(",")])
@@ -76,7 +76,7 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
     from glorot.errors import SweepError
     from glorot.places import expanded
     from glorot.sweeps import yaml_nodes
-    from glorot.sweeps.settings import check_field
+    from glorot.sweeps.fields import check_field
     from glorot.sweeps.sweep import PLACES
 
     try:
@@ -158,7 +158,7 @@ def inspect(
     beside a numerical derivative. With --chain: the factors of dC/db1 in a chain of single units. With
     --constructions: networks built by hand that compute parity.
     """
-    from glorot.sweeps.settings import BESIDE_HIDDEN
+    from glorot.sweeps.fields import BESIDE_HIDDEN
     from glorot.sweeps.values import DEFAULT_DEPTH, DEFAULT_WIDTH
 
     if steps or network:

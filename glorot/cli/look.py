@@ -73,7 +73,7 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
     """ "adam" or "{adam: {beta2: 0.99}}" -> its text of one form."""
     from glorot.errors import SweepError
     from glorot.sweeps import yaml_nodes
-    from glorot.sweeps.settings import check_field
+    from glorot.sweeps.fields import check_field
 
     try:
         return check_field("optimizer", yaml_nodes.parse(text, "--optimizer", numbered=False).plain())

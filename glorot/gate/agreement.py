@@ -14,8 +14,8 @@ from glorot.kernels import DEVICES
 from glorot.models.architectures import MODELS
 from glorot.results.rows import OUTCOME_COLUMNS, RUN_COLUMNS, SETTINGS_COLUMNS, cells_of
 from glorot.results.store import Store, settings_of
+from glorot.sweeps.fields import ABOUT
 from glorot.sweeps.runs import STATUSES
-from glorot.sweeps.settings import ABOUT
 
 if TYPE_CHECKING:
     from glorot.sweeps.runs import Run

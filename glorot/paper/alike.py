@@ -15,7 +15,8 @@ from glorot.errors import ResultsError
 from glorot.paper.repeats import settings_key
 from glorot.results.stored import StoredRun, text_of
 from glorot.sweeps.about import Paper, Role, label_of
-from glorot.sweeps.settings import ABOUT, Settings
+from glorot.sweeps.fields import ABOUT
+from glorot.sweeps.settings import Settings
 
 COMPARED = {name for name, about in ABOUT.items() if about.role is Role.DECIDES and about.paper is Paper.VARIES}
 LOOKS = {name for name, about in ABOUT.items() if about.role is not Role.DECIDES}  # how runs are seen

@@ -14,7 +14,7 @@ from glorot.datasets.catalogue import DATASETS
 from glorot.paper.repeats import Repeats, repeats, settings_key
 from glorot.results.stored import StoredRun, text_of
 from glorot.sweeps.about import Paper, label_of
-from glorot.sweeps.settings import ABOUT
+from glorot.sweeps.fields import ABOUT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,7 +26,7 @@ from glorot.paper.table1 import TABLE_1
 from glorot.registry import parsed
 from glorot.reporting.pictures import plain
 from glorot.results.stored import StoredRun, text_of
-from glorot.sweeps.settings import ABOUT
+from glorot.sweeps.fields import ABOUT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,7 +24,7 @@ from glorot.paper.alike import NotDrawn, Selection, Shown, described, how_to_get
 from glorot.paper.drawing import Histograms, Images, Moments, Page
 from glorot.results.store import write_bytes
 from glorot.results.stored import StoredRun
-from glorot.sweeps.settings import ABOUT
+from glorot.sweeps.fields import ABOUT
 from glorot.sweeps.values import DEFAULT_DEPTH, DEFAULT_WIDTH, Probes
 from glorot.training.probes import BINS, ProbeRow, measure
 

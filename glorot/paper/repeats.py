@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from glorot.reporting.significance import MOST_EXAMPLES, Sample
 from glorot.results.stored import StoredRun, text_of
 from glorot.sweeps.about import Role
-from glorot.sweeps.settings import ABOUT
+from glorot.sweeps.fields import ABOUT
 
 if TYPE_CHECKING:
     import pandas as pd

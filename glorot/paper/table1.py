@@ -24,7 +24,8 @@ from glorot.reporting.report import (
 from glorot.reporting.summary import NOT_RUN, Cell, marked
 from glorot.results.store import write_text
 from glorot.sweeps.about import About, Paper, Role, label_of
-from glorot.sweeps.settings import ABOUT, Settings
+from glorot.sweeps.fields import ABOUT
+from glorot.sweeps.settings import Settings
 from glorot.sweeps.sweep import DEFAULT_TEST
 
 # Glorot & Bengio (2010), table 1: test error in percent with 5 hidden layers, by data set. One run each.

@@ -10,7 +10,7 @@ from glorot.reporting.report import VALUES, Table
 from glorot.reporting.significance import SIGNIFICANT, compare
 from glorot.reporting.summary import NOT_RUN, Cell, decimals
 from glorot.sweeps.about import Role
-from glorot.sweeps.settings import ABOUT
+from glorot.sweeps.fields import ABOUT
 
 COLUMNS = (
     "row", "column", "value", "name", "mean", "standard_error", "n", "other", "other_mean", "other_standard_error",

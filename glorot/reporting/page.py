@@ -25,7 +25,7 @@ from glorot.reporting.style import DPI, STYLE, line_style
 from glorot.reporting.summary import Cell
 from glorot.reporting.views import Study
 from glorot.sweeps import search
-from glorot.sweeps.settings import ABOUT
+from glorot.sweeps.fields import ABOUT
 
 if TYPE_CHECKING:
     from glorot.sweeps.runs import Run

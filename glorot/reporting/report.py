@@ -22,8 +22,8 @@ from glorot.reporting.summary import NOT_RUN, Cell, Correct, History, Source, ce
 from glorot.results.store import Store, write_text
 from glorot.sweeps import search
 from glorot.sweeps.about import About, Role, count, label_of
+from glorot.sweeps.fields import ABOUT, LAYERS
 from glorot.sweeps.runs import expand, stored_sweep
-from glorot.sweeps.settings import ABOUT, LAYERS
 from glorot.sweeps.values import dataset_text
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from glorot.reporting.report import VALUES, Table, axis_labels, row_axes
 from glorot.reporting.summary import Cell, grouped
 from glorot.results.store import Store
 from glorot.sweeps import search
-from glorot.sweeps.settings import ABOUT
+from glorot.sweeps.fields import ABOUT
 
 if TYPE_CHECKING:
     import pandas as pd

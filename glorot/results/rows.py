@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from glorot.errors import ResultsError
 from glorot.sweeps.about import Role
+from glorot.sweeps.fields import ABOUT
 from glorot.sweeps.runs import STATUSES
-from glorot.sweeps.settings import ABOUT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -45,8 +45,8 @@ from glorot.results.rows import (
     read_rows,
 )
 from glorot.sweeps.about import label_of
+from glorot.sweeps.fields import ABOUT, FIELDS
 from glorot.sweeps.runs import STATUSES
-from glorot.sweeps.settings import ABOUT, FIELDS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from glorot.errors import ResultsError
 from glorot.models.architectures import method_of
 from glorot.results.store import Store
-from glorot.sweeps.settings import ABOUT, idle_value
+from glorot.sweeps.fields import ABOUT, idle_value
 
 if TYPE_CHECKING:
     import numpy as np

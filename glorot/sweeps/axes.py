@@ -9,8 +9,8 @@ from glorot.errors import nearest
 from glorot.printable import is_printable
 from glorot.registry import Numbers
 from glorot.sweeps.about import label_of
+from glorot.sweeps.fields import ABOUT, BESIDE_HIDDEN, FIELDS, LAYERS
 from glorot.sweeps.problems import Problems, read_value
-from glorot.sweeps.settings import ABOUT, BESIDE_HIDDEN, FIELDS, LAYERS
 from glorot.sweeps.sweep import VALUES, Choice
 from glorot.sweeps.yaml_nodes import Node, shown
 

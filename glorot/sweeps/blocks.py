@@ -8,8 +8,8 @@ from typing import Any
 from glorot.datasets.catalogue import DATASETS
 from glorot.printable import is_printable
 from glorot.sweeps.axes import set_by
+from glorot.sweeps.fields import FIELDS
 from glorot.sweeps.problems import Problems, read_value
-from glorot.sweeps.settings import FIELDS
 from glorot.sweeps.sweep import TESTS, VALUES, Published, Search, Select, Sweep, Table
 from glorot.sweeps.yaml_nodes import Node, shown
 

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from glorot.models.initializers import INITIALIZERS
 from glorot.sweeps.axes import set_by
+from glorot.sweeps.fields import ABOUT, DEFAULTS, FIELDS, LAYERS, combined, ignored_fields, no_use
 from glorot.sweeps.problems import Problems
-from glorot.sweeps.settings import ABOUT, DEFAULTS, FIELDS, LAYERS, Settings, combined, ignored_fields, no_use, unfit
+from glorot.sweeps.settings import Settings, unfit
 from glorot.sweeps.sweep import Choice, Sweep, used_fields
 from glorot.sweeps.yaml_nodes import Node
 

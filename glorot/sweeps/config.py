@@ -36,8 +36,8 @@ from glorot.sweeps.checks import (
     check_together,
     filled,
 )
+from glorot.sweeps.fields import FIELDS
 from glorot.sweeps.problems import Problems
-from glorot.sweeps.settings import FIELDS
 from glorot.sweeps.sweep import PLACES, Sweep
 from glorot.sweeps.yaml_nodes import Node, shown
 

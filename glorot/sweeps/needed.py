@@ -12,7 +12,7 @@ from typing import Any
 from glorot.errors import shown
 from glorot.plugins.loading import KINDS, loaded
 from glorot.registry import Origin
-from glorot.sweeps.settings import ABOUT
+from glorot.sweeps.fields import ABOUT
 from glorot.sweeps.yaml_nodes import Node
 
 REGISTRIES = {registry.kind: registry for registry, _ in KINDS.values()}

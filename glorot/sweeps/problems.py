@@ -6,7 +6,7 @@ from typing import Any
 from glorot.errors import SweepError, nearest
 from glorot.printable import is_printable
 from glorot.sweeps.absent import hint
-from glorot.sweeps.settings import check_field
+from glorot.sweeps.fields import check_field
 from glorot.sweeps.yaml_nodes import Node, shown
 
 MAX_PROBLEMS = 20  # shown at once

@@ -27,7 +27,8 @@ from glorot.registry import Registry
 from glorot.sweeps import yaml_nodes
 from glorot.sweeps.about import Role, label_of
 from glorot.sweeps.config import load
-from glorot.sweeps.settings import ABOUT, FIELDS, Settings, check_field, combined
+from glorot.sweeps.fields import ABOUT, FIELDS, check_field, combined
+from glorot.sweeps.settings import Settings
 from glorot.sweeps.sweep import Choice, Sweep, versions_of
 from glorot.sweeps.yaml_nodes import shown
 

@@ -12,7 +12,7 @@ from glorot.models import schedules
 from glorot.registry import fields_of
 from glorot.sweeps import needed, yaml_nodes
 from glorot.sweeps.about import label_of
-from glorot.sweeps.settings import ABOUT
+from glorot.sweeps.fields import ABOUT
 from glorot.sweeps.sweep import PLACES, Choice, Sweep, used_fields, versions_of
 from glorot.sweeps.values import Probes
 from glorot.sweeps.yaml_nodes import Block
