@@ -259,12 +259,12 @@ def test_facts_that_are_not_uniform_are_lists_or_ranges(tmp_path):
     assert "Learning rate: 0.1 to 0.5 (5 values), chosen for each cell" in table_of(tmp_path, select, {}).notes
 
 
-@pytest.mark.parametrize("value", report.VALUES)
+@pytest.mark.parametrize("value", summary.VALUES)
 def test_every_value_can_be_shown(tmp_path, value):
     table = table_of(tmp_path, sixty(1), {("tanh", "0"): error(1.0, **{value: 2.5})}, value)
     shown = "2.50" if value.endswith("error") else "2.500"
     assert texts(table) == {"Tanh": [shown]}
-    assert table.markdown().splitlines()[2].startswith(f"| {report.VALUES[value]}")
+    assert table.markdown().splitlines()[2].startswith(f"| {summary.VALUES[value]}")
     assert ("Examples tested: 10,000" in table.notes) == value.startswith("test")
     assert ("Examples validated: 10,000" in table.notes) == value.startswith("valid")
 

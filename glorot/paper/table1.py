@@ -13,15 +13,9 @@ from glorot.paper.repeats import mean_curve
 from glorot.reporting import markdown, writers
 from glorot.reporting.bold import bold_notes
 from glorot.reporting.document import Block, Bold, Document, Grid, Records, Text, Value, notes
-from glorot.reporting.report import (
-    Table,
-    chosen_by,
-    chosen_text,
-    data_notes,
-    examples_text,
-    kind_mark,
-)
+from glorot.reporting.report import Table
 from glorot.reporting.summary import NOT_RUN, Cell, marked
+from glorot.reporting.table_notes import chosen_by, chosen_text, data_notes, examples_text, kind_mark
 from glorot.results.store import write_text
 from glorot.sweeps.about import About, Paper, Role, label_of
 from glorot.sweeps.fields import ABOUT

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from glorot.errors import ResultsError
 from glorot.reporting.document import Bold, Document, Grid, Heading, Records, Text, Value, notes
-from glorot.reporting.report import VALUES, Table
+from glorot.reporting.report import Table
 from glorot.reporting.significance import SIGNIFICANT, compare
-from glorot.reporting.summary import NOT_RUN, Cell, decimals
+from glorot.reporting.summary import NOT_RUN, VALUES, Cell, decimals
 from glorot.sweeps.about import Role
 from glorot.sweeps.fields import ABOUT
 

@@ -20,9 +20,9 @@ import glorot
 from glorot.reporting import document, html, pictures, plots, views
 from glorot.reporting.document import Document, Text
 from glorot.reporting.html import text
-from glorot.reporting.report import VALUES, chosen_by, chosen_text
 from glorot.reporting.style import DPI, STYLE, line_style
-from glorot.reporting.summary import Cell
+from glorot.reporting.summary import VALUES, Cell
+from glorot.reporting.table_notes import chosen_by, chosen_text
 from glorot.reporting.views import Study
 from glorot.sweeps import search
 from glorot.sweeps.fields import ABOUT

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from glorot.sweeps.runs import Run
     from glorot.sweeps.sweep import Sweep
 
+VALUES = {
+    "test_error": "Test error (%)",
+    "valid_error": "Validation error (%)",
+    "test_loss": "Test loss",
+    "valid_loss": "Validation loss",
+    "train_loss": "Training loss",
+}
+
 NOT_RUN = "\N{EN DASH}"
 
 Correct = Callable[[str], "np.ndarray | None"]  # run_id -> whether each test example was classified correctly

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glorot.datasets.local import info
-from glorot.reporting.report import VALUES, Table, axis_labels, row_axes
-from glorot.reporting.summary import Cell, grouped
+from glorot.reporting.report import Table, axis_labels, row_axes
+from glorot.reporting.summary import VALUES, Cell, grouped
 from glorot.results.store import Store
 from glorot.sweeps import search
 from glorot.sweeps.fields import ABOUT
