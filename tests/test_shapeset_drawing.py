@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glorot.datasets import shapeset
+from glorot.datasets import fixed_point, shapeset
 from glorot.datasets.shapeset import generate, stream_key
 
 KEY = stream_key("test")
@@ -160,6 +160,6 @@ def test_pixels_are_cut_off_towards_zero():
     """Next to a whole number, on both sides, on canvases whose pixel is no whole number of units."""
     for size in (16, 17, 32, 50, 64, 333, 1024):
         for pixel in (1, 2, size // 2, size - 1):
-            border = -(-pixel * shapeset.ONE // size)  # the first unit of this pixel
-            assert shapeset.whole_pixels(border, size) == pixel
-            assert shapeset.whole_pixels(border - 1, size) == pixel - 1
+            border = -(-pixel * fixed_point.ONE // size)  # the first unit of this pixel
+            assert fixed_point.whole_pixels(border, size) == pixel
+            assert fixed_point.whole_pixels(border - 1, size) == pixel - 1

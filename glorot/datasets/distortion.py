@@ -21,7 +21,7 @@ import numpy as np
 
 from glorot.compiled.cache import jit
 from glorot.datasets.augmentation import Augmentation
-from glorot.datasets.shapeset import word
+from glorot.datasets.draws import word
 from glorot.randomness import PURPOSES
 
 SHIFT, ANGLE, SCALE, SHEAR, FLIP, FIELD = 0, 2, 3, 5, 6, 16  # addresses of an image's draws

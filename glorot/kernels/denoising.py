@@ -23,7 +23,7 @@ from glorot.compiled.cache import compiling, jit
 from glorot.compiled.elementary import ONE, ZERO
 from glorot.compiled.names import bound, symbol
 from glorot.datasets import Examples
-from glorot.datasets.shapeset import word
+from glorot.datasets.draws import word
 from glorot.kernels.cpu import (
     FAN_IN,
     FAN_OUT,
