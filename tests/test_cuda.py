@@ -52,11 +52,11 @@ def marked(marks):
     return mark
 
 
-def on_cuda(layers, batch_size, blocks=None, learning_rate=0.5, activation="tanh"):
+def on_cuda(layers, batch_size, blocks=None, learning_rate=0.5, activation="tanh", resident=True):
     from glorot.kernels.cuda import CudaKernels
 
     sizes = (layers[0].W.shape[1], *(len(layer.b) for layer in layers))
-    made = CudaKernels(sizes, activation, "cross_entropy", batch_size, learning_rate, blocks=blocks)
+    made = CudaKernels(sizes, activation, "cross_entropy", batch_size, learning_rate, blocks=blocks, resident=resident)
     made.parameters = layers
     return made
 
@@ -184,6 +184,48 @@ def test_loss_curve_of_a_few_updates():
     check_loss_curve((6, 13, 4), 3, 6, 0.3, 1e-5)
 
 
+@marked(simulated)
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize(
+    ("sizes", "batch_size", "activation"),
+    [((20, 30, 12, 5), 3, "tanh"), ((7, 14, 4), 2, "gelu"), ((20, 4), 3, "tanh")],
+)
+def test_blocks_that_wait_for_each_other(resident, sizes, batch_size, activation, monkeypatch):
+    """Many updates in one launch of several blocks; resident: with weights that stay in shared memory."""
+    from side_by_side import blocks_side_by_side
+
+    from glorot.kernels import cuda
+
+    monkeypatch.setattr(cuda, "processors", lambda: (9, 2**20))
+    monkeypatch.setattr(cuda, "resident_blocks", lambda *arguments: 9)
+    layers, examples = random_layers(sizes), random_examples(2 * batch_size, sizes[0], sizes[-1])
+    made, cpu = (on(layers, batch_size, activation=activation) for on in (on_cuda, on_cpu))
+    if not resident:
+        made = on_cuda(layers, batch_size, activation=activation, resident=False)
+    assert made._resident == resident
+    assert made._layout.blocks > 1
+    with blocks_side_by_side(monkeypatch):
+        losses = made.train(examples)
+    np.testing.assert_allclose(losses, cpu.train(examples), rtol=1e-5)
+    for found, wanted in zip(made.parameters, cpu.parameters, strict=True):
+        assert_close(found.W, wanted.W)
+        assert_close(found.b, wanted.b)
+
+
+@marked(simulated)
+def test_an_update_that_diverges_leaves_the_weights():
+    """Those in shared memory, too, go back as they were before it."""
+    layers, examples = random_layers((7, 8, 3)), random_examples(8 * 3, 7, 3)
+    made, other = (on_cuda(layers, 3, learning_rate=1e20, activation="linear", resident=r) for r in (True, False))
+    assert (made._resident, other._resident) == (True, False)
+    losses = made.train(examples)
+    assert len(losses) < 8
+    assert not np.isfinite(losses[-1])
+    assert len(other.train(examples)) == len(losses)
+    for found, wanted in zip(made.parameters, other.parameters, strict=True):
+        np.testing.assert_allclose(found.W, wanted.W, rtol=1e-4)
+
+
 @needs_numba_cuda
 @pytest.mark.slow
 @pytest.mark.skipif(devices.simulated(), reason="it starts a simulator's process")
@@ -275,7 +317,7 @@ def ptx_of(name, T, capability, monkeypatch, activation="tanh", loss="cross_entr
 @pytest.mark.parametrize("capability", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"])
 @pytest.mark.parametrize(
     ("name", "T"),
-    [("run_updates", 10), ("forward_step", 10), ("loss_step", 10), ("backward_step", 7),
+    [("run_updates", 10), ("run_resident", 10), ("forward_step", 10), ("loss_step", 10), ("backward_step", 7),
      ("update_step", 10), ("predict", 10), ("gather", 10)],
 )  # fmt: skip
 def test_kernels_compile_without_spills(name, T, capability, monkeypatch, tmp_path):
@@ -287,7 +329,7 @@ def test_kernels_compile_without_spills(name, T, capability, monkeypatch, tmp_pa
     assert f".target sm_{capability[0]}{capability[1]}" in ptx
     assert "atom.global.add.f" not in ptx  # sums of floats have an order
     assert SHARED_BYTES < 48 * 1024
-    if name in ("run_updates", "forward_step", "backward_step", "update_step"):
+    if name in ("run_updates", "run_resident", "forward_step", "backward_step", "update_step"):
         assert "ld.shared.v4.f32" in ptx or T == 1
         assert ptx.count("fma.rn.f32") > 3 * T
     ptxas = shutil.which("ptxas")
@@ -313,7 +355,7 @@ def test_kernels_compile_without_spills(name, T, capability, monkeypatch, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.skipif(devices.simulated(), reason="the simulator compiles nothing")
-@pytest.mark.parametrize("name", ["run_updates", "forward_step", "loss_step", "backward_step"])
+@pytest.mark.parametrize("name", ["run_updates", "run_resident", "forward_step", "loss_step", "backward_step"])
 def test_formulas_of_a_plug_in_compile(name, monkeypatch, tmp_path):
     """An activation with a parameter and a slope in z, and a loss, from the file that `glorot new --plugin` writes."""
     from glorot.plugins import loading, starter
@@ -357,6 +399,19 @@ def test_one_launch_and_many_agree():
     layers, examples = random_layers((1024, 500, 500, 9)), random_examples(50 * 10, 1024, 9)
     whole, stepwise = on_cuda(layers, 10, learning_rate=0.01), on_cuda(layers, 10, 128, 0.01)
     np.testing.assert_allclose(whole.train(examples), stepwise.train(examples), rtol=1e-4)
+
+
+@marked(gpu)
+@pytest.mark.parametrize("width", [300, 1000])
+def test_weights_that_stay_in_shared_memory(width):
+    """Where there is room: on an H100 also at the paper's size."""
+    layers, examples = random_layers((1024, *(width,) * 5, 9)), random_examples(200 * 10, 1024, 9)
+    made, other = on_cuda(layers, 10, learning_rate=0.01), on_cuda(layers, 10, learning_rate=0.01, resident=False)
+    if not made._resident:
+        pytest.skip("this GPU has no room for them")
+    np.testing.assert_allclose(made.train(examples), other.train(examples), rtol=1e-4)
+    for found, wanted in zip(made.parameters, other.parameters, strict=True):
+        np.testing.assert_allclose(found.W, wanted.W, rtol=0, atol=1e-4)
 
 
 @marked(gpu)

@@ -19,27 +19,37 @@ from numba.core import config
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
 from glorot.errors import DeviceError
+from glorot.kernels.cuda_resident import places
 from glorot.kernels.cuda_steps import SIGNATURES, Compiled, compiled
 from glorot.kernels.cuda_tiles import (
     ABOVE,
     FAN_IN,
     FAN_OUT,
+    LAYER,
     MOST_EXAMPLES,
     PARTS_ABOVE,
+    PLACE,
+    ROWS,
     SHARED_BYTES,
     SIMULATED,
     STRIDE_OUT,
     THREADS,
     TILE_COLUMNS,
     TILE_ROWS,
+    TILES_IN,
+    TILES_OUT,
     W_STRIDE,
+    WARPS,
     W,
 )  # fmt: skip
 from glorot.kernels.protocol import Probed
 from glorot.models.network import Layer
 
-EVALUATION_CHUNK = 6 if SIMULATED else 1280  # examples that pass the network together
+EVALUATION_CHUNK = 6 if SIMULATED else 2560  # examples that pass the network together
 config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # the last layer is small
+
+if not SIMULATED:
+    from numba.cuda.cudadrv.driver import binding, driver
 
 MOST_BLOCKS, STEPWISE_BLOCKS = 65535, 128
 
@@ -61,9 +71,9 @@ class Layout:
     """
 
     def __init__(self, sizes: tuple[int, ...], n: int, blocks: int):
-        self.T = tile_of(n)
+        self.n, self.T = n, tile_of(n)
         batches = -(-n // self.T)
-        table = np.zeros((len(sizes) - 1, 16), np.int64)
+        table = np.zeros((len(sizes) - 1, LAYER), np.int64)
         self.n_weights = self.n_activations = self.n_partial = items = 0
         above = parts_below = 0
         for l, (fan_in, fan_out) in enumerate(pairwise(sizes)):
@@ -73,7 +83,7 @@ class Layout:
             stride, stride_above = _padded(fan_in + 1), _padded(fan_out)
             table[l] = (
                 fan_in, fan_out, self.n_weights, stride, above, self.n_activations, _padded(fan_in), stride_above,
-                down, across, -(-fan_out // down), -(-(fan_in + 1) // across), span_in, span_out, parts_below, 0,
+                down, across, -(-fan_out // down), -(-(fan_in + 1) // across), span_in, span_out, parts_below, 0, 0,
             )  # fmt: skip
             above = self.n_activations
             self.n_weights += fan_out * stride
@@ -83,7 +93,21 @@ class Layout:
             if l > 0:
                 table[l - 1, PARTS_ABOVE] = parts[1]
             parts_below = parts[0]  # of the layer below, for the next one
-        self.layers, self.blocks = table, min(items, blocks or MOST_BLOCKS)
+        table[:, PLACE], floats = places(len(table), list(table[:, ROWS]), self.T)
+        self.layers, self.blocks, self.resident_bytes = table, min(items, blocks or MOST_BLOCKS), 4 * floats
+
+    def can_be_resident(self, blocks: int, shared_bytes: int) -> bool:
+        """Whether so many blocks, with so much shared memory each, can keep a tile of every layer (`cuda_resident`)."""
+        tiles = self.layers[:, [TILES_OUT, TILES_IN]]
+        one_tile_of_logits = (
+            tiles[-1, 0] == 1 and self.n * self.layers[-1, FAN_OUT] <= WARPS * self.T * TILE_ROWS - self.n
+        )
+        return bool(
+            self.n <= self.T
+            and one_tile_of_logits
+            and tiles.prod(axis=1).max() <= blocks
+            and self.resident_bytes <= shared_bytes
+        )
 
 
 def _span(tiles: int, others: int, blocks: int) -> int:
@@ -117,16 +141,33 @@ def _trouble(error: Exception) -> str:
     return f"the GPU cannot go on: {text}; check it with nvidia-smi, or use --device cpu"
 
 
-def resident_blocks(kernel: Any) -> int:
-    """How many blocks of run_updates can run at a time, and so wait for each other; 0 where they cannot."""
+def can_wait_for_each_other() -> bool:
+    """Whether this device launches grids whose blocks all run at a time."""
+    return SIMULATED or bool(cuda.get_current_device().COOPERATIVE_LAUNCH)
+
+
+def processors() -> tuple[int, int]:
+    """Multiprocessors of this device, and how much shared memory a block can have there, in bytes."""
+    if SIMULATED:
+        return 1, 2**20
+    chip = cuda.get_current_device()
+    return chip.MULTIPROCESSOR_COUNT, chip.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+
+
+def resident_blocks(kernel: Any, name: str, shared_bytes: int) -> int:
+    """How many blocks of a kernel can run at a time, and so wait for each other."""
     if SIMULATED:
         return 1
-    if not cuda.get_current_device().COOPERATIVE_LAUNCH:
-        return 0
-    kernel.compile(SIGNATURES["run_updates"])
+    kernel.compile(SIGNATURES[name])
     (one,) = kernel.overloads.values()
     one.cooperative = True  # asks for such a launch; the barrier is our own and needs no library
-    return one.max_cooperative_grid_blocks(THREADS, SHARED_BYTES)
+    if shared_bytes > 48 * 1024:  # more than a block gets without being asked
+        function = one._codelibrary.get_cufunc()
+        driver.cuKernelSetAttribute(
+            binding.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared_bytes,
+            function.handle, function.device.id,
+        )  # fmt: skip
+    return one.max_cooperative_grid_blocks(THREADS, shared_bytes)
 
 
 # The simulator's launches return when they are done, and it takes one at a time.
@@ -149,9 +190,9 @@ class Queue:
         self.stream.synchronize()
         return host
 
-    def launch(self, kernel: Any, blocks: int, *arguments: Any) -> None:
+    def launch(self, kernel: Any, blocks: int, *arguments: Any, shared_bytes: int = SHARED_BYTES) -> None:
         with ONE_AT_A_TIME:
-            kernel[blocks, THREADS, self.stream, SHARED_BYTES](*arguments)
+            kernel[blocks, THREADS, self.stream, shared_bytes](*arguments)
 
 
 @dataclass(frozen=True)
@@ -202,12 +243,14 @@ class Passes:
             if step is not None and not in_passing:
                 self.queue.launch(self.kernels.update_step, self.layout.blocks, *shared, size)
 
-    def run_updates(self, staged: Staged, losses: Any, n: int, step: np.float32) -> None:
-        """As many updates as losses has room for, in one launch."""
+    def run_updates(self, staged: Staged, losses: Any, n: int, step: np.float32, resident: bool) -> None:
+        """As many updates as losses has room for, in one launch. resident: with weights that stay in shared memory."""
         counter = self.queue.put(np.zeros(1, np.int64))
+        kernel = self.kernels.run_resident if resident else self.kernels.run_updates
         self.queue.launch(
-            self.kernels.run_updates, self.layout.blocks, self.layers, self.weights, self.a, self.delta, self.partial,
+            kernel, self.layout.blocks, self.layers, self.weights, self.a, self.delta, self.partial,
             self.levels, staged.pixels, staged.labels, self.example_losses, losses, counter, n, step,
+            shared_bytes=self.layout.resident_bytes if resident else SHARED_BYTES,
         )  # fmt: skip
 
 
@@ -227,11 +270,13 @@ class CudaKernels:
         threads: int = 1,
         levels: np.ndarray = UNIT,
         blocks: int | None = None,
+        resident: bool = True,
     ):
         """sizes: from input to output. activation, loss: keys of the registries. threads: of the host, for examples.
 
         levels: (256,) float32, what the network sees of each byte (``datasets/inputs.py``).
         blocks: of grids that are launched step by step; else one launch makes many updates, where the device can.
+        resident: whether weights may stay in shared memory meanwhile, where there is room.
         """
         with device_errors():
             self.batch_size, self.threads, self.learning_rate = batch_size, threads, learning_rate
@@ -239,9 +284,21 @@ class CudaKernels:
             self.updates_made = 0
             self._queue, self._staging = Queue(), Queue()
             kernels = compiled(activation, loss, tile_of(batch_size))
-            resident = 0 if blocks else resident_blocks(kernels.run_updates)
-            self._in_one_launch = resident > 0
-            self._layout = Layout(sizes, batch_size, resident or blocks or STEPWISE_BLOCKS)
+            self._in_one_launch, self._resident = not blocks and can_wait_for_each_other(), False
+            if self._in_one_launch:
+                count, shared_bytes = processors()
+                layout = Layout(sizes, batch_size, count)
+                self._resident = resident and layout.can_be_resident(count, shared_bytes)
+                if self._resident:
+                    count = resident_blocks(kernels.run_resident, "run_resident", layout.resident_bytes)
+                    self._resident = layout.can_be_resident(count, shared_bytes)
+                if not self._resident:
+                    layout = Layout(
+                        sizes, batch_size, resident_blocks(kernels.run_updates, "run_updates", SHARED_BYTES)
+                    )
+            else:
+                layout = Layout(sizes, batch_size, blocks or STEPWISE_BLOCKS)
+            self._layout = layout
             self._levels = self._queue.put(levels)
             self._weights = self._queue.put(np.zeros(self._layout.n_weights, np.float32))
             self._training = Passes(self._queue, self._layout, kernels, self._weights, self._levels, batch_size)
@@ -320,7 +377,7 @@ class CudaKernels:
         with device_errors():
             losses = self._queue.put(np.full(updates, np.nan))
             if self._in_one_launch:
-                self._training.run_updates(staged, losses, self.batch_size, step)
+                self._training.run_updates(staged, losses, self.batch_size, step, self._resident)
             else:
                 for u in range(updates):
                     self._training.forward(staged, losses, u, self.batch_size)

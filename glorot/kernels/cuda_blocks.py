@@ -38,6 +38,8 @@ from glorot.kernels.cuda_tiles import (
     rows_of,
 )  # fmt: skip
 
+AT_A_TIME, MANY_AT_A_TIME = 4, 12  # partial sums that a thread fetches; 1000 units have eleven
+
 
 class OnTiles(NamedTuple):
     """The functions for tiles of T examples."""
@@ -47,14 +49,15 @@ class OnTiles(NamedTuple):
     multiply_rows: Any
     multiply_columns: Any
     descend: Any
+    multiply_and_descend: Any
     add_gradient: Any
     store_sums: Any
 
 
-def on_tiles(T: int, f, slope, keeps_z: bool) -> OnTiles:
+def on_tiles(T: int, f, slope, keeps_z: bool, at_a_time: int = AT_A_TIME) -> OnTiles:
     """T: up to MOST_EXAMPLES. f, slope: of the activation, for kernels to call. keeps_z: whether slope takes z, which
-    then lies in the second half of a."""
-    sum_parts, examples_of, own_columns = _sum_parts(T), _examples_of(T), _own_columns(T)
+    then lies in the second half of a. at_a_time: partial sums that a thread fetches together, to registers."""
+    sum_parts, examples_of, own_columns = _sum_parts(T, at_a_time), _examples_of(T), _own_columns(T)
     return OnTiles(
         _gather_below(T, f, sum_parts, keeps_z),
         _gather_above(T, slope, sum_parts, keeps_z),
@@ -63,6 +66,7 @@ def on_tiles(T: int, f, slope, keeps_z: bool) -> OnTiles:
         _multiply(T, examples_of, across=TILE_COLUMNS, along=1),
         _multiply(T, examples_of, across=1, along=TILE_COLUMNS),
         _descend(T, examples_of, own_columns),
+        _multiply_and_descend(T, examples_of, own_columns),
         _add_gradient(T, examples_of, own_columns),
         _store_sums(T),
     )
@@ -80,26 +84,25 @@ def _padded(T: int) -> int:
 # Values to shared memory. --------------------------------------------------------------------------------------------
 
 
-def _sum_parts(T):
+def _sum_parts(T, AT_A_TIME):
     TURNS = _turns(T)
+    FETCHED = TURNS * AT_A_TIME
 
     @device
     def sum_parts(partial, first, parts, part_stride, offsets, sums):
-        """sums[i] = sum over p < parts of partial[first + p * part_stride + offsets[i]]."""
+        """sums[i] = sum over p < parts of partial[first + p * part_stride + offsets[i]], in this order."""
+        x = cuda.local.array(FETCHED, np.float32)
         for i in range(TURNS):
             sums[i] = ZERO
-        for p in range(0, parts - 3, 4):  # many loads under way at a time
-            start = first + p * part_stride
-            for i in range(TURNS):
-                x0, x1 = at(partial, start + offsets[i]), at(partial, start + part_stride + offsets[i])
-                x2, x3 = (
-                    at(partial, start + 2 * part_stride + offsets[i]),
-                    at(partial, start + 3 * part_stride + offsets[i]),
-                )
-                sums[i] += (x0 + x1) + (x2 + x3)
-        for p in range(parts // 4 * 4, parts):
-            for i in range(TURNS):
-                sums[i] += at(partial, first + p * part_stride + offsets[i])
+        for p in range(0, parts, AT_A_TIME):
+            for q in range(AT_A_TIME):  # all of these loads are under way together
+                start = first + min(p + q, parts - 1) * part_stride
+                for i in range(TURNS):
+                    x[q * TURNS + i] = at(partial, start + offsets[i])
+            for q in range(AT_A_TIME):
+                if p + q < parts:
+                    for i in range(TURNS):
+                        sums[i] += x[q * TURNS + i]
 
     return sum_parts
 
@@ -156,6 +159,7 @@ def _gather_above(T, slope, sum_parts, keeps_z):
         """delta of the units of a tile row; as gather_below."""
         j0, stride, base, rows = row * layer[ROWS], layer[STRIDE_OUT], layer[ABOVE], rows_of(layer, row)
         offsets, sums = cuda.local.array(TURNS, np.int64), cuda.local.array(TURNS, np.float32)
+        kept = cuda.local.array(TURNS, np.float32)
         for i in range(TURNS):
             s = cuda.threadIdx.x + i * THREADS
             e, j = s // TILE_ROWS, s % TILE_ROWS
@@ -164,6 +168,8 @@ def _gather_above(T, slope, sum_parts, keeps_z):
             for i in range(TURNS):
                 sums[i] = at(delta, base + offsets[i])
         else:
+            for i in range(TURNS):
+                kept[i] = at(a, (len(a) // 2 if keeps_z else 0) + base + offsets[i])
             sum_parts(partial, (l & 1) * (len(partial) // 2), layer[PARTS_ABOVE], n * stride, offsets, sums)
         for i in range(TURNS):
             s = cuda.threadIdx.x + i * THREADS
@@ -172,7 +178,7 @@ def _gather_above(T, slope, sum_parts, keeps_z):
             if e < T and e0 + e < n and j < rows:
                 value = sums[i]
                 if not ready:
-                    value *= slope(at(a, (len(a) // 2 if keeps_z else 0) + base + offsets[i]))
+                    value *= slope(kept[i])
                     if keep:
                         put(delta, base + offsets[i], value)
             if e < T:
@@ -246,6 +252,29 @@ def _descend(T, examples_of, own_columns):
                     put(weights, first + j * stride + k, fma(-step, gradient, at(tile, j * TILE_COLUMNS + k)))
 
     return descend
+
+
+def _multiply_and_descend(T, examples_of, own_columns):
+    SUMS, PADDED = PER_LANE * T, _padded(T)
+
+    @device
+    def multiply_and_descend(tile, rows, columns, below, above, step, acc):
+        """multiply_columns and descend in one pass over a tile that stays in shared memory."""
+        lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
+        x, y = cuda.local.array(SUMS, np.float32), cuda.local.array(PADDED, np.float32)
+        own_columns(below, x)
+        for j in range(warp, rows, WARPS):
+            examples_of(above, j, y)
+            for i in range(PER_LANE):
+                k, gradient = lane + i * LANES, ZERO
+                w = at(tile, j * TILE_COLUMNS + k)
+                for e in range(T):
+                    acc[i * T + e] = fma(w, y[e], acc[i * T + e])
+                    gradient = fma(y[e], x[i * T + e], gradient)
+                if k < columns:
+                    put(tile, j * TILE_COLUMNS + k, fma(-step, gradient, w))
+
+    return multiply_and_descend
 
 
 def _add_gradient(T, examples_of, own_columns):

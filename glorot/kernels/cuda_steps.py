@@ -33,7 +33,8 @@ import numpy as np
 from numba import cuda, types
 
 from glorot.compiled.elementary import ONE, ZERO, fma
-from glorot.kernels.cuda_blocks import OnTiles, on_tiles
+from glorot.kernels.cuda_blocks import MANY_AT_A_TIME, OnTiles, on_tiles
+from glorot.kernels.cuda_resident import run_resident
 from glorot.kernels.cuda_tiles import (
     ABOVE,
     ABOVE_AT,
@@ -86,12 +87,14 @@ SIGNATURES = {
     "predict": (_LAYERS, _FLOATS, _BYTES),
     "gather": (_BYTES, _BYTES, types.int64[::1], _BYTES, _BYTES),
 }  # fmt: skip
+SIGNATURES["run_resident"] = SIGNATURES["run_updates"]
 
 
 class Compiled(NamedTuple):
     """keeps_z: whether a is followed by as many z."""
 
     run_updates: Any
+    run_resident: Any
     forward_step: Any
     loss_step: Any
     backward_step: Any
@@ -105,10 +108,12 @@ class Compiled(NamedTuple):
 def compiled(activation: str, loss: str, T: int) -> Compiled:
     """The kernels for an activation, a loss and tiles of T examples (up to MOST_EXAMPLES)."""
     f = ACTIVATIONS[activation]
-    tiles = on_tiles(T, device(f.value), device(f.slope), f.keeps_z)
+    formulas = device(f.value), device(f.slope), f.keeps_z
+    tiles = on_tiles(T, *formulas)
     forward, output, backward, update = _forward(T, tiles), _output(loss), _backward(T, tiles), _update(T, tiles)
     return Compiled(
         _run_updates(T, forward, output, backward, update),
+        run_resident(T, loss, on_tiles(T, *formulas, at_a_time=MANY_AT_A_TIME)),
         _forward_step(forward),
         _loss_step(output),
         _backward_step(backward),

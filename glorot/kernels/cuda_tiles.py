@@ -2,6 +2,7 @@
 barrier of the whole grid. ``cuda_steps`` has a picture.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import cuda, types
 from numba.core import config
@@ -15,14 +16,17 @@ THREADS = LANES * WARPS
 PER_LANE = 3  # units
 TILE_ROWS = PER_LANE * LANES
 TILE_COLUMNS = TILE_ROWS - 3  # an odd number, so that a column of the tile lies in different banks
+OF_A_TILE = TILE_ROWS // WARPS * PER_LANE  # weights that one thread loads
+AT_ONCE = OF_A_TILE // 3  # more would not fit in registers beside sums
 PAD = -(-MOST_EXAMPLES // 4) * 4  # floats of a unit: a value an example, read four at a time
 
 # Columns of ``layers``. Tiles: (TILES_OUT, TILES_IN) of (ROWS, COLUMNS). W begins at W, a row every W_STRIDE; a and
 # delta below at BELOW, an example every STRIDE_IN; above likewise. SPAN_IN tiles of a row are summed up by one block,
-# backward SPAN_OUT of a column; PARTS_BELOW partial sums make z below, PARTS_ABOVE delta above.
+# backward SPAN_OUT of a column; PARTS_BELOW partial sums make z below, PARTS_ABOVE delta above. PLACE: of a tile in the
+# shared memory of a block that keeps one of every layer.
 (FAN_IN, FAN_OUT, W, W_STRIDE, BELOW, ABOVE, STRIDE_IN, STRIDE_OUT, TILES_OUT, TILES_IN, ROWS, COLUMNS,
- SPAN_IN, SPAN_OUT, PARTS_BELOW, PARTS_ABOVE) = range(16)  # fmt: skip
-LAYER = 16
+ SPAN_IN, SPAN_OUT, PARTS_BELOW, PARTS_ABOVE, PLACE) = range(17)  # fmt: skip
+LAYER = 17
 
 # The shared memory of a block: two rows of ``layers`` (int64), then a tile of W, values of its columns, of its rows.
 TILE_AT = 2 * 2 * LAYER
@@ -45,6 +49,13 @@ if SIMULATED:
 
     def four_at(array, i):
         return array[i], array[i + 1], array[i + 2], array[i + 3]
+
+    def add_one(counter):
+        cuda.threadfence()
+        cuda.atomic.add(counter, 0, 1)
+
+    def counted(counter):
+        return cuda.atomic.add(counter, 0, 0)
 
 else:
     from numba.cuda.extending import intrinsic
@@ -87,6 +98,29 @@ else:
 
         return types.UniTuple(types.float32, 4)(array, i), codegen
 
+    @intrinsic
+    def add_one(typingctx, counter):
+        """counter[0] += 1, behind all that this thread has written or seen written: a release in PTX's memory model."""
+
+        def codegen(context, builder, signature, args):
+            pointer = context.make_array(signature.args[0])(context, builder, args[0]).data
+            kind = ir.FunctionType(ir.VoidType(), [pointer.type])
+            builder.asm(kind, "red.release.gpu.add.u64 [$0], 1;", "l,~{memory}", [pointer], side_effect=True)
+            return context.get_dummy_value()
+
+        return types.void(counter), codegen
+
+    @intrinsic
+    def counted(typingctx, counter):
+        """counter[0]; what was written before others added to it is there for what follows: an acquire."""
+
+        def codegen(context, builder, signature, args):
+            pointer = context.make_array(signature.args[0])(context, builder, args[0]).data
+            kind = ir.FunctionType(ir.IntType(64), [pointer.type])
+            return builder.asm(kind, "ld.acquire.gpu.u64 $0, [$1];", "=l,l,~{memory}", [pointer], side_effect=True)
+
+        return types.int64(counter), codegen
+
 
 def device(function):
     """A function for kernels to call."""
@@ -99,27 +133,23 @@ def arrive(counter):
     """At the barrier: what this block has written is there for the others. counter: (1,), 0 at the launch."""
     cuda.syncthreads()
     if cuda.threadIdx.x == 0:
-        cuda.threadfence()
-        cuda.atomic.add(counter, 0, 1)
+        add_one(counter)
 
 
 @device
 def wait(counter, passed):
     """Until all blocks of the grid have arrived `passed` times in this launch."""
     if cuda.threadIdx.x == 0:
-        while cuda.atomic.add(counter, 0, 0) < passed * cuda.gridDim.x:
+        while counted(counter) < passed * cuda.gridDim.x:
             pass
-        cuda.threadfence()
     cuda.syncthreads()
 
 
 @device
 def load_layer(layers, l, layer):
     """A row of ``layers``, to shared memory."""
-    if cuda.threadIdx.x < LAYER:
-        layer[cuda.threadIdx.x] = layers[l, cuda.threadIdx.x]
-    if THREADS < LAYER:
-        layer[cuda.threadIdx.x + THREADS] = layers[l, cuda.threadIdx.x + THREADS]
+    for i in range(cuda.threadIdx.x, LAYER, THREADS):
+        layer[i] = layers[l, i]
     cuda.syncthreads()
 
 
@@ -138,13 +168,23 @@ def load_tile(layer, weights, row, column, tile):
     """A tile of W to shared memory, zeros around it. tile: (TILE_ROWS, TILE_COLUMNS)."""
     lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
     rows, columns, stride = rows_of(layer, row), columns_of(layer, column), layer[W_STRIDE]
-    first = layer[W] + row * layer[ROWS] * stride + column * layer[COLUMNS]
-    for j in range(warp, TILE_ROWS, WARPS):
-        for i in range(PER_LANE):
-            k = lane + i * LANES
+    first, x = layer[W] + row * layer[ROWS] * stride + column * layer[COLUMNS], cuda.local.array(AT_ONCE, np.float32)
+    for start in range(0, OF_A_TILE, AT_ONCE):
+        for i in range(AT_ONCE):  # these loads are under way together
+            j, k = warp + (start + i) // PER_LANE * WARPS, lane + (start + i) % PER_LANE * LANES
+            x[i] = at(weights, first + min(j, rows - 1) * stride + min(k, columns - 1))
+        for i in range(AT_ONCE):
+            j, k = warp + (start + i) // PER_LANE * WARPS, lane + (start + i) % PER_LANE * LANES
             if k < TILE_COLUMNS:
-                put(
-                    tile,
-                    j * TILE_COLUMNS + k,
-                    at(weights, first + j * stride + k) if j < rows and k < columns else ZERO,
-                )
+                put(tile, j * TILE_COLUMNS + k, x[i] if j < rows and k < columns else ZERO)
+
+
+@device
+def store_tile(layer, weights, row, column, tile):
+    """A tile of W from shared memory to where it belongs."""
+    lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
+    rows, columns, stride = rows_of(layer, row), columns_of(layer, column), layer[W_STRIDE]
+    first = layer[W] + row * layer[ROWS] * stride + column * layer[COLUMNS]
+    for j in range(warp, rows, WARPS):
+        for k in range(lane, columns, LANES):
+            put(weights, first + j * stride + k, at(tile, j * TILE_COLUMNS + k))
