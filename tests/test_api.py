@@ -100,6 +100,18 @@ def test_commands_refuse_before_they_train(results, glorot, tmp_path):
     assert (missing.returncode, "expected a stored run 'abc'" in missing.stderr) == (2, True)
 
 
+def test_import_alone_loads_nothing_and_all_functions_are_there(environment):
+    code = (
+        "import sys, glorot\n"
+        "loaded = [m for m in sys.modules if m.startswith('glorot') or m in ('numpy', 'numba', 'pandas')]\n"
+        "from glorot import inspect, load, run, weights\n"
+        "assert set(glorot.__all__) <= set(dir(glorot))\n"
+        "print(loaded, hasattr(glorot, 'train'), load.__module__)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.stdout == "['glorot'] False glorot.api.results\n", ended.stderr
+
+
 def test_a_script_without_a_guard(tmp_path, environment):
     """Worker processes do not run the user's script again."""
     (tmp_path / "script.py").write_text(

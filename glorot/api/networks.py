@@ -65,6 +65,7 @@ def inspect(
     activation: str,
     initializer: str,
     hidden: Sequence[int] = (1000,) * 5,
+    *,
     dataset: str = "shapeset",
     loss: str = "cross_entropy",
     examples: int = 300,
@@ -72,7 +73,11 @@ def inspect(
     inputs: str | None = None,
     data: Path | str | None = None,
 ) -> NetworkView:
-    """See ``glorot.inspect``."""
+    """Look into a network before training, as `glorot inspect` does.
+
+    hidden: units of each hidden layer. The result prints as the command's tables. It has `frame`, a pandas DataFrame
+    with one row per layer, `meaning`, what that means in words, and `seen`, all numbers. Raises GlorotError.
+    """
     from glorot.sweeps.fields import check_field
     from glorot.training import inspection
 
@@ -90,9 +95,15 @@ def inspect(
 
 
 def weights(
-    run: str, results: Path | str = "results", data: Path | str | None = None, train: bool = True
+    run: str, results: Path | str = "results", *, data: Path | str | None = None, train: bool = True
 ) -> "dict[str, np.ndarray]":
-    """See ``glorot.weights``."""
+    """The final weights of a stored run, float32, by the names that torch.nn.Sequential gives them.
+
+    run: its run_id, or the first digits of it. "0.weight": (units, inputs) and "0.bias": (units,) of the first layer,
+    "2.weight" of the second, and so on: activations stand between them. They are taken from the run's last saved state
+    in the cache. Where that is not kept any more, the run is trained again, with the same result; train=False refuses
+    that. Raises ResultsError where there is no such run, DataError where its data is not there or is another one now.
+    """
     folder, found, row = _find(run, Path(results))
     if row["status"] != "done":
         raise ResultsError(f"expected a run that is done, found {run} in {folder}, which is {row['status']}")

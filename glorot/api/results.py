@@ -187,7 +187,13 @@ class Results:
 
 
 def load(folder: Path | str, value: str | None = None) -> Results:
-    """See ``glorot.load``."""
+    """The stored results of one sweep: `load("results/quickstart")`.
+
+    It has the pandas DataFrames `runs`, `history`, `probes` and `predictions`, and `table()`, `figures()` and `html()`.
+    value: what tables and figures show instead of the sweep's own, such as "valid_error".
+
+    Raises ResultsError where there are no results, or where they cannot be read.
+    """
     path = Path(folder).expanduser()
     for place in (path, Path("results") / path):
         if (place / "runs.csv").is_file() and (place / "sweep.yaml").is_file():

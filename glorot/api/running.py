@@ -20,6 +20,7 @@ from glorot.training.checkpoint import checkpoint_folder
 def run(
     sweep: Path | str | Mapping[str, Any],
     output: Path | str = "results",
+    *,
     overrides: Sequence[str] = (),
     only: Sequence[str] = (),
     device: str = "auto",
@@ -29,7 +30,16 @@ def run(
     data: Path | str | None = None,
     quiet: bool = False,
 ) -> Results:
-    """See ``glorot.run``."""
+    """Run a sweep as `glorot run` does, and return its results.
+
+    sweep: a sweep file, the name of a shipped sweep, or a dict like a sweep file. output: the folder of all results.
+    overrides, only: lists of "KEY=VALUE", as --set and --only. data: the folder of the data sets. Other options: as
+    those of the command.
+
+    Runs that are finished are skipped. Ctrl-C (in a notebook: interrupt) saves what is under way and raises
+    KeyboardInterrupt; the same call goes on from there. Raises a GlorotError where the sweep or the data is not valid.
+    A run that fails raises nothing, and has the status "failed".
+    """
     from glorot.execution import plan as plans
     from glorot.execution.engine import Tasks
     from glorot.execution.execute import run_plan

@@ -25,6 +25,6 @@ def weights(run_id: str, file: Path, results: Path, data: Path | None) -> None:
     from glorot.results.store import write_bytes
 
     api.weights_file({}, file.suffix)  # before a run is trained again for nothing
-    named = api.weights(run_id, results, data)
+    named = api.weights(run_id, results, data=data)
     write_bytes(file, api.weights_file(named, file.suffix))
     say(f"written: {file}: " + ", ".join(f"{name} {' x '.join(map(str, one.shape))}" for name, one in named.items()))
