@@ -24,6 +24,7 @@ from glorot.paper import claims_of_training as training
 from glorot.paper.claim_list import with_rates
 from glorot.paper.claims import HELD, NOT_HELD, NOT_MEASURED, Evidence
 from glorot.paper.repeats import DECIDING, Repeats, alike, repeats
+from glorot.reporting import significance
 from glorot.reporting.report import stored_table
 from glorot.reporting.significance import mcnemar_exact, two_proportions
 from glorot.results.selected import gather_selected
@@ -135,9 +136,11 @@ def test_upper_limits_worked_by_hand():
 
 
 def test_chance():
-    assert not differences.below_chance(82.61, 10_000, "shapeset")  # the paper's Sigmoid
-    assert differences.below_chance(82.0, 10_000, "shapeset")
-    assert not differences.below_chance(82.0, 500, "shapeset")
+    assert not significance.below_chance(82.61, 10_000, 100 * 5 / 6)  # the paper's Sigmoid
+    assert significance.below_chance(82.0, 10_000, 100 * 5 / 6)
+    assert not significance.below_chance(82.0, 500, 100 * 5 / 6)
+    assert significance.below_chance(82.29, 10_000, 100 * 5 / 6)
+    assert not significance.below_chance(82.29, 10_000, 100 * 5 / 6, tries=9)  # the lowest of nine is lower
 
 
 def test_leaving_chance_is_for_good():

@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 from stored import check_golden, store_runs, texts
 
+from glorot.datasets.local import info
 from glorot.execution import execute as executing
 from glorot.execution import plan as plans
-from glorot.reporting import report
+from glorot.reporting import report, summary
 from glorot.results.store import Store, settings_of
 from glorot.sweeps import config, search, written
 from glorot.sweeps.runs import expand
@@ -255,6 +257,35 @@ def test_settings_as_good_as_the_one_chosen_are_counted(tmp_path, errors, told):
     finish(plan, plan.to_do, by_rate(**dict(zip(("_1", "_03", "_01"), errors, strict=True))))
     (note,) = [note for note in table_of(tmp_path, plan).notes if note.startswith("Chosen")]
     assert f"Tanh on Shapeset: learning_rate {told}" in note.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        ((83.4, 82.29, 83.8), True),  # the lowest of six by as much as six may
+        ((83.4, 82.0, 83.8), False),
+        ((83.4, 83.4, 83.4), True),
+        ((3.0, 2.0, 4.0), False),
+    ],
+)
+def test_a_choice_among_networks_that_have_learned_nothing_is_told(tmp_path, errors, told):
+    """Chance on Shapeset is 83.33 %, with a standard error of 0.37 on 10,000 examples."""
+    plan = plan_of(tmp_path)
+    by_chance = by_rate(**dict(zip(("_1", "_03", "_01"), errors, strict=True)))
+    finish(plan, plan.to_do, lambda run: by_chance(run) if run.labels["initializer"] == "standard" else 50.0)
+    notes = table_of(tmp_path, plan).notes
+    (note,) = [note for note in notes if note.startswith("Chosen")]
+    tanh, tanh_n = note.splitlines()[1:]
+    assert ("no setting was better than chance" in tanh, "chance" in tanh_n) == (told, False)
+    assert sum("the choice means nothing" in note for note in notes) == told
+
+
+def test_a_choice_from_data_of_unknown_chance_is_not_judged(tmp_path, monkeypatch):
+    plan = plan_of(tmp_path)
+    finish(plan, plan.to_do, by_rate(_1=99.0, _03=99.0, _01=99.0))
+    unknown = replace(info("shapeset"), chance=None)
+    monkeypatch.setattr(summary, "info", lambda dataset: unknown)
+    assert "chance" not in "".join(table_of(tmp_path, plan).notes)
 
 
 def test_select_without_search_is_as_before(tmp_path):

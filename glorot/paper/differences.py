@@ -10,16 +10,17 @@ from glorot.reporting.significance import (
     DEFAULT_TEST,
     MCNEMAR,
     MOST_EXAMPLES,
+    ONE_SIDED,
     PROPORTIONS,
     SEED_TESTS,
     SIGNIFICANT,
+    below_chance,
     compare,
     contrast,
 )
 
 LAST = 5  # evaluations: the error moves from one to the next by more than a test on the last one knows
 Z = 2.807  # two-sided p = 0.005
-ONE_SIDED = 2.576  # p = 0.005
 
 CHANCE = {name: info.chance for name, info in DATASETS.items() if info.chance}  # % wrong: always one class
 
@@ -101,15 +102,9 @@ def upper_limit(a: Repeats, b: Repeats) -> float:
 # Chance. -------------------------------------------------------------------------------------------
 
 
-def below_chance(error: float, n: int, dataset: str) -> bool:
-    """Whether an error (%) on n examples is significantly less than always answering one class gives (one-sided)."""
-    chance = CHANCE[dataset] / 100
-    return (chance - error / 100) / (chance * (1 - chance) / n) ** 0.5 > ONE_SIDED
-
-
 def learned(one: Repeats) -> bool:
     """Whether the test error is below chance."""
-    return below_chance(one.error, one.tested, one["dataset"])
+    return below_chance(one.error, one.tested, CHANCE[one["dataset"]])
 
 
 def left_chance(one: Repeats) -> int | None:
@@ -117,7 +112,7 @@ def left_chance(one: Repeats) -> int | None:
     n = min(int(one["valid_examples"]), MOST_EXAMPLES)
     moment = None
     for update, error in one.curve("valid_error").items():
-        if not below_chance(error, n, one["dataset"]):
+        if not below_chance(error, n, CHANCE[one["dataset"]]):
             moment = None
         elif moment is None:
             moment = update

@@ -15,7 +15,7 @@ from glorot.reporting.bold import bold_notes
 from glorot.reporting.document import Block, Bold, Document, Grid, Records, Text, Value, notes
 from glorot.reporting.report import Table
 from glorot.reporting.summary import NOT_RUN, Cell, marked
-from glorot.reporting.table_notes import chosen_by, chosen_text, data_notes, examples_text, kind_mark
+from glorot.reporting.table_notes import chance_notes, chosen_by, chosen_text, data_notes, examples_text, kind_mark
 from glorot.results.store import write_text
 from glorot.sweeps.about import About, Paper, Role, label_of
 from glorot.sweeps.fields import ABOUT
@@ -211,6 +211,7 @@ def _notes(
         "\n  - ".join(
             [f"Settings (the paper: learning rate and depth chosen after {ABOUT['updates'].papers} updates):", *choices]
         ),
+        *chance_notes(cells),
         *bold_notes(_by_column(found, datasets), "test_error", _test(found), "paper.csv"),
     ]
     if any(one.diverged for one in cells):

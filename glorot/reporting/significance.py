@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SIGNIFICANT = 0.005  # the paper's
+ONE_SIDED = 2.576  # standard errors: p = 0.005
 MOST_EXAMPLES = 10_000  # in the test and validation sets of what is published; who asks for more gets these
 LAST = 10  # evaluations of which `moves` is taken
 
@@ -40,6 +41,16 @@ SEED_TESTS = {  # the keys are config.TESTS
     "paired": "a t-test paired by seed",
     "blocks": "a t-test with seeds as blocks",
 }
+
+
+def below_chance(error: float, n: int, chance: float, tries: int = 1) -> bool:
+    """Whether an error (%) on n examples is significantly less than always answering one class gives (one-sided).
+
+    chance: that error, in percent. tries: of how many errors it is the lowest (Bonferroni).
+    """
+    share = chance / 100
+    least = ONE_SIDED if tries == 1 else statistics.NormalDist().inv_cdf(1 - SIGNIFICANT / tries)
+    return (share - error / 100) / (share * (1 - share) / n) ** 0.5 > least
 
 
 def mcnemar_exact(correct_a: "np.ndarray", correct_b: "np.ndarray") -> float:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from glorot.datasets.local import LocalData
+from glorot.datasets.local import LocalData, info
 from glorot.reporting.document import Bold
-from glorot.reporting.significance import DEFAULT_TEST, MOST_EXAMPLES, Mark, Sample, marks, moves
+from glorot.reporting.significance import DEFAULT_TEST, MOST_EXAMPLES, Mark, Sample, below_chance, marks, moves
 from glorot.sweeps import search
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Cell:
     done, diverged, failed, missing: how many runs each. chosen: axis -> label of the setting selected.
     unmeasured, tied, settings: of the settings to select from, how many gave no result, how many others are exactly as
         good as the one chosen, and how many there are.
+    at_chance: whether none of the settings to select from gave an error significantly below chance; False where chance
+        is not known.
     shown: the runs themselves; where nothing could be chosen, all that there are to choose from.
     sample: what tests see; None where there is no number, or where it leaves out a seed that diverged: such a mean
         flatters. mark: what they say.
@@ -55,6 +57,7 @@ class Cell:
     chosen: dict[str, str] = field(default_factory=dict)
     unmeasured: int = 0
     tied: int = 0
+    at_chance: bool = False
     settings: int = 1
     shown: "Sequence[Run]" = ()
     sample: Sample | None = None
@@ -178,8 +181,22 @@ def cell_of(runs: "Sequence[Run]", source: Source) -> Cell:
         chosen=dict(zip(select.over, best, strict=True)),
         unmeasured=sum(score.mean is None and not score.diverged for score in scores.values()),
         tied=ranks.count((bool(scores[best].diverged), scores[best].mean)) - 1,
+        at_chance=_at_chance(search.flat({(): candidates}), source),
         settings=len(candidates),
     )
+
+
+def _at_chance(runs: "Sequence[Run]", source: Source) -> bool:
+    """Whether none of these runs has learned anything yet, as far as their errors and the data set's chance tell."""
+    kind = "test" if source.by.startswith("test") else "valid"
+    errors = [(run, error) for run in runs for error in search.values([run], source.found, f"{kind}_error")]
+
+    def learned(run: "Run", error: float) -> bool:
+        chance = info(run.settings.dataset).chance
+        n = source.examples(run, kind) or source.examples(run, "test") or getattr(run.settings, f"{kind}_examples")
+        return chance is None or below_chance(error, n, chance, len(errors))
+
+    return bool(errors) and not any(learned(run, error) for run, error in errors)
 
 
 def summarized(runs: "Sequence[Run]", found: search.Found, value: str) -> Cell:

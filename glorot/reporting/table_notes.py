@@ -131,7 +131,18 @@ def choices(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequenc
             if cell.chosen:
                 without = f" ({cell.unmeasured} of {cell.settings} settings without a result)"
                 lines.append(f"{row} on {column}: {chosen_text(sweep, cell)}{without * (cell.unmeasured > 0)}")
-    return ["\n  - ".join([f"Chosen by {chosen_by(sweep)}:", *lines])] if lines else []
+    told = ["\n  - ".join([f"Chosen by {chosen_by(sweep)}:", *lines])] if lines else []
+    return [*told, *chance_notes([cell for line in cells for cell in line])]
+
+
+def chance_notes(cells: "Iterable[Cell]") -> list[str]:
+    """What it means that the networks to choose from had learned nothing; none where that is not so."""
+    if not any(cell.at_chance for cell in cells):
+        return []
+    return [
+        "Where no setting was better than chance, the choice means nothing: no network had learned anything when it "
+        "was made. Another setting may be much better after more updates"
+    ]
 
 
 def chosen_by(sweep: "Sweep") -> str:
@@ -148,7 +159,8 @@ def chosen_text(sweep: "Sweep", cell: Cell) -> str:
     """ "learning_rate 0.1 at the end of the grid (2 other settings gave the same result)": where, and how clear."""
     chosen = ", ".join(_setting(sweep, axis, label) for axis, label in cell.chosen.items())
     others = "1 other setting" if cell.tied == 1 else f"{cell.tied} other settings"
-    return chosen + (f" ({others} gave the same result)" if cell.tied else "")
+    told = [f"{others} gave the same result"] * (cell.tied > 0) + ["no setting was better than chance"] * cell.at_chance
+    return chosen + (f" ({'; '.join(told)})" if told else "")
 
 
 def _setting(sweep: "Sweep", axis: str, label: str) -> str:
