@@ -10,10 +10,11 @@ import pytest
 from test_sweep_figures import SWEEP, history_of, stored
 
 from glorot.reporting import page
-from glorot.reporting.document import Document, Paragraph
+from glorot.reporting.document import Document, Grid, Paragraph
 
 LABEL = '<script>alert(1)</script> "q" \\u05d0\\u05d1 &lt; :x:'
-SCORES = Document("Scorecard", [Paragraph("1 held")])
+WIDE = Grid(["Claim", "Paper", "Ours", "Verdict", "Rule", "Runs"], [["considerably", "15.60 %", *["incomparable"] * 4]])
+SCORES = Document("Scorecard", [Paragraph("1 held"), WIDE])
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -70,7 +71,7 @@ def test_size(tmp_path, monkeypatch):
 
 
 SCRIPT = """
-<pre id="told"></pre><script>
+<script>
 const told = {errors: window.problems};
 const $ = (text) => document.querySelector(text);
 told.before = [...document.querySelectorAll("#table tbody th")].map((one) => one.textContent);
@@ -82,8 +83,10 @@ $("#moment").value = 2; $("#moment").dispatchEvent(new Event("input"));
 told.moment = $("#moment-text").textContent; told.panels = document.querySelectorAll(".layers figure").length;
 $("#theme").click();
 told.theme = [document.documentElement.dataset.theme, getComputedStyle(document.body).backgroundColor];
+const looks = (one) => getComputedStyle(one).filter;
+told.colors = looks($(".swatch")) === looks($("svg.drawn")) && looks($(".swatch")).startsWith("invert");
 $(".series-list input").click(); told.off = document.querySelectorAll("#chart-error .off").length > 0;
-const svg = $("#chart-error svg"), at = JSON.parse($("#data").textContent).charts.error.lines[1].at[1];
+const svg = $("#chart-error svg.drawn"), at = JSON.parse($("#data").textContent).charts.error.lines[1].at[1];
 const where = new DOMPoint(...at).matrixTransform(svg.getScreenCTM());
 svg.dispatchEvent(new PointerEvent("pointermove", {clientX: where.x, clientY: where.y}));
 told.reading = $("#chart-error .reading").textContent;
@@ -92,11 +95,17 @@ setTimeout(() => {
   told.drawer = $("details .drawer").textContent.includes("Learning rate") && !!$("details svg polyline");
   told.requests = performance.getEntriesByType("resource").length;
   told.label = $("#table tbody th bdi").textContent;
-  told.wide = document.documentElement.scrollWidth <= window.innerWidth;
-  $("#told").textContent = JSON.stringify(told);
+  told.wide = [window.innerWidth, document.documentElement.scrollWidth - document.documentElement.clientWidth];
+  const words = [...document.querySelectorAll("#scorecard th")].map((one) => one.getBoundingClientRect());
+  told.broken = words.some((one) => one.height > 2 * words[0].height);
+  told.small = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width < 0.75;  // letters of less than 7 pixels
+  parent.postMessage(JSON.stringify(told), "*");
 }, 300);
 </script>
 """
+FRAME = """<!doctype html><iframe src="report.html" width="WIDTH" height="900"></iframe><pre id="told"></pre><script>
+addEventListener("message", (event) => { document.getElementById("told").textContent = event.data; });
+</script>"""  # a window of Chromium is at least 500 pixels wide, a frame is not
 NOTED = """<script>window.problems = [];
 addEventListener("error", (event) => window.problems.push(String(event.message)));
 addEventListener("securitypolicyviolation", (event) => window.problems.push(event.blockedURI));
@@ -109,10 +118,11 @@ addEventListener("securitypolicyviolation", (event) => window.problems.push(even
 def test_in_a_browser(written, tmp_path, width):
     changed = written.replace("</head>", NOTED, 1).replace("</body>", SCRIPT + "</body>")
     (tmp_path / "report.html").write_text(changed, "utf-8")
+    (tmp_path / "frame.html").write_text(FRAME.replace("WIDTH", str(width)), "utf-8")
     command = [
-        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900", "--enable-logging=stderr",
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1300,1000", "--enable-logging=stderr",
         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000", "--dump-dom",
-        (tmp_path / "report.html").as_uri(),
+        (tmp_path / "frame.html").as_uri(),
     ]  # fmt: skip
     ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
     told = json.loads(re.search(r'<pre id="told">(\{.*?\})</pre>', ended.stdout, re.DOTALL)[1].replace("&lt;", "<")
@@ -122,7 +132,10 @@ def test_in_a_browser(written, tmp_path, width):
     assert told["label"] == "Yours" or told["label"].startswith("<script>alert(1)</script>")
     assert told["after"] == told["before"][::-1] != told["before"]  # descending: Yours, with the higher error, first
     assert told["filtered"] == 1
-    assert (told["moment"], told["panels"]) == ("update 100", 3)
+    assert told["moment"].endswith(", depth 2, update 100")
+    assert told["panels"] == 3
     assert told["theme"] == ["dark", "rgb(22, 24, 28)"]
-    assert (told["off"], told["drawer"], told["wide"]) == (True, True, True)
+    assert (told["off"], told["drawer"]) == (True, True)
+    assert told["wide"] == [width, 0]
+    assert (told["colors"], told["broken"], told["small"]) == (True, False, False)
     assert told["reading"].startswith("Yours, depth 2: update 10: 4")

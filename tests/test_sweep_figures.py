@@ -1,5 +1,6 @@
 """Figures of any sweep: the numbers that they draw are those of the stored runs, under the sweep's own labels."""
 
+import itertools
 import math
 
 import numpy as np
@@ -181,3 +182,27 @@ def test_what_there_is_nothing_for_is_told(study, tmp_path):
 
 def test_long_labels_keep_both_ends():
     assert plots.short("abcdefghij", 6) == "abc…ij"
+
+
+@pytest.mark.parametrize("what", ["confusions", "heat maps", "lines"])
+def test_titles_side_by_side_do_not_touch(what):
+    """As far as letters are of a usual width."""
+    titles = [f"A method with a long name, depth {depth}" for depth in (1, 3, 5)]
+    counts = np.eye(10, dtype=np.int64)
+    line = views.Line("A method with a long name", 0, np.arange(3.0), np.arange(3.0))
+    figure = {
+        "confusions": lambda: plots.confusions([views.Confusion(one, counts) for one in titles], [], "", ""),
+        "heat maps": lambda: plots.heat_maps(
+            [views.HeatMap(one, ["1"], ["2"], np.ones((1, 1)), [[""]]) for one in titles], "", "", "x", "y", "z"
+        ),
+        "lines": lambda: plots.lines([views.Panel(one, [line]) for one in titles], "", "", "x", "y"),
+    }[what]()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes[:3]]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+
+
+def test_a_density_of_a_narrow_range_has_two_named_powers():
+    one = views.Histogram("update 0", np.array([[0.0, 1, 2]]), np.array([[0.4, 0.6]]))
+    (axes,) = plots.histograms([("Tanh", [one])], "", "", "x").axes
+    assert axes.get_ylim() == (0.1, 1)
+    assert axes.get_title() == "Tanh\nupdate 0"

@@ -20,14 +20,14 @@ from glorot.reporting.document import (
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; display: block; overflow-x: auto; }
+table { border-collapse: collapse; } .scroll { overflow-x: auto; }
 th, td { padding: .25rem .75rem; border-bottom: 1px solid #8885; text-align: left; white-space: nowrap; }
 th { border-bottom-width: 2px; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 li { overflow-wrap: anywhere; }
 svg { max-width: 100%; height: auto; background: white; }
 .matrices { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; align-items: flex-start; overflow-x: auto; }
-.matrices table { display: table; border: solid; border-width: 0 2px; }
+.matrices table { border: solid; border-width: 0 2px; }
 .matrices td { border: 0; padding: 0 .5rem; }
 """.strip()
 
@@ -83,7 +83,8 @@ def _grid(grid: Grid) -> str:
         first, *rest = row
         cells = "".join(f"<td{side(number)}>{text(cell)}</td>" for number, cell in enumerate(rest, 1))
         rows.append(f'<tr><th scope="row">{text(first)}</th>{cells}</tr>\n')
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody>\n</table>"
+    body = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody>"
+    return f'<div class="scroll"><table>\n{body}\n</table></div>'
 
 
 def _matrix(part: tuple[str, Sequence[Sequence[str]]]) -> str:

@@ -62,15 +62,15 @@
   // Curves: series on and off, and the values under the pointer.
   for (const [name, chart] of Object.entries(data.charts)) {
     const figure = document.getElementById("chart-" + name);
-    const svg = figure.querySelector("svg");
+    const svg = figure.querySelector("svg.drawn");
     const reading = figure.querySelector(".reading");
     const list = figure.querySelector(".series-list");
     const hidden = new Set();
-    chart.labels.forEach(([number, label, color]) => {
+    chart.labels.forEach(([number, label, color, dashes]) => {
       const item = node("li"), box = node("input", {type: "checkbox", id: `${name}-${number}`});
       box.checked = true;
-      const swatch = node("span", {class: "swatch"});
-      swatch.style.borderColor = color;
+      const swatch = shape("svg", {class: "swatch", viewBox: "0 0 36 12", "aria-hidden": "true"});
+      swatch.append(shape("line", {x1: 0, x2: 36, y1: 6, y2: 6, stroke: color, "stroke-dasharray": dashes}));
       const text = node("label", {for: box.id});
       text.append(swatch, node("bdi", {}, label));
       item.append(box, text);
@@ -81,7 +81,7 @@
       });
     });
     const names = new Map(chart.labels.map(([number, label]) => [number, label]));
-    svg.addEventListener("pointermove", (event) => {
+    const read = (event) => {
       const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
       let best = null, least = 400;
       for (const line of chart.lines) {
@@ -97,7 +97,9 @@
         const panel = line.panel ? `, ${line.panel}` : "";
         reading.append(node("bdi", {}, names.get(line.number)), `${panel}: update ${line.x[index].toLocaleString("en")}: ${short(line.y[index])}`);
       }
-    });
+    };
+    svg.addEventListener("pointermove", read);
+    svg.addEventListener("pointerdown", read);
   }
 
   // Inside networks: one value per layer at the update of the slider.
@@ -129,8 +131,9 @@
       const one = data.networks[Number(select.value)];
       slider.max = one.updates.length - 1;
       const at = Math.min(Number(slider.value), one.updates.length - 1);
-      label.textContent = `update ${one.updates[at].toLocaleString("en")}`;
-      slider.setAttribute("aria-valuetext", label.textContent);
+      const update = `update ${one.updates[at].toLocaleString("en")}`;
+      label.replaceChildren(node("bdi", {}, one.title), `, ${update}`);
+      slider.setAttribute("aria-valuetext", update);
       place.replaceChildren(...one.quantities.map((quantity) => {
         const most = quantity.values.flat().filter((v) => v !== null);
         return most.length ? bars(quantity.title, quantity.values.map((row, l) => [quantity.first + l, row[at]]), quantity.log, most) : null;

@@ -20,7 +20,7 @@ import glorot
 from glorot.reporting import document, html, pictures, plots, views
 from glorot.reporting.document import Document, Text
 from glorot.reporting.html import text
-from glorot.reporting.style import DPI, STYLE, line_style
+from glorot.reporting.style import DPI, STYLE, color, dashes
 from glorot.reporting.summary import VALUES, Cell
 from glorot.reporting.table_notes import chosen_by, chosen_text
 from glorot.reporting.views import Study
@@ -171,11 +171,15 @@ def _chosen(study: Study) -> str:
     found = [(place, place.cell) for place in chain(*study.places) if place.cell.chosen]
     if not found:
         return ""
+    several = len(study.table.columns) > 1
     rows = "".join(
-        f"<tr><td>{text(place.row)}</td><td>{text(place.column)}</td><td>{text(chosen_text(sweep, cell))}</td></tr>"
+        f'<tr><th scope="row">{text(place.row)}</th>{f"<td>{text(place.column)}</td>" if several else ""}'
+        f"<td>{text(chosen_text(sweep, cell))}</td></tr>"
         for place, cell in found
     )
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Row", "Column", "Setting"))
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("Row", "Column", "Setting") if several or name != "Column"
+    )
     return (
         f"<p>Chosen by {text(chosen_by(sweep))}. A better setting may lie beyond one at the end of its grid.</p>"
         f'<div class="scroll"><table class="sortable"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
@@ -214,7 +218,8 @@ def _charts(study: Study) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
         if panels:
             figure = plots.lines(panels, "", "", "updates", y, log_x=False, keys=False)
             caption = f"{y} over updates. Thick: mean over seeds; band: standard error; thin: validation"
-            note = "" if study.table.rows[LINES:] == [] else f"; the first {LINES} rows"
+            note = "; dotted: chance" if any(panel.chance is not None for panel in panels) else ""
+            note += "" if study.table.rows[LINES:] == [] else f"; the first {LINES} rows"
             yield what, (_figure(what, _inline(figure), caption + note), _chart(figure, panels))
 
 
@@ -258,7 +263,10 @@ def _chart(figure: Any, panels: Sequence[views.Panel]) -> dict[str, Any]:
             xs = [int(x) for x in line.x]
             lines.append({"number": line.number, "panel": title, "at": points, "x": xs, "y": _short(line.y)})
     labels = {line.number: line.label for panel in panels for line in panel.lines}
-    named = [[number, label, line_style(number)["color"]] for number, label in sorted(labels.items())]
+    named = [
+        [number, label, color(number), " ".join(f"{3 * length:g}" for length in dashes(number))]
+        for number, label in sorted(labels.items())
+    ]
     return {"labels": named, "lines": lines}
 
 
@@ -269,7 +277,7 @@ def _short(values: Sequence[float] | np.ndarray) -> list[float | None]:
 def _figure(name: str, svg: str, caption: str) -> str:
     return (
         f'<figure id="chart-{name}"><figcaption>{text(caption)}</figcaption><ul class="series-list"></ul>'
-        f'<div role="img" aria-label="{escape(caption)}">{svg}</div>'
+        f'<div class="scroll" role="img" aria-label="{escape(caption)}">{svg}</div>'
         '<p class="reading dim" aria-live="polite"></p></figure>\n'
     )
 
@@ -296,8 +304,8 @@ def _networks(study: Study) -> Iterator[dict[str, Any]]:
 def _inside() -> str:
     return (
         '<div id="networks"><p class="controls"><label>Network (first seed) <select id="network"></select></label></p>'
-        '<p class="controls"><label>Moment <input type="range" id="moment" min="0" max="0" value="0" step="1"></label> '
-        '<span id="moment-text" class="dim"></span></p><p class="dim">One bar per layer, from the input (left) on.</p>'
+        '<p class="controls"><label>Moment <input type="range" id="moment" min="0" max="0" value="0"></label></p>'
+        '<p id="moment-text"></p><p class="dim">One bar per layer, from the input (left) on.</p>'
         '<div class="layers"></div></div>'
     )
 

@@ -57,6 +57,12 @@ def short(text: str, most: int = 60) -> str:
     return plain(text if len(text) <= most else f"{text[:head]}\N{HORIZONTAL ELLIPSIS}{text[-(most // 3) :]}")
 
 
+def titled(one: "Axes", text: str, columns: int, below: str = "") -> None:
+    """A panel's title, cut so that it does not reach the title beside it. below: its second line."""
+    lines = [short(text, 72 // columns), *([plain(below)] if below else [])]
+    one.set_title("\n".join(lines), fontsize=9.5 if columns == 1 else 8)
+
+
 def hide_rest(axes: "np.ndarray", shown: int) -> None:
     for one in axes.flat[shown:]:
         one.set_axis_off()
@@ -76,7 +82,7 @@ def lines(
     with page(title, caption, rows, columns, 2.6, sharey=True, sharex=True) as (figure, axes):
         handles: dict[str, Any] = {}
         for number, (panel, one) in enumerate(zip(panels, axes.flat, strict=False)):
-            one.set_title(short(panel.title, 30))
+            titled(one, panel.title, columns)
             one.set_xlabel(plain(x))
             if number % columns == 0:
                 one.set_ylabel(plain(y))
@@ -155,7 +161,7 @@ def heat_maps(maps: Sequence[HeatMap], title: str, caption: str, x: str, y: str,
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     with page(title, caption, rows, columns, 2.4) as (figure, axes):
         for one, ax in zip(maps, axes.flat, strict=False):
-            ax.set_title(short(one.title, 30))
+            titled(ax, one.title, columns)
             image = ax.imshow(one.values, cmap="viridis_r", vmin=low, vmax=max(high, low + 1e-12), aspect="auto",
                               origin="lower")  # fmt: skip
             ax.set_xticks(range(len(one.columns)), [plain(name) for name in one.columns])
@@ -177,7 +183,7 @@ def confusions(shown: Sequence[Confusion], names: Sequence[str], title: str, cap
     rows, columns = grid_of(len(shown))
     with page(title, caption, rows, columns, 2.5) as (figure, axes):
         for one, ax in zip(shown, axes.flat, strict=False):
-            ax.set_title(short(one.title, 30))
+            titled(ax, one.title, columns)
             totals = np.maximum(one.counts.sum(axis=1, keepdims=True), 1)
             shares = 100 * one.counts / totals
             image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=100)
@@ -219,7 +225,7 @@ def layer_page(
             if one is None:
                 ax.set_axis_off()
                 continue
-            ax.set_title(short(one.title, 84 // columns), fontsize=8)
+            titled(ax, one.title, columns)
             if log:
                 ax.set_yscale("log")
             draw(ax, one, deepest)
@@ -270,17 +276,18 @@ def histograms(cells: Sequence[tuple[str, Sequence[Histogram | None]]], title: s
 
     columns = max(len(moments) for _, moments in cells)
     layers = max(len(one.edges) for _, moments in cells for one in moments if one is not None)
-    with page(title, caption, len(cells), columns, 1.9) as (figure, axes):
+    with page(title, caption, len(cells), columns, 2.1) as (figure, axes):
         for (name, moments), line in zip(cells, axes, strict=True):
             for one, ax in zip(moments, line, strict=False):
                 if one is None:
                     ax.set_axis_off()
                     continue
-                ax.set_title(short(f"{name}: {one.title}", 84 // columns), fontsize=8)
+                titled(ax, name, columns, one.title)
                 for layer, (edges, density) in enumerate(zip(one.edges, one.densities, strict=True), 1):
                     center = (edges[1:] + edges[:-1]) / 2
                     ax.plot(center, np.where(density > 0, density, np.nan), color=layer_color(layer, layers))
                 ax.set_yscale("log")
+                _whole_decades(ax)
             hide_rest(line, len(moments))
         for ax in axes[-1]:
             ax.set_xlabel(plain(x))
@@ -289,6 +296,15 @@ def histograms(cells: Sequence[tuple[str, Sequence[Histogram | None]]], title: s
             Line2D([], [], color=layer_color(layer, layers), label=f"layer {layer}") for layer in range(1, layers + 1)
         ][:20])  # fmt: skip
     return figure
+
+
+def _whole_decades(ax: "Axes") -> None:
+    """A logarithmic axis from one power of ten to another, so that two of them at least are named."""
+    from matplotlib.ticker import NullFormatter
+
+    low, high = ax.get_ylim()
+    ax.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 # Images --------------------------------------------------------------------------------------------
@@ -300,7 +316,8 @@ def image_rows(
     """Images with a text below each. rows: name, (n, height, width) or (n, height, width, 3) of 0 to 255, texts."""
     heights = [-(-max(1, len(images)) // across) for _, images, _ in rows]
     with pictures.shipped(STYLE):
-        tall = sum(heights) * (WIDTH / across) * 1.35 + 0.25 * len(rows) + 0.9
+        small_print = 0.14 * len(wrapped(caption).splitlines())
+        tall = sum(heights) * (WIDTH / across) * 1.35 + 0.25 * len(rows) + 0.4 + small_print
         figure = pictures.new(figsize=(WIDTH, tall), dpi=DPI, layout="constrained")
         figure.suptitle(plain(wrapped(title)))
         figure.supxlabel(plain(wrapped(caption)), fontsize=7, color=DIM)

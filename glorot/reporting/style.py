@@ -39,12 +39,17 @@ def wrapped(caption: str) -> str:
 
 # Okabe & Ito's colours; the yellow of these is too light for a line on white.
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-CYCLE_DASHES: Any = ("-", (0, (4, 1.5)), ":", "-.", (0, (6, 1, 1, 1)))
+CYCLE_DASHES = ((), (4, 1.5), (1, 1.65), (6.4, 1.6, 1, 1.6), (6, 1, 1, 1))  # on, off, ... in widths of the line
 
 
 def line_style(number: int) -> dict[str, Any]:
     """Colour and dashes of a figure's line, by its place in the table: 35 that can be told apart."""
-    return {
-        "color": CYCLE[number % len(CYCLE)],
-        "linestyle": CYCLE_DASHES[number // len(CYCLE) % len(CYCLE_DASHES)],
-    }
+    return {"color": color(number), "linestyle": (0, dashes(number)) if dashes(number) else "-"}
+
+
+def color(number: int) -> str:
+    return CYCLE[number % len(CYCLE)]
+
+
+def dashes(number: int) -> tuple[float, ...]:
+    return CYCLE_DASHES[number // len(CYCLE) % len(CYCLE_DASHES)]
