@@ -4,6 +4,7 @@ import csv
 import io
 
 import pytest
+from test_document import SUFFIXES, check_golden
 from test_report import BASE, METHODS, error, store_runs
 
 from glorot.errors import ResultsError
@@ -57,8 +58,15 @@ def test_as_text(named):
     assert "**lower in two**" in text
     rows = list(csv.DictReader(io.StringIO(writers.csv_text(document))))
     assert [(row["row"], row["difference"]) for row in rows] == [("Tanh", "0.5"), ("Tanh N", "-20.0"), ("Sigmoid", "")]
-    several = writers.FORMS["markdown"](comparison.document([*named, named[0]]))
-    assert "11.00 ± 0.58 (**-20.00**)" in several
+
+
+@pytest.mark.parametrize("form", ["markdown", "csv"])
+def test_three_as_text(named, tmp_path, form):
+    """In the first one's order, whatever the others lack; tests/golden/three.*."""
+    some = {("Tanh N", seed): error(29.0 + int(seed)) for seed in "012"}
+    text = "name: three\n" + BASE + "grid:" + METHODS.replace("Tanh:", "Softsign:") + SEEDS
+    document = comparison.document([*named, table_of(tmp_path, text, some)])
+    check_golden(f"three.{SUFFIXES[form]}", writers.FORMS[form](document))
 
 
 def test_with_itself(named):
@@ -72,12 +80,16 @@ def test_nothing_in_common(named, tmp_path):
     other = table_of(tmp_path, "name: three\n" + BASE + "grid:\n  activation: [softsign, relu]\n", {})
     with pytest.raises(ResultsError, match="the same row and column in both, found none"):
         comparison.document([named[0], other])
+    with pytest.raises(ResultsError, match="the same row and column in three and another result, found none"):
+        comparison.document([other, *named])
 
 
 def test_command(named, tmp_path, glorot):
     ended = glorot("compare", "old=one", tmp_path / "two", "-o", tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("## old and two\n\n### Settings that differ\n")
+    three = glorot("compare", "old=one", tmp_path / "two", "again=one", "-o", tmp_path)
+    assert (three.returncode, three.stdout.splitlines()[0]) == (0, "## old, two and again")
     wrong = glorot("compare", "one", "-o", tmp_path)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "expected two sweeps or more" in wrong.stderr

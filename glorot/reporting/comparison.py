@@ -1,5 +1,6 @@
 """`glorot compare A B`: two sweeps or stored results, cell by cell, and in what their settings differ."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,18 +40,18 @@ def document(named: Sequence[tuple[str, Table]]) -> Document:
     compared = [(other, pairs(first, name, table, other)) for other, table in others]
     if not any(found for _, found in compared):
         rows = "; ".join(f"{name}: {', '.join(table.rows)} x {', '.join(table.columns)}" for name, table in named)
-        raise ResultsError(f"expected a cell with the same row and column in both, found none ({rows})")
+        both = "both" if len(others) == 1 else f"{name} and another result"
+        raise ResultsError(f"expected a cell with the same row and column in {both}, found none ({rows})")
     differing = differences(named)
     blocks: list = [Heading("Settings that differ")] if differing else []
     if differing:
         blocks.append(Grid(["Setting", *(name for name, _ in named)], differing, right=False))
         blocks.append(Heading("Results"))
-    blocks.append(
-        _two(name, *compared[0], first.value) if len(compared) == 1 else _several(name, compared, first.value)
-    )
+    blocks.append(_two(name, *compared[0], first.value) if len(compared) == 1 else _several(name, first, compared))
     blocks.append(notes(_notes(name, first, compared, bool(differing))))
     records = [_record(first.value, name, other, pair) for other, found in compared for pair in found]
-    return Document(f"{name} and {', '.join(other for other, _ in others)}", blocks, Records(COLUMNS, records))
+    *front, last = (one for one, _ in named)
+    return Document(f"{', '.join(front)} and {last}", blocks, Records(COLUMNS, records))
 
 
 def pairs(here: Table, name: str, there: Table, other: str) -> list[Pair]:
@@ -116,23 +117,26 @@ def _two(name: str, other: str, found: Sequence[Pair], value: str) -> Grid:
     ])  # fmt: skip
 
 
-def _several(name: str, compared: Sequence[tuple[str, Sequence[Pair]]], value: str) -> Grid:
+def _several(name: str, first: Table, compared: Sequence[tuple[str, Sequence[Pair]]]) -> Grid:
     """Several results as columns; beside each number its difference from the first, bold where it is significant."""
-    places = list(dict.fromkeys((one.row, one.column) for _, found in compared for one in found))
+    by_place = [{(one.row, one.column): one for one in found} for _, found in compared]
     rows: list[list[Text]] = []
-    for place in places:
-        line = [next((one for one in found if (one.row, one.column) == place), None) for _, found in compared]
-        here = next(one for one in line if one is not None)
-        cells: list[Text] = []
-        for one in line:
-            if one is None:
-                cells.append(NOT_RUN)
-            else:
-                difference = _signed(one, value)
-                told = one.p is not None and one.p < SIGNIFICANT
-                cells.append((*_unmarked(one.there, value), " (", Bold(difference) if told else difference, ")"))
-        rows.append([_place(here), _unmarked(here.here, value), *cells])
-    return Grid([VALUES[value], name, *(other for other, _ in compared)], rows)
+    for place in itertools.product(first.rows, first.columns):
+        line = [found.get(place) for found in by_place]
+        here = next((one for one in line if one is not None), None)
+        if here is not None:
+            cells = [NOT_RUN if one is None else _beside(one, first.value) for one in line]
+            rows.append([_place(here), _unmarked(here.here, first.value), *cells])
+    return Grid([VALUES[first.value], name, *(other for other, _ in compared)], rows)
+
+
+def _beside(one: Pair, value: str) -> Text:
+    """A value, and in brackets its difference from the first."""
+    if one.difference is None:
+        return _unmarked(one.there, value)
+    difference = _signed(one, value)
+    told = one.p is not None and one.p < SIGNIFICANT
+    return (*_unmarked(one.there, value), " (", Bold(difference) if told else difference, ")")
 
 
 def _unmarked(cell: Cell, value: str) -> tuple[str, ...]:
@@ -160,9 +164,11 @@ def _verdict(one: Pair) -> Text:
 def _notes(name: str, first: Table, compared: Sequence[tuple[str, Sequence[Pair]]], differing: bool) -> list[str]:
     every = [one for _, found in compared for one in found]
     tests = list(dict.fromkeys(one.test for one in every if one.test))
-    told = [f"difference: the other minus {name}"]
-    if tests:
+    told = [f"difference: the other minus {name}" if len(compared) == 1 else f"In brackets: the difference from {name}"]
+    if tests and len(compared) == 1:
         told.append(f"p: {' or '.join(tests)}; significant below {SIGNIFICANT}, each cell by itself")
+    elif tests:
+        told.append(f"Bold: a significant difference (p < {SIGNIFICANT}, {' or '.join(tests)}, each cell by itself)")
     if any(one.verdict == NO_TEST for one in every):
         told.append(f"{NO_TEST}: losses of single runs, or results whose test examples are not known to be the same")
     if not differing:
@@ -170,7 +176,8 @@ def _notes(name: str, first: Table, compared: Sequence[tuple[str, Sequence[Pair]
     for other, found in compared:
         lacking = len(first.rows) * len(first.columns) - len(found)
         if lacking:
-            told.append(f"{lacking} cells of {name} have no counterpart of the same row and column in {other}")
+            cells = "1 cell" if lacking == 1 else f"{lacking} cells"
+            told.append(f"{cells} of {name} without a counterpart of the same row and column in {other}")
     return told
 
 
