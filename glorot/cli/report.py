@@ -23,6 +23,7 @@ from glorot.cli.shared import (
 from glorot.errors import GlorotError
 
 if TYPE_CHECKING:
+    from glorot.reporting.document import Document
     from glorot.reporting.views import Study
 
 
@@ -42,9 +43,10 @@ def values() -> Iterable[str]:
 @format_option
 @click.option("--value", type=Names(values), help="Which error or loss the table shows.  [default: as the sweep says]")
 @click.option("--paper", is_flag=True, help="Print one table of all these sweeps, beside the paper's Table 1.")
-@click.option("--scorecard", is_flag=True, help="Instead of tables, judge the paper's claims by these runs.")
-@click.option("--of", "source", type=click.Choice(("paper", "lecture")), default="paper", show_default=True,
-              help="Whose claims the scorecard judges.")  # fmt: skip
+@click.option("--scorecard", is_flag=True, help="Instead of tables, judge published claims by these runs.")
+@click.option("--of", "source", type=click.Choice(("paper", "lecture", "published")),
+              help="Whose claims the scorecard judges: the paper's, the lecture's, or those that follow from published "
+              "numbers in the sweep.  [default: published for sweeps that have such numbers, else paper]")  # fmt: skip
 @click.option("--figures", is_flag=False, flag_value="", metavar="[sweep|paper]",
               help="Also draw figures: those of each sweep, or the paper's figures from all these sweeps together.  "
               "[default: sweep; paper for the shipped reproductions]")  # fmt: skip
@@ -54,7 +56,7 @@ def values() -> Iterable[str]:
 @data_option
 def report(
     sweeps: tuple[str, ...], output: Path, form: str | None, value: str | None, paper: bool, scorecard: bool,
-    source: str, figures: str | None, page: bool, extrapolate: int | None, data: Path | None,
+    source: str | None, figures: str | None, page: bool, extrapolate: int | None, data: Path | None,
 ) -> int:  # fmt: skip
     """Print the tables of sweeps that were run.
 
@@ -63,8 +65,8 @@ def report(
     figures. --html writes report.html there, one file that needs no internet.
 
     With --paper, --figures paper or --scorecard, one report is made from all these sweeps: paper.md and paper.csv, the
-    paper's figures, or scorecard.md (the paper's claims, each with the paper's number, ours, and a verdict). It goes to
-    the folder of the sweep if there is only one, else to OUTPUT.
+    paper's figures, or scorecard.md (claims of the paper, or of published numbers in the sweep, each with its number,
+    ours, and a verdict). It goes to the folder of the sweep if there is only one, else to OUTPUT.
     """
     if figures not in (None, "", "sweep", "paper"):  # "--figures NAME": the name of a sweep
         sweeps, figures = (*sweeps, figures), ""
@@ -76,7 +78,7 @@ def report(
         raise click.UsageError("--paper shows test errors; leave --value out")
     if scorecard:
         return _scorecard(sweeps, output, form, source)
-    if source != "paper":
+    if source:
         raise click.UsageError("--of is for the scorecard: add --scorecard")
     if figures is not None and not sweeps and not _own(output):
         _draw_papers([], output, data)  # some need no run
@@ -156,12 +158,16 @@ def _tables(places: list[tuple[Path, Path | None]], form: str | None, value: str
     return code
 
 
-def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None, source: str) -> int:
+def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None, source: str | None) -> int:
     """Print the scorecard of these sweeps' runs, and write it. With no results at all: of what needs no run."""
     from glorot.paper import scorecard
     from glorot.results.selected import gather_readable
 
-    folders = [folder for folder, _ in [place for name in sweeps for place in places_of(name, output)] or _own(output)]
+    places = [place for name in sweeps for place in places_of(name, output)]
+    folders = [folder for folder, _ in places or _own(output)]
+    if source == "published" or (source is None and places and all(map(_has_published, folders))):
+        return _of_published(folders, folders[0] if len(folders) == 1 and sweeps else output, form)
+    source = source or "paper"
     runs, problems = gather_readable(folders)
     for problem in problems:
         say(f"glorot: not on the scorecard: {problem}")
@@ -178,18 +184,49 @@ def _scorecard(sweeps: tuple[str, ...], output: Path, form: str | None, source: 
     return WRONG_USAGE if problems else OK
 
 
+def _has_published(folder: Path) -> bool:
+    """Whether a stored sweep has published numbers."""
+    from glorot.sweeps.runs import stored_sweep
+
+    try:
+        return stored_sweep(folder).published is not None
+    except GlorotError:
+        return False
+
+
+def _of_published(folders: list[Path], place: Path, form: str | None) -> int:
+    """Print the scorecard of the published numbers of these sweeps, and write it."""
+    from glorot.paper import claims_of_published, scorecard
+    from glorot.reporting.report import stored_table
+
+    document = claims_of_published.scorecard([stored_table(folder) for folder in folders])
+    show(printed(document, form))
+    scorecard.write(place, printed(document, "markdown"))
+    say(f"written: {place / scorecard.FILE}")
+    return OK
+
+
+def _card(folder: Path) -> "Document | None":
+    """The scorecard of a sweep, where it was written."""
+    from glorot.paper import claims_of_published, scorecard
+    from glorot.reporting.report import stored_table
+
+    if not (folder / scorecard.FILE).is_file():
+        return None
+    if _has_published(folder):
+        return claims_of_published.scorecard([stored_table(folder)])
+    return scorecard.document(scorecard.judge(scorecard.evidence([folder])))
+
+
 def _page(folder: Path, file: Path | None, value: str | None) -> None:
     """Write report.html of one sweep; with the scorecard, where that was written."""
-    from glorot.paper import scorecard
     from glorot.reporting.page import FILE, written
     from glorot.results.store import write_text
 
     try:
         study = _study(folder, file, value)
-        judged = (folder / scorecard.FILE).is_file()
-        card = scorecard.document(scorecard.judge(scorecard.evidence([folder]))) if judged else None
         commands = [f"glorot run {folder / 'sweep.yaml'}", f"glorot report {folder} --html"]
-        text = written(study, commands, (folder / "sweep.yaml").read_text("utf-8"), card)
+        text = written(study, commands, (folder / "sweep.yaml").read_text("utf-8"), _card(folder))
         write_text(folder / FILE, text)
     except (GlorotError, OSError) as error:
         say(f"glorot: no report.html of {folder}: {error}")

@@ -59,7 +59,8 @@ def short(text: str, most: int = 60) -> str:
 
 def titled(one: "Axes", text: str, columns: int, below: str = "") -> None:
     """A panel's title, cut so that it does not reach the title beside it. below: its second line."""
-    lines = [short(text, 72 // columns), *([plain(below)] if below else [])]
+    most = 78 // columns
+    lines = [*textwrap.wrap(short(text, 2 * most), most), *([plain(below)] if below else [])]
     one.set_title("\n".join(lines), fontsize=9.5 if columns == 1 else 8)
 
 
