@@ -51,6 +51,7 @@ DOCUMENT = Document(
             for text in HOSTILE
         ],
     ),
+    {"sweep": 'mine "<b>"', "glorot": "0.1"},
 )
 
 

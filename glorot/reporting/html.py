@@ -35,7 +35,8 @@ svg { max-width: 100%; height: auto; background: white; }
 def written(document: Document) -> str:
     """A whole page that loads nothing."""
     title = escape(document.title)
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    made = "".join(f'<meta name="{escape(name)}" content="{escape(one)}">' for name, one in document.provenance.items())
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>{made}'
     return (
         f'<!doctype html>\n<html lang="en">\n<head>{head}\n<style>{STYLE}</style></head>\n<body>\n{fragment(document)}'
         "</body>\n</html>\n"

@@ -39,6 +39,7 @@ def written(document: Document) -> str:
     lines = ["% needs in the preamble: \\usepackage[T1]{fontenc} \\usepackage{textcomp} \\usepackage{booktabs}"]
     if _unknown(document):
         lines.append("% has letters that pdfLaTeX does not know: use LuaLaTeX or XeLaTeX, and a font with them")
+    lines += [f"% {name}: {' '.join(made.split())}" for name, made in document.provenance.items()]
     title, label = document.title, 0
     for block in document.blocks:
         match block:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import glorot
 from glorot.errors import GlorotError, ResultsError, nearest
 from glorot.models.activations import ACTIVATIONS
 from glorot.reporting import markdown, writers
@@ -65,7 +66,8 @@ class Table:
             for column, cell in zip(self.columns, cells, strict=True)
         ]
         columns = (*CSV_COLUMNS, "published") if self.published else CSV_COLUMNS
-        return Document(self.title, [Grid(header, lines), notes(self.notes)], Records(columns, records))
+        made = {"sweep": self.source.sweep.name, "glorot": glorot.__version__}
+        return Document(self.title, [Grid(header, lines), notes(self.notes)], Records(columns, records), made)
 
     def parts(self, row: str, column: str, cell: Cell) -> Text:
         """ "1.62 ± 0.03 (published 1.6, +0.02)"."""
