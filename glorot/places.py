@@ -15,7 +15,7 @@ def expanded(path: Path | str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise GlorotError(f"{path}: expected ~ to stand for a known folder, found none; write the path out") from None
+        raise GlorotError(f"{path}: expected ~ to stand for a known folder, found none; write the whole path") from None
 
 
 def cache_folder() -> Path:
@@ -47,8 +47,8 @@ def _of_nobody() -> Path:
         ours = False
     if not ours:
         raise GlorotError(
-            f"expected a home, or a temporary folder {folder} of one's own, for what glorot keeps; found neither; "
-            "name a folder with the environment's GLOROT_CACHE"
+            f"expected a home folder, or a temporary folder {folder} that is yours alone; found neither; "
+            "name a folder with the environment variable GLOROT_CACHE"
         )
     return folder
 

@@ -47,11 +47,15 @@ def environment(tmp_path, tmp_path_factory):
 
 @pytest.fixture
 def glorot(tmp_path, environment):
-    """glorot("run", "tiny.yaml", "-n", cwd=tmp_path, GLOROT_DATA="x") -> subprocess.CompletedProcess, with text."""
+    """glorot("run", "tiny.yaml", "-n", cwd=tmp_path, GLOROT_DATA="x") -> subprocess.CompletedProcess, with text.
+
+    One run at a time where a test does not say: each further process takes as long to start as many small runs.
+    """
 
     def call(*arguments, cwd: Path = tmp_path, timeout: float = 300, **variables: str):
+        some = arguments[:1] == ("run",) and not {"-j", "--jobs", "--cluster"} & set(arguments)
         return subprocess.run(
-            [sys.executable, "-m", "glorot", *map(str, arguments)],
+            [sys.executable, "-m", "glorot", *map(str, arguments), *(["-j", "1"] * some)],
             cwd=cwd,
             env=environment | variables,
             capture_output=True,

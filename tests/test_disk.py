@@ -132,7 +132,7 @@ def test_training_on_four_times_what_the_process_may_use(tmp_path):
         (lambda manifest: manifest["examples"].update(train=5), "expected 43,175 bytes, as manifest.json says, found"),
         (
             lambda manifest: manifest.update(shape=[28]),
-            "its values cannot be; make it again with `glorot data convert`",
+            "its values are impossible; make it again with `glorot data convert`",
         ),
         (lambda manifest: manifest.pop("classes"), "expected the manifest of a converted data set, but: 'classes'"),
         (lambda manifest: manifest.update(sha256="1" * 64), "found 1111111111111111...; remove `content`"),

@@ -224,7 +224,7 @@ def damaged(tmp_path):
 def test_more_than_a_tenth_skipped_must_be_allowed(damaged, tmp_path):
     message = refusal(damaged)
     assert "found 21 of 101 files (20.8 %)" in message
-    assert "20 no image of a known format (dog/z00.png, dog/z01.png, dog/z02.png, ...)" in message
+    assert "20 not an image of a known format (dog/z00.png, dog/z01.png, dog/z02.png, ...)" in message
     assert "1 in no class folder (3_0.png)" in message
     assert "--allow-skipped" in message
     assert refusal(damaged) == message  # it is built, and yet not used
@@ -242,10 +242,10 @@ def test_more_than_a_tenth_skipped_must_be_allowed(damaged, tmp_path):
 def test_the_manifest_has_each_class_and_reason(damaged, tmp_path):
     built(damaged, allow_skipped=True)
     manifest = folder.found(LocalData(folder=str(damaged), size=SHAPE[:2]), tmp_path / "data")
-    assert manifest["classes"]["dog"]["skipped"] == {"no image of a known format": 20}
+    assert manifest["classes"]["dog"]["skipped"] == {"not an image of a known format": 20}
     assert "skipped" not in manifest["classes"]["cat"]
     assert manifest["files"] == 101
-    assert {"file": "dog/z07.png", "reason": "no image of a known format"} in manifest["skipped"]
+    assert {"file": "dog/z07.png", "reason": "not an image of a known format"} in manifest["skipped"]
     assert {"file": "3_0.png", "reason": "in no class folder"} in manifest["skipped"]
 
 
@@ -269,7 +269,7 @@ def test_a_run_tells_what_it_learns_from(damaged, glorot, tmp_path):
     (tmp_path / "mine.yaml").write_text(f"name: mine\nbase: {BASE}, dataset: {{folder: photos, size: [6, 6]}}}}\n")
     found = glorot("run", "mine.yaml")
     assert (found.returncode, found.stdout) == (2, "")
-    assert "found 21 of 101 files (20.8 %): 20 no image of a known format (dog/z00.png" in found.stderr
+    assert "found 21 of 101 files (20.8 %): 20 not an image of a known format (dog/z00.png" in found.stderr
     assert not (tmp_path / "results").exists()
     shutil.rmtree(damaged)
     ready(damaged, {"train": 20, "val": 6, "test": 5})

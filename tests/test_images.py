@@ -143,7 +143,7 @@ JPEG = encoded(noise(3, (200, 200)), "JPEG")
 FRAMES = [noise(seed, (9, 9)) for seed in range(3)]
 BROKEN = {
     "empty": (b"", "empty"),
-    "text": (b"not an image", "no image of a known format"),
+    "text": (b"not an image", "not an image of a known format"),
     "cut jpeg": (JPEG[: len(JPEG) // 2], "truncated"),
     "only a jpeg's beginning": (JPEG[:200], "."),
     "cut png": (encoded(noise(3))[:200], "truncated"),
@@ -155,9 +155,12 @@ BROKEN = {
     "pages": (encoded(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:]), "several pages"),
     "bomb": (header_of(50_000, 40_000), "more than 50,000,000 pixels"),
     "smaller bomb": (header_of(8_000, 8_000), "more than 50,000,000 pixels: 8000 x 8000"),
-    "32 bits": (encoded(Image.fromarray(np.zeros((5, 5), np.int32)), "TIFF"), "I colours, of which no certain grey"),
+    "32 bits": (
+        encoded(Image.fromarray(np.zeros((5, 5), np.int32)), "TIFF"),
+        "I colours, which cannot be turned into grey",
+    ),
     "fractions": (encoded(Image.fromarray(np.zeros((5, 5), np.float32)), "TIFF"), "F colours, of which no certain"),
-    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image of a known format"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image of a known format"),
 }
 
 
@@ -174,7 +177,7 @@ def test_what_is_no_file_is_not_opened(tmp_path):
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     found = read_images([tmp_path / name for name in ("pipe", "nowhere", "circle")], GREY)
     (tmp_path / "folder").symlink_to(tmp_path)
-    assert found[:2] == ["no regular file", "cannot be read: No such file or directory"]
+    assert found[:2] == ["not a regular file", "cannot be read: No such file or directory"]
     assert isinstance(found[2], str)
     assert read_images([tmp_path / "folder"], GREY) == ["a link to a folder, which is not followed"]
 
@@ -335,7 +338,7 @@ def test_too_few_images_are_refused(tmp_path):
     listed = candidates(tmp_path, {"a": 60, "b": 3})
     (tmp_path / "b" / "x.png").write_bytes(b"rubbish")
     with pytest.raises(
-        DataError, match=r"class b: expected some 40 images.*found 3.*1 file was skipped: b/x.png: no image of"
+        DataError, match=r"class b: expected about 40 images.*found 3.*1 file was skipped: b/x.png: not an image of"
     ):
         build.build([*listed, Candidate(tmp_path / "b" / "x.png", "b/x.png", 1)], ["a", "b"], GREY, proportionally())
 

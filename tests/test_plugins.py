@@ -128,7 +128,7 @@ def test_the_one_that_glorot_new_writes(tmp_path):
     edited = loaded(tmp_path, starter.TEXT + "\n")  # another file: other runs
     assert edited.source.origin.mark != mark
     assert {run.run_id for run in expand(parse(stored, "sweep.yaml"))} == {run.run_id for run in expand(sweep)}
-    with pytest.raises(PluginError, match=r"from my.py, which is not loaded, or not as it was; add --plugin my.py"):
+    with pytest.raises(PluginError, match=r"from my.py, which is not loaded, or has changed; add --plugin my.py"):
         trial.try_choices(runs[0].choices)
     for registry, _ in loading.KINDS.values():
         for name in ("swish", "relu6", "two_values", "squared_error"):

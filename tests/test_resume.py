@@ -132,7 +132,7 @@ def test_a_damaged_state_is_told_and_the_run_starts_again(folder, undisturbed, d
     else:
         shutil.copy(second, first)
     said = finish(folder)
-    assert f"note: the saved state {first} is passed over: " in said
+    assert f"note: the saved state {first} is not used: " in said
     assert stored(folder) == undisturbed
 
 

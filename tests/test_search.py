@@ -327,7 +327,7 @@ def test_one_command_does_both_stages(tmp_path, glorot):
     (tmp_path / "real.yaml").write_text(REAL)
     dry = glorot("run", "real.yaml", "-n")
     assert (dry.returncode, dry.stderr) == (
-        0, OPENING + "0 done, 8 to do, on cpu\nnote: 4 runs follow, of the settings that these choose\n",
+        0, OPENING + "0 done, 8 to do, on cpu\nnote: 4 runs follow, with the settings that these short runs choose\n",
     )  # fmt: skip
     assert [line.split("  ", 1)[1] for line in dry.stdout.splitlines()] == [
         f"to do     {activation}, learning_rate {rate}, seed 0, 20 updates to choose"

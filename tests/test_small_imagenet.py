@@ -155,8 +155,8 @@ def test_manifest_says_what_became_of_what(built):
     assert manifest["without_class"] == {"ids": 1, "files": 61}
     reasons = {Path(one["file"]).name: one["reason"] for one in manifest["skipped"]}
     assert reasons == {
-        "broken.JPEG": "no image of a known format",
-        "cmyk.JPEG": "CMYK colours, of which no certain grey is known",
+        "broken.JPEG": "not an image of a known format",
+        "cmyk.JPEG": "CMYK colours, which cannot be turned into grey without doubt",
     }
     total = sum(manifest["images"].values())
     tiny, flowers = total * 9 // 10, total // 10
@@ -372,7 +372,7 @@ def problems(dataset: str) -> str:
         ("[{folder: 3}]", "expected folder to be text without control characters, found 3"),
         ('[{folder: "a\\0"}]', "expected folder to be text without control characters"),
         ("[{folder: x, balance: 1}]", "expected balance to be true or false, found 1"),
-        ("[{folder: x, split: 0.8}]", "each above 0 and 1 in all, as in [0.8, 0.1, 0.1]; found 0.8"),
+        ("[{folder: x, split: 0.8}]", "for training, validation and test, as in [0.8, 0.1, 0.1]; found 0.8"),
         ("[{folder: x, split: [0.8, 0.2]}]", "found [0.8, 0.2]"),
         ("[{folder: x, split: [0.8, 0.2, 0]}]", "found [0.8, 0.2, 0]"),
         ("[{folder: x, split: [0.8, 0.1, 0.2]}]", "found [0.8, 0.1, 0.2]"),
@@ -423,7 +423,7 @@ def test_a_sweep_from_images_to_the_table(sweep_file, sources, glorot, tmp_path)
     made = glorot("data", "build", "small-imagenet", "--from", sources / "tiny", "--class", flowers, "--data", "data")
     assert made.returncode == 0, made.stderr
     total = re.search(r"stand-in: (\d+) images", made.stdout)[1]
-    assert "1 CMYK colours, of which no certain grey is known (1/train/" in made.stderr
+    assert "1 CMYK colours, which cannot be turned into grey without doubt (1/train/" in made.stderr
     assert "61 files of 1 WordNet ids belong to no class" in made.stderr
     listed = glorot("data", "list", "--data", "data").stdout
     assert re.search(r"small_imagenet +verified +data.small-imagenet", listed)

@@ -92,7 +92,7 @@ LAYERS = "layers: [{weights: [[2, -1], [1, -1]]}, {weights: [[2, -4]]}]\n"
          "examples; did you mean examples?"),
         (LAYERS, "expected the key examples"),
         ("activation: tahn\n" + LAYERS + "examples: [{inputs: [1, 2], targets: [1]}]", "did you mean tanh"),
-        (LAYERS + "loss: cross_entropy\nexamples: [{inputs: [1, 2], targets: [0.5]}]", "of sum 1"),
+        (LAYERS + "loss: cross_entropy\nexamples: [{inputs: [1, 2], targets: [0.5]}]", "with the sum 1"),
         (LAYERS + "learning_rate: -1\nexamples: [{inputs: [1, 2], targets: [0.5]}]", "above 0"),
         ("layers: 3\nexamples: []", "expected a list of 1 to 10, found 3"),
     ],

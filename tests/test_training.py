@@ -320,7 +320,7 @@ def test_a_state_knows_which_run_it_is_of(dataset, tmp_path):
     one.save(resumed(dataset, [], updates=60)[0].state())
     one.path.rename(other.path)
     assert other.load((6, 9, 8, 3)) is None
-    assert "is of another run" in other.problems[0]
+    assert "belongs to another run" in other.problems[0]
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder"])
@@ -328,7 +328,7 @@ def test_what_is_no_file_is_no_state(tmp_path, kind):
     checkpoints = Checkpoints(tmp_path, settings(), "cpu")
     os.mkfifo(checkpoints.path) if kind == "fifo" else checkpoints.path.mkdir()
     assert checkpoints.load((6, 9, 8, 3)) is None
-    assert "it is no file" in checkpoints.problems[0]
+    assert "it is not a file" in checkpoints.problems[0]
 
 
 def test_a_state_of_other_sources_or_shapes_is_passed_over(dataset, tmp_path, monkeypatch):

@@ -106,12 +106,14 @@ def weights(
     """
     folder, found, row = _find(run, Path(results))
     if row["status"] != "done":
-        raise ResultsError(f"expected a run that is done, found {run} in {folder}, which is {row['status']}")
+        raise ResultsError(
+            f"expected a run that is done, found {run} in {folder}, which is {row['status']}; name another"
+        )
     states = checkpoint_folder()
     kept = Checkpoints(states, found.settings, found.device)
     layers = kept.final()
     if layers is None and not train:
-        raise ResultsError(f"the weights of {run} are not kept any more; with train=True it is trained again")
+        raise ResultsError(f"the weights of {run} are not kept any more; train=True trains it again")
     if layers is None:
         layers = _trained_again(found, row, states, data_folder(data))
     named: dict[str, np.ndarray] = {}
@@ -140,7 +142,8 @@ def _find(run_id: str, results: Path) -> tuple[Path, Run, dict[str, str]]:
             if run.run_id == name:
                 return folder, run, row
     raise ResultsError(
-        f"the settings of run {names[0]} are not in the sweep.yaml beside it: it is of an earlier version"
+        f"expected the settings of run {names[0]} in the sweep.yaml beside it, found others: the sweep has changed "
+        "since; name another run"
     )
 
 
@@ -153,11 +156,11 @@ def _trained_again(run: Run, row: dict[str, str], states: Path, data: Path) -> A
     if repr(outcome.result.get("test_error")) != row["test_error"]:
         raise DataError(
             f"run {run.run_id} gives a test error of {outcome.result.get('test_error')}, not {row['test_error']} as "
-            "stored: its data or glorot changed"
+            "stored: its data or glorot changed; run its sweep again with --rerun"
         )
     layers = Checkpoints(states, run.settings, run.device).final()
     if layers is None:
-        raise ResultsError(f"no state can be saved in {states}; GLOROT_CACHE names another folder")
+        raise ResultsError(f"cannot save a state in {states}; name another folder with GLOROT_CACHE")
     return layers
 
 

@@ -70,7 +70,7 @@ def _sweep(sweep: Path | str | Mapping[str, Any], overrides: Sequence[str]) -> S
     try:
         text = yaml.safe_dump(json.loads(json.dumps(dict(sweep), allow_nan=False)), sort_keys=False, allow_unicode=True)
     except (TypeError, ValueError) as error:
-        raise GlorotError(f"expected a sweep of plain values, as in a YAML file; found another: {error}") from None
+        raise GlorotError(f"expected plain values, as in a sweep file; found another: {error}") from None
     return config.parse(text, "sweep.yaml", overrides)
 
 

@@ -26,7 +26,7 @@ def cache(clear: bool) -> int:
         left = removed()
         show(f"removed: {_size(sum(part.size for part in found) - sum(part.size for part in left))}\n")
         if any(part.files for part in left):
-            raise ResultsError("could not remove all of it: " + ", ".join(part.name for part in left if part.files))
+            raise ResultsError("cannot remove all of it; left: " + ", ".join(part.name for part in left if part.files))
     return OK
 
 

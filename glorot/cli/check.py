@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--baseline", type=file_type,
               help="What to compare with.  [default: OUTPUT/baselines/NAME.csv, or bench.csv]")  # fmt: skip
 @click.option("--factor", type=float,
-              help="How many times as large is worse, if bits may differ.  [default: 1.05; times 1.5]")  # fmt: skip
+              help="How many times larger a number may be if bits may differ.  [default: 1.05; times 1.5]")  # fmt: skip
 @click.option(
     "--device", type=click.Choice(DEVICES[1:]), help="Which device's runs to check, if there are runs of both."
 )
@@ -57,10 +57,10 @@ def check(
 
     Prints one row per run: same, better, worse, changed, missing or new. A run on the CPU with the same run_id as
     in the baseline must have exactly the same numbers. Any other run is worse if its test error is larger by more
-    than a factor, and significantly. A result is stale if it was computed by other sources than the present ones.
+    than a factor, and significantly. A result is stale if it was computed by another version of the code.
 
-    With --bench, the numbers are times of an update, divided by the time of a reference loop. So the baseline may be
-    of another machine.
+    With --bench, the numbers are times of an update, divided by the time of a reference loop. So the baseline may come
+    from another machine.
 
     Exit code 1: a run is worse, changed, missing or stale. Exit code 2: there is no baseline or no result, or the
     stored files of a result contradict each other.
@@ -73,9 +73,7 @@ def check(
     if bench == (sweep is not None):
         raise click.UsageError("expected either a sweep to check, or --bench, or --history alone")
     if update and (junit or summary or history or as_json):
-        raise click.UsageError(
-            "--update compares nothing, so there is nothing for --junit, --summary, --history or --json"
-        )
+        raise click.UsageError("--update compares nothing, so leave out --junit, --summary, --history and --json")
     if bench:
         path = baseline or output / "baselines" / "bench.csv"
         title, (found, points) = "Speed", _check_speed(path, factor, update)

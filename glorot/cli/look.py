@@ -109,7 +109,7 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
 @format_option
 @click.option("--start", is_flag=True, help="Measure the first line of commands, compiling, and memory, instead.")
 @click.option("--minibatches", type=file_type, metavar="FILE.png|svg",
-              help="Print updates and examples a second for minibatches of 1 to 512, and draw them.")  # fmt: skip
+              help="Print updates and examples per second for minibatches of 1 to 512, and draw them.")  # fmt: skip
 @plugin_option
 @click.option("--roofline", type=file_type, metavar="FILE.png|svg",
               help="Draw the speed for minibatches of 1 to 128, and the limits of the machine.")  # fmt: skip

@@ -189,7 +189,7 @@ def _list_runs(plan: "Plan", folder: Path) -> None:
         show(f"{one.run_id}  {state:8}  {title(one)}{short}\n")
     if plan.search.later:
         runs = "1 run follows" if len(plan.search.later) == 1 else f"{len(plan.search.later)} runs follow"
-        say(f"note: {runs}, of the settings that these choose")
+        say(f"note: {runs}, with the settings that these short runs choose")
     for message in missing_data(plan, folder).values():
         say(f"note: {message}")
 

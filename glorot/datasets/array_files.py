@@ -231,7 +231,7 @@ def _svmlight(path: Path, dataset: LocalData) -> dict[str, Part]:
     shape = (len(labels), max(columns) + 1 - first)
     if 4 * math.prod(shape) > MOST_DENSE:
         raise DataError(
-            f"expected up to {MOST_DENSE:,} bytes with all zeros, in float32; found {shape[0]:,} examples of "
+            f"expected up to {MOST_DENSE:,} bytes as float32, zeros included; found {shape[0]:,} examples of "
             f"{shape[1]:,} numbers, {4 * math.prod(shape):,} bytes; take fewer of them"
         )
     x = np.zeros(shape)

@@ -98,8 +98,8 @@ def build_into(dataset: LocalData, data_folder: Path, tell: folder.Tell) -> dict
     folder.write(manifest, data, f"{state}.json", data_folder, tell)
     tell(f"{dataset}: {manifest['about']}", False)
     if not floats and most < SMALL:
-        tell(f"note: bytes up to {most} only, which inputs: unit makes up to {most / 255:.2g}; think of raw, "
-             "standardized", True)  # fmt: skip
+        tell(f"note: the largest byte is {most}, so with inputs: unit the largest input is {most / 255:.2g}; consider "
+             "inputs: raw or standardized", True)  # fmt: skip
     for line in manifests.used(manifest):
         tell(f"  {line}", False)
     return manifest
@@ -129,7 +129,7 @@ def _shape_of(parts: Mapping[str, Part]) -> Shape:
     first = parts["train"].x.shape[1:]
     for split, part in parts.items():
         if part.x.ndim < 2 or not part.x.size:
-            raise DataError(f"{part.names[0]}: expected (examples, numbers) or (examples, height, width), not "
+            raise DataError(f"{part.names[0]}: expected shape (examples, numbers) or (examples, height, width), not "
                             f"empty, found {part.x.shape}")  # fmt: skip
         if part.y.ndim == 2 and part.y.shape[1] == 1:
             parts = {**parts, split: part._replace(y=part.y[:, 0])}
@@ -137,7 +137,7 @@ def _shape_of(parts: Mapping[str, Part]) -> Shape:
             raise DataError(f"{part.names[1]}: expected one label for each of the {len(part.x):,} examples, found "
                             f"{' x '.join(map(str, part.y.shape))}")  # fmt: skip
         if part.x.shape[1:] != first:
-            raise DataError(f"{part.names[0]}: expected examples of {first} as those to train on, found "
+            raise DataError(f"{part.names[0]}: expected the shape of the training examples, {first}, found "
                             f"{part.x.shape[1:]}")  # fmt: skip
     if len(first) == 3 and first[0] in (1, 3):
         return Shape(first[1], first[2], "rgb" if first[0] == 3 else "grey")

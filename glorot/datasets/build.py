@@ -188,7 +188,7 @@ def equally(pool: Pool) -> dict[tuple[int, str], int]:
         if count == 0:
             raise DataError(
                 f"class {pool.class_names[label]}: expected images for {SPLITS[split]}, as the classes are to be "
-                f"balanced; found {pool.usable(label)} usable ones, of which none is; add images, or remove balance"
+                f"balanced; found none among its {pool.usable(label)} usable images; add images, or remove balance"
             )
     return {(label, split): least[split][0] for label, split in pool.places}
 
@@ -204,8 +204,8 @@ def proportionally(most: int | None = None) -> Take:
         k = room[label, split]
         if k == 0:
             raise DataError(
-                f"class {pool.class_names[label]}: expected some 40 images or more, of which hashes choose a tenth "
-                f"each for validation and test; found {pool.usable(label)}, of which none is left for {SPLITS[split]}"
+                f"class {pool.class_names[label]}: expected about 40 images or more, as hashes choose a tenth for "
+                f"validation and a tenth for test; found {pool.usable(label)}, and none of them for {SPLITS[split]}"
                 f"{_such_as(pool, label)}"
             )
         return {place: PROPORTIONS[place[1]] * min(k, most or k) for place in room}

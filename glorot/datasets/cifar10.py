@@ -128,7 +128,7 @@ def unpack(archive: Path, folder: Path) -> None:
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{archive}: expected a whole tar.gz archive, but: {error}; {REMEDY}") from error
     except OSError as error:
-        raise DataError(f"cannot unpack {archive} to {folder}: {error}; mend that and try again") from error
+        raise DataError(f"cannot unpack {archive} to {folder}: {error}; correct that and try again") from error
 
 
 def _find_members(tar: tarfile.TarFile, archive: Path) -> dict[str, tarfile.TarInfo]:

@@ -188,7 +188,7 @@ def manifest_of(folder: Path | str) -> dict[str, Any]:
         right = right and 2 <= int(found["classes"]) <= 256 and len(found["sha256"]) == 64
         texts = isinstance(found["about"], str) and isinstance(found["name"], str)
         if not (right and texts):
-            raise ValueError("its values cannot be")
+            raise ValueError("its values are impossible")
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: expected the manifest of a converted data set, but: {reason}; {AGAIN}") from error

@@ -72,7 +72,7 @@ def download(urls: Sequence[str], destination: Path, sha256: str, size: int, by_
     except OSError as error:
         raise DataError(
             f"cannot write {destination}: {error.strerror or error}; "
-            "mend that or name another folder with --data or GLOROT_DATA"
+            "correct that, or name another folder with --data or GLOROT_DATA"
         ) from error
     raise DataError(
         f"cannot download {(by_hand or destination).name}:\n" + "\n".join(reasons) + "\n"

@@ -131,7 +131,7 @@ def _bytes_of(path: Path) -> bytes:
     if stat.S_ISDIR(status.st_mode):
         raise Unusable("a link to a folder, which is not followed")
     if not stat.S_ISREG(status.st_mode):
-        raise Unusable("no regular file")
+        raise Unusable("not a regular file")
     if status.st_size > MAX_BYTES:
         raise Unusable(f"more than {MAX_BYTES:,} bytes: {status.st_size:,}")
     if status.st_size == 0:
@@ -148,7 +148,7 @@ def _decoded(data: bytes, shape: Shape) -> np.ndarray:
     try:
         picture: Picture = pillow.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise Unusable("no image of a known format") from None
+        raise Unusable("not an image of a known format") from None
     except pillow.DecompressionBombError:
         raise Unusable(f"more than {MAX_PIXELS:,} pixels") from None
     if picture.width * picture.height > MAX_PIXELS:  # nothing has been decoded yet
@@ -157,7 +157,7 @@ def _decoded(data: bytes, shape: Shape) -> np.ndarray:
         raise Unusable("animated, or of several pages")
     sixteen_bits = picture.mode in SIXTEEN_BITS or (picture.mode == "I" and picture.format in ("PNG", "PPM"))
     if picture.mode not in MODES and not sixteen_bits:
-        raise Unusable(f"{picture.mode} colours, of which no certain grey is known")
+        raise Unusable(f"{picture.mode} colours, which cannot be turned into grey without doubt")
     mode = "RGB" if shape.color == "rgb" else "L"
     picture.draft(mode, picture.size)
     picture.load()  # before anything else that reads on: a second attempt does not see damage that the first one met

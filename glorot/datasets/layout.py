@@ -117,10 +117,10 @@ def _ready_splits(folder: Path, folders: Sequence[Path]) -> dict[str, Path]:
     for path, split in named.items():
         if split in ready:
             both = _names([ready[split], path])
-            raise DataError(f"{folder}: expected one folder for {SPLITS[split]}, found {both}; move one elsewhere")
+            raise DataError(f"{folder}: expected one folder for {SPLITS[split]}, found {both}; move one away")
         ready[split] = path
     if "train" not in ready:
-        raise DataError(f"{folder}: expected a folder train beside {_names(named)}, found none")
+        raise DataError(f"{folder}: expected a folder train beside {_names(named)}, found none; add it")
     return {split: ready[split] for split in SPLITS if split in ready}
 
 
@@ -133,7 +133,7 @@ def _classes(folder: Path, ready: Mapping[str, Path]) -> dict[str, Sequence[Path
         if others:
             raise DataError(
                 f"{folder}: expected the classes of {_names([ready['train']])} in {_names([ready[split]])} too, found "
-                f"{_names(others)}; there is nothing to train on for it: move it elsewhere, or add it to train"
+                f"also {_names(others)}, which has nothing to train on; move it elsewhere, or add it to train"
             )
     if len(ready) < len(SPLITS):
         found[""] = found.pop("train")

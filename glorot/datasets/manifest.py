@@ -84,7 +84,7 @@ def write(path: Path, data: bytes) -> None:
         with new_file(path, hashlib.sha256(data).hexdigest()) as file:
             file.write(data)
     except OSError as error:
-        remedy = "mend that or name another folder with --data or GLOROT_DATA"
+        remedy = "correct that, or name another folder with --data or GLOROT_DATA"
         raise DataError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
 
 
@@ -150,9 +150,9 @@ def too_many_skipped(manifest: Mapping[str, Any]) -> str:
     """Why the build may not be used without a word of the user's; empty where it may."""
     if len(manifest["skipped"]) <= MOST_SKIPPED * manifest["files"]:
         return ""
-    expected = f"expected {MOST_SKIPPED:.0%} of the files or fewer to be of no use"
+    expected = f"expected that at most {MOST_SKIPPED:.0%} of the files cannot be used"
     reasons = ", ".join(_kinds(manifest))
-    return f"{expected}, found {_share(manifest)}: {reasons}; mend them, or take the others with --allow-skipped"
+    return f"{expected}, found {_share(manifest)}: {reasons}; correct them, or use the others with --allow-skipped"
 
 
 def _share(manifest: Mapping[str, Any]) -> str:

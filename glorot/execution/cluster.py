@@ -131,8 +131,8 @@ def read_options(file: Path) -> dict[str, Any]:
     jobs = found.get("jobs", 1) if isinstance(found, dict) else None
     if type(jobs) is not int or not 1 <= jobs <= 10_000:
         raise ClusterError(
-            f"{file}: expected options of dask-jobqueue's SLURMCluster, as in `cores: 16`, and jobs, how many are "
-            f"wanted (1 to 10000); found {'no mapping' if not isinstance(found, dict) else f'jobs: {jobs}'}"
+            f"{file}: expected options of dask-jobqueue's SLURMCluster, as in `cores: 16`, and `jobs`, the number "
+            f"of jobs (1 to 10000); found {'no mapping' if not isinstance(found, dict) else f'jobs: {jobs}'}"
         )
     return found
 

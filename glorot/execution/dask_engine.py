@@ -318,7 +318,7 @@ class DaskEngine:
             return
         member.host, member.data_folder, member.refused = facts.host, facts.data_folder, facts.problem
         if facts.code != remote.code():
-            member.refused = "its glorot has other sources than this one; install the same on both sides"
+            member.refused = "its glorot is another version of the code; install the same on both sides"
         for dataset, why in (facts.lacking or {}).items():
             if isinstance(dataset, LocalData) and not dataset.name and not member.refused:
                 self._send_data(dataset, member)

@@ -136,7 +136,7 @@ def receive_data(content: str, part: bytes, last: bool) -> None:
         return
     del _parts[content]
     if hashlib.sha256(data).hexdigest() != content:
-        raise DataError(f"expected data of SHA-256 {content}, received others")
+        raise DataError(f"expected data with the SHA-256 {content}, received other data; start the sweep again")
     with whole(class_folders.data_file(content, loading.data_folder())) as file:
         file.write(data)
 

@@ -64,7 +64,7 @@ def check_rows(where: str, rows: Iterable[Cells], problem_of: Callable[[Cells], 
     if problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise ResultsError(
-            f"{where}: expected what a run can give, found {'; '.join(problems[:SHOWN])}{more}; {remedy}"
+            f"{where}: expected results that a run can give, found {'; '.join(problems[:SHOWN])}{more}; {remedy}"
         )
 
 

@@ -24,12 +24,12 @@ def read(path: Path, columns: Mapping[str, type], command: str) -> tuple[Rows, b
     counted = COUNT in header_of(path)
     rows = read_rows(path, {**columns, COUNT: int} if counted else columns)
     if not rows:
-        raise ResultsError(f"{path}: expected a baseline of at least one row, found none; make it anew with --update")
+        raise ResultsError(f"{path}: expected a baseline of at least one row, found none; make a new one with --update")
     counts = [row.pop(COUNT) for row in rows] if counted else []
     if any(count != str(len(rows)) for count in counts):
         raise ResultsError(
             f"{path}: expected {' or '.join(dict.fromkeys(counts))} rows, found {len(rows)}; restore it (git "
-            "checkout), or make it anew with --update"
+            "checkout), or make a new one with --update"
         )
     return rows, counted
 

@@ -19,7 +19,7 @@ def stale(fresh: Fresh, sources: str) -> list[Verdict]:
     when = sorted(str(row["started"] or "an unknown time") for row in found.values())
     days = when[0] if when[0] == when[-1] else f"{when[0]} to {when[-1]}"
     digests = ", ".join(sorted({row["sources"] for row in found.values()}))
-    why = f"computed at {days} by other sources than these; {REMEDY}"
+    why = f"computed at {days} by another version of the code; {REMEDY}"
     return [Verdict("stale", f"{len(found)} of {len(fresh.runs)} runs", f"sources {digests}", sources[:16], why)]
 
 

@@ -132,7 +132,7 @@ def read_baseline(path: Path) -> Baseline:
         str(path),
         rows,
         lambda row: "no result" if row["status"] == "failed" else impossible(row),
-        "restore it (git checkout), or make it anew with --update",
+        "restore it (git checkout), or make a new one with --update",
     )
     return Baseline(frame_of(rows, RUN_COLUMNS), counted)
 

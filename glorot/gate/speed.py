@@ -103,9 +103,9 @@ def read_baseline(path: Path) -> tuple[list[Row], bool]:
     cells, counted = baselines.read(path, COLUMNS, "glorot check --bench")
     rows = records_of(frame_of(cells, COLUMNS))
     if not all(row["ratio"] and 0 < row["ratio"] < math.inf for row in rows):
-        raise ResultsError(f"{path}: expected rows with ratios above 0, found others; make it anew with --update")
+        raise ResultsError(f"{path}: expected rows with ratios above 0, found others; make a new one with --update")
     if len({_key(row) for row in rows}) < len(rows):
-        raise ResultsError(f"{path}: expected each setting once, found one twice; make it anew with --update")
+        raise ResultsError(f"{path}: expected each setting once, found one twice; make a new one with --update")
     return rows, counted
 
 

@@ -44,9 +44,7 @@ def try_choices(choices: Iterable[tuple[str, str]]) -> None:
         if not registry.is_there(text):
             origin = registry.origin(text)
             file = origin.file if origin else "a plug-in"
-            raise PluginError(
-                f"{kind} {text} is from {file}, which is not loaded, or not as it was; add --plugin {file}"
-            )
+            raise PluginError(f"{kind} {text} is from {file}, which is not loaded, or has changed; add --plugin {file}")
         origin = registry.origin(text)
         plugin = next((one for one in loaded() if origin and one.source.name == origin.file), None)
         if plugin and parsed(text)[1]:

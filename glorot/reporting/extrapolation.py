@@ -35,7 +35,10 @@ def document(runs: Iterable[StoredRun], goal: int) -> Document:
             numbers = (longest, float(run["test_error"]), s, c * goal**-s)
             records.append(dict(zip(COLUMNS, (run.method, str(run["dataset"]), *numbers), strict=True)))
     if not records:
-        raise ResultsError(f"expected finished runs with {LEAST} evaluations or more, found none")
+        raise ResultsError(
+            f"expected finished runs with {LEAST} evaluations or more, found none; finish the runs first, "
+            "or make evaluate_every smaller"
+        )
     lines = [
         [f"{one['method']}, {one['dataset']}", f"{one['updates']:,}", f"{one['test_error']:.2f}",
          f"{one['exponent']:.3f}", f"{one['extrapolated']:.1f}"] for one in records

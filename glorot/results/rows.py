@@ -117,7 +117,7 @@ def read_rows(path: Path, columns: Mapping[str, type]) -> Rows:
         text = read_file(path).decode("utf-8-sig")  # spreadsheets put a mark of the byte order in front
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
         if not text.endswith("\n"):  # a number cut short would still look like a number
-            raise ValueError(f"expected a line end at the end, found {'none: it is torn' if text else 'nothing'}")
+            raise ValueError(f"expected a line end at the end, found {'none: it is cut off' if text else 'nothing'}")
         return _checked_rows(lines, columns)
     except FileNotFoundError:
         return []

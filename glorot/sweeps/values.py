@@ -180,7 +180,7 @@ def _split(value: Any) -> tuple[float, float, float] | None:
     numbers = isinstance(value, list | tuple) and [share for share in value if type(share) in (int, float)]
     if not (numbers and len(numbers) == len(value) == 3 and min(numbers) > 0 and sum(map(exact, numbers)) == 1):
         raise ValueError(
-            "expected split to be the parts for training, validation and test, each above 0 and 1 in all, as in "
+            "expected split to be three numbers above 0 with the sum 1, for training, validation and test, as in "
             f"[0.8, 0.1, 0.1]; found {shown(value)}"
         )
     return (float(numbers[0]), float(numbers[1]), float(numbers[2]))

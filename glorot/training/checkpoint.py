@@ -122,16 +122,16 @@ class Checkpoints:
         """None of a state of other sources, and of a file that is no state of this run, which is a problem."""
         try:
             if not path.is_file():  # reading a pipe would never end
-                raise ValueError("it is no file")
+                raise ValueError("it is not a file")
             with np.load(path, allow_pickle=False) as arrays:
                 if str(arrays["code"]) != code():
                     return None
                 if str(arrays["run"]) != self._trajectory:
-                    raise ValueError("it is of another run")
+                    raise ValueError("it belongs to another run")
                 return _state(arrays, shapes, OPTIMIZERS[self.settings.optimizer].keeps)
         except Exception as error:  # damage can raise anything: a size that no memory has, a header that is no Python
             reason = " ".join(str(error).split()) or type(error).__name__
-            self.problems.append(f"the saved state {path} is passed over: {reason}")
+            self.problems.append(f"the saved state {path} is not used: {reason}")
             return None
 
     def discard(self) -> None:
@@ -174,13 +174,13 @@ def _state(arrays: "np.lib.npyio.NpzFile", shapes: Shapes, keeps: tuple[str, ...
     probes = [_probe_row(fields) for fields in json.loads(str(arrays["probes"]))]
     update, losses = int(arrays["update"]), arrays["losses"]
     if len([name for name in arrays if name.endswith("W0")]) != 1 + len(keeps):
-        raise ValueError("it is of another optimizer")
+        raise ValueError("it belongs to another optimizer")
     every = [layers, *memory]
     if any([(layer.W.shape, layer.b.shape) for layer in one] != shapes for one in every) or f"W{len(shapes)}" in arrays:
-        raise ValueError("its layers are of other sizes")
+        raise ValueError("its layers have other sizes")
     dtypes = {array.dtype for one in every for layer in one for array in layer}
     if dtypes != {np.dtype(np.float32)} or losses.dtype != np.float64:
-        raise ValueError("its numbers are of another type")
+        raise ValueError("its numbers have another type")
     if losses.shape != (update - (rows[-1].update if rows else 0),):  # one of each update since the last evaluation
         raise ValueError("its losses and its number of updates do not belong together")
     kept = dict(zip(keeps, memory, strict=True))
@@ -192,7 +192,7 @@ def _pretrained(arrays: "np.lib.npyio.NpzFile") -> Pretrained:
     layer, update = map(int, arrays["phase"])
     rows = [PretrainingRow(int(row[0]), int(row[1]), float(row[2])) for row in json.loads(str(arrays["pretraining"]))]
     if (arrays["decoder"].dtype, arrays["costs"].dtype) != (np.float32, np.float64):
-        raise ValueError("its numbers are of another type")
+        raise ValueError("its numbers have another type")
     return Pretrained(layer, update, arrays["decoder"], rows, arrays["costs"])
 
 

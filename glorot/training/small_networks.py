@@ -148,7 +148,7 @@ def _targets(node: Node, key: str, length: int, loss: str) -> np.ndarray:
         raise _wrong(node, key, f"expected numbers from 0 to 1, found {shown(node.value)}")
     if loss == "cross_entropy" and abs(values.sum() - 1) > 1e-6:
         raise _wrong(
-            node, key, f"expected probabilities of sum 1, as softmax gives them, found a sum of {values.sum():g}"
+            node, key, f"expected probabilities with the sum 1, as softmax gives them, found the sum {values.sum():g}"
         )
     return values
 
