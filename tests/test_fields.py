@@ -69,6 +69,7 @@ def test_two_runs_are_two_cells_of_a_table_and_of_a_baseline(tmp_path, field):
     verdicts = compare(stored, read_baseline(tmp_path / "pair.csv").runs)  # once: "expected each run once"
     assert [verdict.kind for verdict in verdicts] == ["same", "same"]
     assert len({verdict.cell for verdict in verdicts}) == 2  # no two cells of one name
+    assert not [verdict.cell for verdict in verdicts if verdict.cell.endswith((" ", "None"))]  # a value for each field
 
 
 @pytest.mark.parametrize("field", [name for name in DECIDING if name != "seed"])

@@ -32,7 +32,7 @@ def impossible(row: Cells) -> str | None:
         return f"status {row['status']!r}"
     if row["device"] not in DEVICES[1:]:
         return f"device {row['device']!r}"
-    ignored = _ignored(row)
+    ignored = without_use(row)
     counts = {column: int(row[column] or column in ignored) for column in (*COUNTS, "updates_done")}
     wrong = [column for column in COUNTS if counts[column] < 1]
     numbers = {column: float(row[column]) for column in NUMBERS if row[column]}
@@ -46,7 +46,7 @@ def impossible(row: Cells) -> str | None:
     return ", ".join(f"{column} {row[column] or 'empty'}" for column in wrong) or None
 
 
-def _ignored(row: Cells) -> frozenset[str]:
+def without_use(row: Cells) -> frozenset[str]:
     """The fields that the row's model has no use for; none of a model that there is not."""
     with contextlib.suppress(KeyError):
         return MODELS[row.get("model") or ABOUT["model"].older].ignores

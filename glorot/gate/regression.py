@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from glorot.errors import ResultsError
 from glorot.gate import baselines
-from glorot.gate.agreement import check_rows, denied, impossible
+from glorot.gate.agreement import check_rows, denied, impossible, without_use
 from glorot.gate.verdicts import NONE, Verdict, beyond, checked_factor
 from glorot.reporting.significance import MOST_EXAMPLES, SIGNIFICANT, two_proportions, welch
 from glorot.results.rows import (
@@ -32,6 +32,7 @@ from glorot.results.rows import (
     records_of,
 )
 from glorot.results.store import Store
+from glorot.sweeps.fields import ABOUT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -274,6 +275,8 @@ def hint(runs: "pd.DataFrame", baseline: "pd.DataFrame") -> str:
 def _name(row: Row, columns: Iterable[str]) -> str:
     bare = ("method", "dataset", "activation", "initializer", "loss")
     texts = [(column, row.get(column)) for column in columns]
+    younger = {one for one, about in ABOUT.items() if not about.is_old} - without_use(row)
+    texts = [(one, ABOUT[one].shown("") if value == "" and one in younger else value) for one, value in texts]
     return ", ".join(
         str(value) if column in bare else f"{column.replace('_', ' ')} {value}"
         for column, value in texts

@@ -1,4 +1,4 @@
-"""What glorot knows of a field of a run besides its check and default. It stands with the field in ``settings.py``;
+"""What glorot knows of a field of a run besides its check and default. It stands with the field in ``fields.py``;
 tables, notes, the paper's table, the scorecard, figures, the gate and the docs take it from there.
 """
 
