@@ -10,9 +10,9 @@ import pytest
 from photos import write_images
 from PIL import Image
 
-from glorot.datasets import build, folder, loading, local
+from glorot.datasets import build, folder, loading
 from glorot.datasets.images import Shape, read_image
-from glorot.datasets.local import LocalData
+from glorot.datasets.local import LocalData, info
 from glorot.errors import DataError
 
 SHAPE = Shape(6, 6)
@@ -160,7 +160,7 @@ def test_every_usable_image_is_in_exactly_one_split(tmp_path):
         part = parts[["train", "valid", "test"].index(build.split_of(image.digest))]
         assert image.pixels.tobytes() in {row.tobytes() for row in part.pixels}
     commonest = np.bincount(dataset.test.labels).max() / len(dataset.test)
-    assert local.info(found).chance == pytest.approx(100 * (1 - commonest), abs=0.01)
+    assert info(found).chance == pytest.approx(100 * (1 - commonest), abs=0.01)
     table = np.array([np.bincount(part.labels, minlength=3) for part in parts]).T
     for name, row in zip(counts, table, strict=True):
         assert re.search(rf"^  {name} +" + " +".join(map(str, row)) + " +0$", str(told), re.M)

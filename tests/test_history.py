@@ -81,7 +81,7 @@ def test_lines_are_only_added(tmp_path):
     assert file.read_bytes().startswith(before)
     assert [point.value for point in history.read(tmp_path / "new")] == [1.5, 20.0, 1.6]
     file.write_bytes(before[:-3])
-    with pytest.raises(ResultsError, match="torn"):
+    with pytest.raises(ResultsError, match="cut off"):
         history.append(tmp_path / "new", [night(2, 1.0)])
     assert file.read_bytes() == before[:-3]
 

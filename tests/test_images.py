@@ -159,7 +159,10 @@ BROKEN = {
         encoded(Image.fromarray(np.zeros((5, 5), np.int32)), "TIFF"),
         "I colours, which cannot be turned into grey",
     ),
-    "fractions": (encoded(Image.fromarray(np.zeros((5, 5), np.float32)), "TIFF"), "F colours, of which no certain"),
+    "fractions": (
+        encoded(Image.fromarray(np.zeros((5, 5), np.float32)), "TIFF"),
+        "F colours, which cannot be turned into grey",
+    ),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image of a known format"),
 }
 

@@ -15,7 +15,7 @@ from photos import write_images
 from PIL import Image
 
 from glorot.datasets import folder, loading, small_imagenet, wordnet
-from glorot.datasets.local import LocalData
+from glorot.datasets.local import LocalData, info
 from glorot.errors import DataError, SweepError
 from glorot.reporting import report
 from glorot.results import store
@@ -257,9 +257,9 @@ def test_folder_as_a_data_set(photos, tmp_path):
     assert counts[0] > 4 * max(counts[1:])
     chance = 100 * (1 - np.bincount(dataset.test.labels).max() / counts[2])
     assert pinned.about == f"155 images in 3 classes, 6 x 8 rgb; chance {chance:.1f} %"
-    assert local.info(pinned).chance == pytest.approx(chance, abs=0.01)
+    assert info(pinned).chance == pytest.approx(chance, abs=0.01)
     assert loading.verify(pinned, tmp_path / "data")[0][1] == "verified"
-    assert local.info(pinned).image_shape == (3, 6, 8)
+    assert info(pinned).image_shape == (3, 6, 8)
 
 
 def test_folder_is_built_once_for_each_state_of_it(photos, tmp_path, monkeypatch):

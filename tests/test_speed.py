@@ -91,7 +91,7 @@ def test_speed_baselines_read_back(tmp_path):
         ),
         ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,,1,x\n", "expected rows"),
         ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,0,1,x\n", "expected rows"),
-        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,1.0,1,", "torn"),
+        ("activation,hidden,batch_size,threads,ratio,milliseconds,hardware\ntanh,8,2,1,1.0,1,", "cut off"),
         ("a,b\n1,2\n", "expected the columns"),
     ],
 )
