@@ -20,10 +20,10 @@ from glorot.reporting.document import (
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; } .scroll { overflow-x: auto; }
-th, td { padding: .25rem .75rem; border-bottom: 1px solid #8885; text-align: left; white-space: nowrap; }
-th { border-bottom-width: 2px; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; } .scroll { overflow-x: auto; margin: 1rem 0; }
+th, td { padding: .25rem .75rem; border-bottom: 1px solid #8885; text-align: left; vertical-align: top; }
+thead th { border-bottom-width: 2px; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 li { overflow-wrap: anywhere; }
 svg { max-width: 100%; height: auto; background: white; }
 .matrices { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; align-items: flex-start; overflow-x: auto; }
