@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from stored import table_rows
 
 from glorot.cli.main import cli
 from glorot.datasets import arrays
@@ -203,13 +204,15 @@ def test_rows_of_numbers_are_shown_as_a_table_and_images_as_a_sheet(tmp_path, mo
     pd.DataFrame(X.reshape(120, -1)[:, :2], columns=["one", "two"]).assign(kind=np.array(["a", "b"])[Y]).to_csv("t.csv")
     shown = CliRunner().invoke(cli, ["data", "show", "{table: t.csv, label: kind}", "-n", "200"])
     assert shown.exit_code == 0, shown.output
-    head, _, *rows = shown.stdout.splitlines()
-    assert head.split() == ["class", "Unnamed:", "0", "one", "two"]
+    head, _, *rows = table_rows(shown.stdout)
+    assert head == ["class", "Unnamed: 0", "one", "two"]
     everyone = {
         ("ab"[y], str(i), str(x[0]), str(x[1])) for i, (x, y) in enumerate(zip(X.reshape(120, -1), Y, strict=True))
     }
     assert len(rows) > 60
-    assert {tuple(row.split()) for row in rows} < everyone
+    assert {tuple(row) for row in rows} < everyone
+    as_csv = CliRunner().invoke(cli, ["data", "show", "{table: t.csv, label: kind}", "--format", "csv"]).stdout
+    assert as_csv.splitlines()[0] == "class,Unnamed: 0,one,two"
     npz(tmp_path, x=X, y=Y)
     assert CliRunner().invoke(cli, ["data", "show", "{arrays: some.npz}"]).stdout == "some.npz.png\n"
     assert (tmp_path / "some.npz.png").read_bytes().startswith(b"\x89PNG")

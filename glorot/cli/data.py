@@ -14,7 +14,9 @@ from glorot.cli.shared import (
     epilog,
     file_type,
     folder_type,
+    format_option,
     preprocessing_names,
+    printed,
     say,
     show,
 )
@@ -154,10 +156,11 @@ def convert(dataset: str, folder: Path, train_examples: int | None, preprocessin
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the training examples.")
 @click.option("--picture", type=file_type, help="The PNG file to write.  [default: NAME.png]")
+@format_option
 @data_option
 def show_images(
     dataset: str, augmentation: str | None, preprocessing: str, examples: int, seed: int, picture: Path | None,
-    data: Path | None,
+    form: str | None, data: Path | None,
 ) -> None:  # fmt: skip
     """Show training examples of a data set.
 
@@ -168,7 +171,7 @@ def show_images(
     from glorot.datasets.loading import data_folder, load, pinned
     from glorot.datasets.local import info
     from glorot.datasets.prepared import has_images, preprocessed
-    from glorot.datasets.sheet import png, sheet, table
+    from glorot.datasets.sheet import png, sheet
     from glorot.results.store import write_bytes
 
     folder = data_folder(data)
@@ -176,7 +179,9 @@ def show_images(
     distortion = _field("augmentation", augmentation) if augmentation else None
     ready = load(one, folder)
     if not has_images(info(one)) and not picture and not distortion and preprocessing == "none":
-        show(table(one, ready, folder, examples, seed))
+        from glorot.reporting import data_text
+
+        show(printed(data_text.document(one, ready, folder, examples, seed), form))
         return
     ready = preprocessed(ready, preprocessing, info(one))
     drawn = sheet(ready, info(one), examples, distortion, seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glorot.datasets import Dataset, Examples, FiniteDataset
+from glorot.datasets import Dataset, Examples
 from glorot.datasets.augmentation import Augmentation
 from glorot.datasets.catalogue import DatasetInfo
 from glorot.datasets.local import AnyData
@@ -14,7 +14,6 @@ from glorot.errors import DataError
 
 GAP = 2  # pixels between images
 VERSIONS = 4  # distorted ones of each image
-MOST_COLUMNS = 12  # of a table
 LEAST_SIDE = 56  # pixels of an image on the sheet, by whole multiples
 
 
@@ -41,23 +40,6 @@ def sheet(
     for first in range(0, count, columns):
         lines += [_line(images_of[first : first + columns], columns) for images_of in images]
     return np.concatenate(lines)
-
-
-def table(name: AnyData, dataset: Dataset, data_folder: Path, count: int, seed: int = 0) -> str:
-    """The first training examples of a seed, as text: class and inputs; the last of many inputs are left out."""
-    from tabulate import tabulate
-
-    examples = dataset.train(seed, 0, min(count, len(dataset)) if isinstance(dataset, FiniteDataset) else count)
-    columns, classes = names_of(name, data_folder)
-    columns = columns or [f"x{k + 1}" for k in range(dataset.n_inputs)]
-    rows = [
-        [classes[label] if classes else int(label), *(f"{number:g}" for number in pixels[:MOST_COLUMNS])]
-        for pixels, label in zip(examples.pixels, examples.labels, strict=True)
-    ]
-    left = f"\nThe first {MOST_COLUMNS} of {dataset.n_inputs:,} inputs.\n" if dataset.n_inputs > MOST_COLUMNS else ""
-    heads = ["class", *columns[:MOST_COLUMNS]]
-    aligned = ["left"] + ["right"] * (len(heads) - 1)
-    return tabulate(rows, heads, "simple", disable_numparse=True, colalign=aligned) + f"\n{left}"
 
 
 def names_of(name: AnyData, data_folder: Path) -> tuple[list[str], list[str]]:
