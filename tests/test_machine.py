@@ -182,7 +182,7 @@ def test_a_user_whom_no_one_knows(tiny, environment, tmp_path_factory):
     )
     cache = place / "glorot-54321"
     assert ended.stdout == f"{cache} 0o700 {cache}/checkpoints\n", ended.stderr
-    assert "found neither; name a folder with the environment's GLOROT_CACHE" in ended.stderr
+    assert "found neither; name a folder with the environment variable GLOROT_CACHE" in ended.stderr
     shutil.rmtree(place)
 
 
