@@ -8,7 +8,7 @@ from glorot.datasets.sheet import names_of
 from glorot.reporting.document import Block, Document, Grid, Paragraph, Records, Value
 from glorot.sweeps.values import dataset_text
 
-MOST_COLUMNS = 12  # of a table; records have all
+MOST_COLUMNS = 8  # of a table, so that it fits a terminal; records have all
 
 
 def document(name: AnyData, dataset: Dataset, data_folder: Path, count: int, seed: int = 0) -> Document:
@@ -18,7 +18,7 @@ def document(name: AnyData, dataset: Dataset, data_folder: Path, count: int, see
     heads = ("class", *(columns or [f"x{k + 1}" for k in range(dataset.n_inputs)]))
     labels: list[str | int] = [classes[label] if classes else int(label) for label in examples.labels]
     rows = [
-        [str(label), *(f"{number:g}" for number in pixels[:MOST_COLUMNS])]
+        [str(label), *(_short(float(number)) for number in pixels[:MOST_COLUMNS])]
         for label, pixels in zip(labels, examples.pixels, strict=True)
     ]
     blocks: list[Block] = [Grid(heads[: MOST_COLUMNS + 1], rows)]
@@ -29,3 +29,7 @@ def document(name: AnyData, dataset: Dataset, data_folder: Path, count: int, see
         for label, pixels in zip(labels, examples.pixels, strict=True)
     ]
     return Document(f"Training examples of {dataset_text(name)}", blocks, Records(heads, records))
+
+
+def _short(number: float) -> str:
+    return f"{number:g}" if number == round(number) else f"{number:.3g}"
