@@ -11,10 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from glorot.compiled.cache import jit
 from glorot.datasets import draws, fixed_point, shapes
 from glorot.datasets.catalogue import DATASETS
 from glorot.datasets.fixed_point import ONE
 from glorot.datasets.shapeset import CLASS_NAMES, Shapeset, generate, stream_key
+
+# Compiled, as they are inside of draw_images.
+word, draw = jit(draws.word), jit(draws.draw)
+times, sine_cosine, two_to_minus = map(jit, (fixed_point.times, fixed_point.sine_cosine, fixed_point.two_to_minus))
+draw_scene, draw_scales, deform, overlaps = map(
+    jit, (shapes.draw_scene, shapes.draw_scales, shapes.deform, shapes.overlaps)
+)
 
 KEY = stream_key("train", 0)
 
@@ -44,8 +52,8 @@ def drawn_scene(key, index, size=32):
     """What the kernel decides on: the kinds, the centres and for each shape its corners, relative."""
     kinds, centres = np.zeros(2, np.int64), np.zeros((2, 2), np.int64)
     corners = np.zeros((2, shapes.MAX_SIDES, 2), np.int64)
-    stream = np.uint64(draws.word(np.uint64(key), index))
-    count = shapes.draw_scene(stream, size, kinds, centres, corners)
+    stream = np.uint64(word(np.uint64(key), index))
+    count = draw_scene(stream, size, kinds, centres, corners)
     return kinds[:count], centres, [corners[s, : shapes.SIDES[kinds[s]]] for s in range(count)]
 
 
@@ -188,7 +196,7 @@ def test_overlap_rule(p, d, new_area, old_area):
     overlap = 0.0 if p < d else 1.0 if d == 0 else 1 - 2 ** (-(p - d) / d)
     excess = overlap * new_area / old_area - 0.5
     if abs(excess) > 1e-6:
-        assert shapes.overlaps(p * d, d * d, new_area, old_area) == (excess > 0)
+        assert overlaps(p * d, d * d, new_area, old_area) == (excess > 0)
 
 
 def test_deformation_ranges():
@@ -196,17 +204,17 @@ def test_deformation_ranges():
     corners = np.zeros((shapes.MAX_SIDES, 2), np.int64)
     for i in range(300):
         stream = np.uint64(naive.word(KEY, i))
-        scale_x, scale_y = shapes.draw_scales(stream, 0)
+        scale_x, scale_y = draw_scales(stream, 0)
         assert 0.2 * ONE - 1 < scale_y <= scale_x < 0.8 * ONE + 1
         kind = i % 3
         n = int(shapes.SIDES[kind])
         angle = (2 * (i + 0.5) / 300 - 1) * math.pi / n
-        sine, cosine = fixed_point.sine_cosine(round(angle * ONE))
-        shapes.deform(kind, sine, cosine, 0, scale_x, scale_y, corners)
+        sine, cosine = sine_cosine(round(angle * ONE))
+        deform(kind, sine, cosine, 0, scale_x, scale_y, corners)
         assert abs(corners[0, 1] - corners[n - 1, 1]) < 16  # the base joins the last corner to the first
         assert corners[0, 1] == pytest.approx(corners[:n, 1].max(), abs=16)
         own_area = naive.area([(x / ONE, y / ONE) for x, y in corners[:n].tolist()])
-        full = math.pi / 4 * fixed_point.times(fixed_point.times(scale_x, scale_y), int(shapes.AREAS[kind])) / ONE
+        full = math.pi / 4 * times(times(scale_x, scale_y), int(shapes.AREAS[kind])) / ONE
         assert own_area == pytest.approx(full, rel=1e-6)
 
 
@@ -327,12 +335,12 @@ def test_splitmix64():
     """The first numbers from seed 1234567, as splitmix64.c gives them."""
     expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
     assert [naive.word(1234567, i) for i in range(4)] == expected
-    assert [int(draws.word(np.uint64(1234567), i)) for i in range(4)] == expected
+    assert [int(word(np.uint64(1234567), i)) for i in range(4)] == expected
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 300), st.integers(1, 2**32 - 1))
 def test_draw_is_in_range(stream, address, n):
-    value = draws.draw(np.uint64(stream), address, n)
+    value = draw(np.uint64(stream), address, n)
     assert value == (naive.word(stream, address) >> 32) * n >> 32
     assert 0 <= value < n
 
@@ -351,11 +359,11 @@ def test_tables_do_not_depend_on_the_mathematics_library():
 
 @given(st.floats(-math.pi / 3, math.pi / 3))
 def test_sine_cosine(angle):
-    sine, cosine = fixed_point.sine_cosine(round(angle * ONE))
+    sine, cosine = sine_cosine(round(angle * ONE))
     assert abs(sine - math.sin(angle) * ONE) < 4
     assert abs(cosine - math.cos(angle) * ONE) < 4
 
 
 @given(st.floats(0, 100))
 def test_two_to_minus(t):
-    assert abs(fixed_point.two_to_minus(round(t * ONE)) - 2**-t * ONE) < 4
+    assert abs(two_to_minus(round(t * ONE)) - 2**-t * ONE) < 4

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glorot.compiled.cache import jit
 from glorot.datasets import fixed_point, shapeset
 from glorot.datasets.shapeset import generate, stream_key
+
+paint, whole_pixels = jit(shapeset.paint), jit(fixed_point.whole_pixels)  # compiled, as they are inside of draw_images
 
 KEY = stream_key("test")
 SIZES = [(64, 500), (17, 300), (50, 300), (100, 200), (333, 50)]
@@ -37,7 +40,7 @@ def pygame_image(pygame, size, ground, polygons):
 def painted(corners):
     """What the kernel draws of a polygon with corners in whole pixels: (EDGE, EDGE) uint8."""
     image, spans = np.zeros(EDGE * EDGE, np.uint8), np.zeros((EDGE, 2), np.int64)
-    shapeset.paint(np.array(corners), len(corners), 1, spans, EDGE, image)
+    paint(np.array(corners), len(corners), 1, spans, EDGE, image)
     return image.reshape(EDGE, EDGE)
 
 
@@ -161,5 +164,5 @@ def test_pixels_are_cut_off_towards_zero():
     for size in (16, 17, 32, 50, 64, 333, 1024):
         for pixel in (1, 2, size // 2, size - 1):
             border = -(-pixel * fixed_point.ONE // size)  # the first unit of this pixel
-            assert fixed_point.whole_pixels(border, size) == pixel
-            assert fixed_point.whole_pixels(border - 1, size) == pixel - 1
+            assert whole_pixels(border, size) == pixel
+            assert whole_pixels(border - 1, size) == pixel - 1

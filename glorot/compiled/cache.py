@@ -22,6 +22,7 @@ import llvmlite
 import llvmlite.binding
 import numba
 from numba.core import config
+from numba.extending import register_jitable
 
 from glorot import files, places
 from glorot.compiled import sources
@@ -29,6 +30,8 @@ from glorot.errors import DeviceError
 
 LIBRARIES = ("numba", "numpy", "llvmlite")  # their functions are told apart by their versions
 KEEP_DAYS = 30
+# What turns Python's objects into machine numbers takes the compiler as long as a short function itself.
+NOT_FROM_PYTHON = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 if config.DISABLE_JIT:
     raise DeviceError(
@@ -102,27 +105,44 @@ def _numba_caches_in(folder: Path) -> Iterator[None]:
         config.CACHE_DIR = before
 
 
-def jit(function: Callable):
+def jit(function: Callable, **options: Any):
     """Compile a function for the CPU on its first call: no GIL, no fastmath, IEEE division, cached."""
+    options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, **options}
     folder = cache_folder(sources_of(function))
     if folder is None:
-        return numba.njit(nogil=True, error_model="numpy")(function)
+        return numba.njit(**options)(function)
     with _numba_caches_in(folder):
-        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+        return numba.njit(cache=True, **options)(function)
+
+
+def jit_apart(function: Callable):
+    """As `jit`, for a function that is called by its address alone (``calls.py``)."""
+    return jit(function, **NOT_FROM_PYTHON)
+
+
+def inner(function: Callable):
+    """A function that compiled functions call, and become part of their machine code. In Python it stays as it is."""
+    return register_jitable(error_model="numpy", **NOT_FROM_PYTHON)(function)
 
 
 @contextlib.contextmanager
-def compiling(kernel: Callable) -> Iterator[None]:
-    """Held while this kernel and those beside it are compiled for the first time, so that processes that start
-    together wait for one of them instead of all compiling the same code."""
-    folder, name = cache_folder(sources_of(kernel)), getattr(kernel, "py_func", kernel).__qualname__
-    if folder is None or (folder / f"{name}.complete").exists():
+def compiling(kernel: Callable, *others: Callable) -> Iterator[None]:
+    """Held while these kernels are compiled for the first time, so that processes that start together wait for one of
+    them instead of all compiling the same code. kernel: which processes with other others compile too."""
+    folder, name = cache_folder(sources_of(kernel)), _name(kernel)
+    all_names = "+".join(sorted(f"{_name(one)} {cache_folder(sources_of(one))}" for one in others))
+    whole = f"{name}-{hashlib.sha256(all_names.encode()).hexdigest()[:20]}.complete"
+    if folder is None or (folder / whole).exists():
         yield
         return
     with _locked(folder / f"{name}.lock"):
         yield
         with contextlib.suppress(OSError):  # another process compiles once more
-            (folder / f"{name}.complete").touch()
+            (folder / whole).touch()
+
+
+def _name(kernel: Callable) -> str:
+    return getattr(kernel, "py_func", kernel).__qualname__
 
 
 def _locked(path: Path) -> contextlib.AbstractContextManager:

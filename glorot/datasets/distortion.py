@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from glorot.compiled.cache import jit
+from glorot.compiled.cache import inner, jit
 from glorot.datasets.augmentation import Augmentation
 from glorot.datasets.draws import word
 from glorot.randomness import PURPOSES
@@ -30,20 +30,20 @@ F = np.float32
 NEAREST = -1  # as a background: the nearest pixel of the edge
 
 
-@jit
+@inner
 def uniform(stream, address):
     """U(-1, 1), float64: 53 bits of a word."""
     return np.float64(word(stream, address) >> np.uint64(11)) * 2.0**-52 - 1.0
 
 
-@jit
+@inner
 def whole(stream, address, most):
     """A whole number from -most to most, all equally likely."""
     number = np.int64(((word(stream, address) >> np.uint64(32)) * np.uint64(2 * most + 1)) >> np.uint64(32))
     return number - most
 
 
-@jit
+@inner
 def sine_cosine(angle):
     """Of an angle of up to pi in radians, by their series: no libm, so the same bits everywhere."""
     square, sine, cosine = angle * angle, 0.0, 0.0
@@ -53,7 +53,7 @@ def sine_cosine(angle):
     return angle * sine, cosine
 
 
-@jit
+@inner
 def smooth(field, taps, rows, padded):
     """Convolve a field with taps, along its rows and then its columns, in place; outside it is 0.
 
@@ -78,7 +78,7 @@ def smooth(field, taps, rows, padded):
                 field[y, x] += tap * source[x]
 
 
-@jit
+@inner
 def affine(stream, shift, rotation, scaling, shear, flip, matrix):
     """Draw an image's affine map and write its inverse to matrix, (2, 3): from a new place to the old one, both
     relative to the centre."""
@@ -94,7 +94,7 @@ def affine(stream, shift, rotation, scaling, shear, flip, matrix):
         matrix[row, 2] = -(matrix[row, 0] * tx + matrix[row, 1] * ty)
 
 
-@jit
+@inner
 def frame(image, background, padded):
     """The image with what is around it, one pixel before and two behind. image: (height, width) uint8."""
     height, width = image.shape
@@ -105,7 +105,7 @@ def frame(image, background, padded):
             padded[y, x] = F(background) if outside and background >= 0 else F(image[inside_y, inside_x])
 
 
-@jit
+@inner
 def sample(padded, matrix, dx, dy, alpha, background, new):
     """Fill the new image. dx, dy: fields of displacements, (height, width) float32, which alpha multiplies; where alpha
     is 0 they are not read."""

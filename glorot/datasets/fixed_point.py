@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from glorot.compiled.cache import jit
+from glorot.compiled.cache import inner
 
 FRACTION_BITS = 30
 ONE = 1 << FRACTION_BITS
@@ -20,13 +20,13 @@ def fixed(value: float) -> int:
     return round(value * ONE)
 
 
-@jit
+@inner
 def times(a, b):
     """a * b, rounded to the nearest unit."""
     return (a * b + HALF) >> FRACTION_BITS
 
 
-@jit
+@inner
 def sine_cosine(angle):
     """Sine and cosine for |angle| <= pi/3.
 
@@ -41,7 +41,7 @@ def sine_cosine(angle):
     return times(angle, sine), cosine
 
 
-@jit
+@inner
 def two_to_minus(t):
     """2^-t for t >= 0: the whole part is a shift, the rest a nested Taylor series of exp(-x)."""
     whole = t >> FRACTION_BITS
@@ -54,7 +54,7 @@ def two_to_minus(t):
     return power >> whole
 
 
-@jit
+@inner
 def unit(x, y):
     """(x, y) / |(x, y)|. The factor ONE is a power of two, so a fused multiply-add would change nothing."""
     length = math.sqrt(float(x * x + y * y))
@@ -63,13 +63,13 @@ def unit(x, y):
     return np.int64(nearest_x), np.int64(nearest_y)
 
 
-@jit
+@inner
 def ceil_divide(a, b):
     """a / b rounded up, for a >= 0 and b > 0."""
     return (a + b - 1) // b
 
 
-@jit
+@inner
 def whole_pixels(position, size):
     """The pixel a coordinate of the canvas lies in: rounded down, as a cast to an integer does."""
     return (position * size) >> FRACTION_BITS

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from glorot.compiled.cache import jit
+from glorot.compiled.cache import inner
 from glorot.datasets.draws import draw
 from glorot.datasets.fixed_point import (
     FRACTION_BITS,
@@ -50,7 +50,7 @@ TURN_COSINES = np.array([fixed(math.cos(2 * math.pi * k / TURNS)) for k in range
 TURN_SINES = np.array([fixed(math.sin(2 * math.pi * k / TURNS)) for k in range(TURNS)])
 
 
-@jit
+@inner
 def draw_scales(stream, attempt):
     """Rule 3: two independent scales; the larger one is for x."""
     address = ATTEMPT + 4 * attempt
@@ -59,7 +59,7 @@ def draw_scales(stream, attempt):
     return max(a, b), min(a, b)
 
 
-@jit
+@inner
 def deform(kind, sine, cosine, turn, scale_x, scale_y, corners):
     """Rule 3: rotate, scale, rotate the base back to horizontal, rotate by `turn` steps.
 
@@ -81,7 +81,7 @@ def deform(kind, sine, cosine, turn, scale_x, scale_y, corners):
         corners[v, 1] = (yx * x + yy * y + HALF) >> FRACTION_BITS
 
 
-@jit
+@inner
 def draw_place(stream, address, margin, sides, axis, corners):
     """Rule 4: the centre's coordinate on one axis, uniform where all corners keep the margin."""
     low, high = corners[0, axis], corners[0, axis]
@@ -91,7 +91,7 @@ def draw_place(stream, address, margin, sides, axis, corners):
     return margin - low + draw(stream, address, ONE - 2 * margin - (high - low) + 1)
 
 
-@jit
+@inner
 def place(stream, attempt, margin, kind, angle_sine, angle_cosine, turn, corners):
     """Rules 3 and 4: one attempt at a shape whose rotations are given. Returns (x, y, area)."""
     scale_x, scale_y = draw_scales(stream, attempt)
@@ -102,7 +102,7 @@ def place(stream, attempt, margin, kind, angle_sine, angle_cosine, turn, corners
     return x, y, times(times(scale_x, scale_y), AREAS[kind])
 
 
-@jit
+@inner
 def support(corners, sides, x, y):
     """How far the shape reaches towards (x, y), times |(x, y)|: the largest inner product with a corner."""
     reach = corners[0, 0] * x + corners[0, 1] * y
@@ -111,7 +111,7 @@ def support(corners, sides, x, y):
     return reach
 
 
-@jit
+@inner
 def overlaps(reach, distance_squared, new_area, old_area):
     """Rule 5: whether the second shape is to be rejected.
 
@@ -127,7 +127,7 @@ def overlaps(reach, distance_squared, new_area, old_area):
     return 2 * overlap * new_area > old_area * ONE
 
 
-@jit
+@inner
 def draw_scene(stream, size, kinds, centres, corners):
     """Rules 2 to 5: decide on the shapes of one image; returns how many they are.
 
@@ -152,7 +152,7 @@ def draw_scene(stream, size, kinds, centres, corners):
     return wanted
 
 
-@jit
+@inner
 def place_second(stream, size, margin, kinds, old_area, sine, cosine, turn, centres, corners):
     """Rule 5: redraw scale and position until accepted. Returns False at MAX_REJECTIONS rejections.
 

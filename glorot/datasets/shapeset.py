@@ -13,12 +13,13 @@ Lengths are fractions of the canvas in units of 1/ONE, x to the right, y downwar
 them whole pixels. Sines, cosines, angles (radians) and areas (of the canvas) are in units of 1/ONE, too.
 """
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 
-from glorot.compiled.cache import jit
+from glorot.compiled.cache import compiling, inner, jit
 from glorot.datasets import DataFile, Examples
 from glorot.datasets.draws import draw, word
 from glorot.datasets.fixed_point import whole_pixels
@@ -39,7 +40,7 @@ PAIR_LABELS = np.array([[6, 3, 5], [3, 7, 4], [5, 4, 8]])  # rule 7, by the two 
 # Rendering
 
 
-@jit
+@inner
 def draw_grey(stream, address, light):
     """Rule 1: a light or a dark grey."""
     if light:
@@ -47,7 +48,7 @@ def draw_grey(stream, address, light):
     return DARK_FIRST + draw(stream, address, DARK_COUNT)
 
 
-@jit
+@inner
 def snap(corners, sides, centre, size):
     """Move the corners to the centre and into whole pixels, rounded down, in place."""
     for v in range(sides):
@@ -55,14 +56,14 @@ def snap(corners, sides, centre, size):
         corners[v, 1] = whole_pixels(centre[1] + corners[v, 1], size)
 
 
-@jit
+@inner
 def widen(spans, row, x):
     """Make a row's span hold pixel x."""
     spans[row, 0] = min(spans[row, 0], x)
     spans[row, 1] = max(spans[row, 1], x)
 
 
-@jit
+@inner
 def trace(corners, sides, spans):
     """The first and last pixel that pygame fills in each row of a snapped polygon. Returns (first row, last row).
 
@@ -103,7 +104,7 @@ def trace(corners, sides, spans):
     return top, bottom
 
 
-@jit
+@inner
 def paint(corners, sides, grey, spans, size, image):
     """Rule 6: fill a snapped shape. image: (size * size,) uint8."""
     top, bottom = trace(corners, sides, spans)
@@ -112,7 +113,7 @@ def paint(corners, sides, grey, spans, size, image):
             image[pixel] = grey
 
 
-@jit
+@inner
 def draw_image(stream, size, kinds, centres, corners, spans, image):
     """All rules: one image. Returns its label; the arrays but the last are room to work in."""
     shapes = draw_scene(stream, size, kinds, centres, corners)
@@ -152,6 +153,15 @@ def stream_key(split: str, seed: int = 0) -> int:
     return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
 
 
+@cache
+def _drawing() -> Callable:
+    """draw_images, once it is compiled or loaded from the cache."""
+    pixels, labels = np.empty((0, SIZE * SIZE), np.uint8), np.empty(0, np.uint8)
+    with compiling(draw_images):
+        draw_images(np.uint64(0), np.int64(0), np.int64(SIZE), pixels, labels)
+    return draw_images
+
+
 def generate(
     key: int,
     start: int,
@@ -177,7 +187,7 @@ def generate(
         raise ValueError(f"size is expected to be in {SMALLEST_SIZE} .. {LARGEST_SIZE}, found {size}")
     pixels = _room(pixels, "pixels", (count, size * size))
     labels = _room(labels, "labels", (count,))
-    draw_images(np.uint64(key), np.int64(start), np.int64(size), pixels, labels)
+    _drawing()(np.uint64(key), np.int64(start), np.int64(size), pixels, labels)
     return Examples(pixels, labels)
 
 

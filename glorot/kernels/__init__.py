@@ -75,15 +75,14 @@ def prepare(device: str, activation: str, loss: str, optimizer: str = "sgd", num
         raise DeviceError(reason)
     if device == "cuda":  # they are compiled for the network
         return
-    import numpy as np
-
-    from glorot.kernels import cpu, curvature
+    from glorot.kernels import cpu
     from glorot.models.optimizers import OPTIMIZERS
 
-    kind = "uint8" if numbers is None else str(numbers)
-    cpu.prepare(activation, loss, optimizer, np.dtype(kind))
+    cpu.prepare(activation, loss, optimizer)
     if OPTIMIZERS[optimizer].statistic:
-        curvature.prepare(activation, loss, optimizer, np.dtype(kind))
+        from glorot.kernels import curvature
+
+        curvature.prepare(activation, loss, optimizer)
 
 
 def denoising_layers(

@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from glorot.compiled.cache import compiling, jit
+from glorot.compiled.cache import NOT_FROM_PYTHON, compiling, inner, jit
 from glorot.compiled.elementary import ONE, TWO, ZERO
 from glorot.datasets import Examples
 from glorot.kernels import simd  # noqa: F401
@@ -24,12 +24,16 @@ from glorot.models.network import Layer
 CHUNK = 256  # examples that pass the network together when it is evaluated
 
 # simd is imported because it registers the elementary functions that these formulas call.
-_sigmoid, _tanh = numba.njit(activations.sigmoid), numba.njit(activations.tanh)
-_sigmoid_slope, _tanh_slope = numba.njit(activations.sigmoid_slope), numba.njit(activations.tanh_slope)
-_cost, _cost_delta = numba.njit(losses.sigmoid_cross_entropy), numba.njit(losses.sigmoid_cross_entropy_delta)
+_sigmoid, _tanh, _sigmoid_slope, _tanh_slope, _cost, _cost_delta = map(
+    numba.njit(**NOT_FROM_PYTHON),
+    (
+        activations.sigmoid, activations.tanh, activations.sigmoid_slope, activations.tanh_slope,
+        losses.sigmoid_cross_entropy, losses.sigmoid_cross_entropy_delta,
+    ),
+)  # fmt: skip
 
 
-@numba.njit(error_model="numpy")
+@inner
 def forward(theta, wiring, tanh, values):
     """Fill the rows of units. values: (inputs + units, examples), the first rows given; the last one becomes z."""
     starts, sources, weights, biases = wiring
@@ -46,7 +50,7 @@ def forward(theta, wiring, tanh, values):
                 row[e] = _tanh(row[e]) if tanh else _sigmoid(row[e])
 
 
-@numba.njit(error_model="numpy")
+@inner
 def backward(theta, wiring, tanh, values, deltas, gradient):
     """Add dC/dtheta, summed over the examples, to gradient. deltas: (units, examples), the output's dC/dz given."""
     starts, sources, weights, biases = wiring
@@ -72,7 +76,7 @@ def backward(theta, wiring, tanh, values, deltas, gradient):
                     deltas[s - n_inputs, e] += w * delta[e]
 
 
-@numba.njit(error_model="numpy")
+@inner
 def read(pixels, levels, values):
     """The inputs of a minibatch. pixels: (examples, inputs)."""
     for i in range(pixels.shape[1]):

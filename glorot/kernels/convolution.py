@@ -32,17 +32,14 @@ Neither sharing nor tiling changes the order of any sum (see ``convolution_tiles
 alone.
 """
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from glorot.compiled.cache import compiling, has_avx512, jit
+from glorot.compiled.cache import compiling, has_avx512, inner, jit
 from glorot.compiled.elementary import ZERO, fma
-from glorot.compiled.names import bound, symbol
+from glorot.compiled.names import bound
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
 from glorot.kernels import cpu
@@ -77,22 +74,18 @@ from glorot.kernels.convolution_layout import (
     Room,
 )  # fmt: skip
 from glorot.kernels.convolution_tiles import convolution_tile, delta_tile, gradient_tile, keep_apart, kernel_gradient
-from glorot.kernels.cpu import (
-    FAN_IN,
-    FAN_OUT,
-    above_of,
-    activate,
-    below_of,
-    loss_and_delta,
-    move,
-    slope,
-    times_slope,
-    value,
-    weights_of,
+from glorot.kernels.formulas import (
+    call_activate,
+    call_losses_and_deltas,
+    call_times_slope,
+    own_of,
+    parts_of,
 )
-from glorot.kernels.products import dots, share
+from glorot.kernels.moves import call_move
+from glorot.kernels.products import call_dots, share
 from glorot.kernels.protocol import Probed
 from glorot.kernels.simd import LANES, wait_for_all
+from glorot.kernels.views import FAN_IN, FAN_OUT, above_of, below_of, weights_of
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.layers import Convolution, Dense, Description, Pooling, full_table
 from glorot.models.network import Layer
@@ -114,13 +107,10 @@ pass_down, pass_down_one, pass_down_rest = (delta_tile(*tile, COLUMNS) for tile 
 gradient_rows, gradient_row = gradient_tile(ROWS, COLUMNS), gradient_tile(1, COLUMNS)
 
 
-keep = cpu._own  # each network has its own
-
-
 # Convolutions. ----------------------------------------------------------------------------------------------
 
 
-@numba.njit(error_model="numpy")
+@inner
 def convolve(a, at, row, W, k, z, place, z_row, height, width):
     """Add to a map of height x width what one kernel makes of another map. a, z, W: flat."""
     keep_apart()
@@ -136,7 +126,7 @@ def convolve(a, at, row, W, k, z, place, z_row, height, width):
             convolve_one(a, at + y_one * row + x, row, W, k, z, place + y_one * z_row + x, z_row)
 
 
-@numba.njit(error_model="numpy")
+@inner
 def convolve_turned(a, at, row, W, k, z, place, z_row, height, width):
     """As `convolve`, with the kernel turned by 180 degrees."""
     keep_apart()
@@ -152,17 +142,23 @@ def convolve_turned(a, at, row, W, k, z, place, z_row, height, width):
             turned_one(a, at + y_one * row + x, row, W, k, z, place + y_one * z_row + x, z_row)
 
 
-def keep_nothing(z, kept):
-    """For a slope in terms of a: kept is a itself."""
+@inner
+def activate(own, z, kept):
+    """a = f(z) in place; to kept what its slope takes, if that is z: else it is a itself. z, kept: (units,)."""
+    if own.keeps_z:
+        copy(z, 0, kept, len(z))
+    call_activate(own.activate, z.reshape((1, len(z))), 0, len(z))
 
 
-def keep_z(z, kept):
-    """For a slope in terms of z."""
-    for i in range(len(z)):
-        kept[i] = z[i]
+@inner
+def times_slope(own, delta, kept):
+    """delta *= f'(z). delta, kept: (units,)."""
+    n = len(delta)
+    call_times_slope(own.times_slope, delta.reshape((1, n)), kept.reshape((1, n)), 0, n)
 
 
-def forward_pair(pair, kernels, parameters, a, kept):
+@inner
+def forward_pair(own, pair, kernels, parameters, a, kept):
     """Convolution, pooling and their activations, of one example. a: its block. kept: the same block of what slopes
     take."""
     keep_apart()
@@ -177,13 +173,12 @@ def forward_pair(pair, kernels, parameters, a, kept):
             at, weights = pair[IN] + kernels[k, 1] * pair[IN_MAP], pair[WEIGHTS] + (k - pair[FIRST]) * TAPS
             convolve(a, at, pair[IN_ROW], parameters, weights, a, place, pair[OUT_ROW], pair[HEIGHT], pair[WIDTH])
             k += 1
-        keep(z, kept[place : place + pair[OUT_MAP]])
-        for i in range(len(z)):
-            z[i] = value(z[i])
-        pool(pair, m, parameters, a, kept)
+        activate(own, z, kept[place : place + pair[OUT_MAP]])
+        pool(own, pair, m, parameters, a, kept)
 
 
-def pool(pair, m, parameters, a, kept):
+@inner
+def pool(own, pair, m, parameters, a, kept):
     """Pooled units of map m of one example: f(c * sum + b)."""
     c = parameters[pair[BIASES] + pair[MAPS] + m]
     b = parameters[pair[BIASES] + 2 * pair[MAPS] + m]
@@ -195,12 +190,11 @@ def pool(pair, m, parameters, a, kept):
         row = a[place : place + width]
         for x in range(width):
             row[x] = c * ((top[2 * x] + top[2 * x + 1]) + (bottom[2 * x] + bottom[2 * x + 1])) + b
-        keep(row, kept[place : place + width])
-        for x in range(width):
-            row[x] = value(row[x])
+        activate(own, row, kept[place : place + width])
 
 
-def backward_pair(pair, kernels, parameters, a, kept, delta, lanes):
+@inner
+def backward_pair(own, pair, kernels, parameters, a, kept, delta, lanes):
     """Deltas of one example's convolution, from those that its pooled units got (which become deltas of their z), and
     what c and the biases get. a, kept, delta: its blocks. lanes: (4, >= width) float32, for sums along columns."""
     keep_apart()
@@ -216,31 +210,32 @@ def backward_pair(pair, kernels, parameters, a, kept, delta, lanes):
             pooled = kept[place : place + width]
             place += pair[POOL_DELTA] - pair[POOL]
             above, below = delta[place : place + width], lanes[3]
+            times_slope(own, above, pooled)
             for x in range(width):
-                above[x] *= slope(pooled[x])
                 below[x] = above[x] * c
                 lanes[0, x] += above[x] * ((top[2 * x] + top[2 * x + 1]) + (bottom[2 * x] + bottom[2 * x + 1]))
                 lanes[1, x] += above[x]
             place = pair[DELTA] + m * pair[DELTA_MAP] + 2 * y * pair[OUT_ROW]
-            spread(below, kept[upper : upper + 2 * width], delta[place : place + 2 * width], lanes[2])
+            spread(own, below, kept[upper : upper + 2 * width], delta[place : place + 2 * width], lanes[2])
             place += pair[OUT_ROW]
             upper += pair[OUT_ROW]
-            spread(below, kept[upper : upper + 2 * width], delta[place : place + 2 * width], lanes[2])
+            spread(own, below, kept[upper : upper + 2 * width], delta[place : place + 2 * width], lanes[2])
         delta[pair[SUMS] + m] = total(lanes[2, : 2 * width])
         delta[pair[SUMS] + pair[MAPS] + m] = total(lanes[0, :width])
         delta[pair[SUMS] + 2 * pair[MAPS] + m] = total(lanes[1, :width])
 
 
-def spread(pooled, kept, delta, sums):
+@inner
+def spread(own, pooled, kept, delta, sums):
     """Deltas of a row of units from the row of pooled ones above them; adds them to sums. kept, delta: (2 * width,)."""
     for x in range(len(kept) // 2):
-        delta[2 * x] = pooled[x] * slope(kept[2 * x])
-        delta[2 * x + 1] = pooled[x] * slope(kept[2 * x + 1])
+        delta[2 * x] = delta[2 * x + 1] = pooled[x]
+    times_slope(own, delta, kept)
     for x in range(len(kept)):
         sums[x] += delta[x]
 
 
-@numba.njit(error_model="numpy")
+@inner
 def total(numbers):
     """Their sum, in their order."""
     result = ZERO
@@ -249,7 +244,7 @@ def total(numbers):
     return result
 
 
-@numba.njit(error_model="numpy")
+@inner
 def delta_below(pair, before, kernels, parameters, delta):
     """What the pooled units below a convolution get, of one example, without their slope. before: the pair below."""
     keep_apart()
@@ -266,7 +261,7 @@ def delta_below(pair, before, kernels, parameters, delta):
         )  # fmt: skip
 
 
-@numba.njit(error_model="numpy")
+@inner
 def pair_gradients(pair, kernels, a, delta, gradient, thread, threads):
     """This thread's kernels of one convolution, and for thread 0 what c and the biases get: sums over all examples."""
     keep_apart()
@@ -287,7 +282,7 @@ def pair_gradients(pair, kernels, a, delta, gradient, thread, threads):
 # Fully connected layers and RBF units. --------------------------------------------------------------------------
 
 
-@numba.njit(error_model="numpy")
+@inner
 def dense_delta_below(W, delta, below, start, stop):
     """What the units below a layer get, of examples start..stop-1, without their slope."""
     keep_apart()
@@ -305,7 +300,7 @@ def dense_delta_below(W, delta, below, start, stop):
             pass_down_rest(W, len(W), delta, e, below, k)
 
 
-@numba.njit(error_model="numpy")
+@inner
 def dense_gradient(delta, a, gradient, thread, threads):
     """This thread's rows of a layer: gradient = delta^T a, over all examples. gradient: as W."""
     keep_apart()
@@ -318,7 +313,7 @@ def dense_gradient(delta, a, gradient, thread, threads):
             gradient_row(delta, j, a, gradient, k)
 
 
-@numba.njit(error_model="numpy")
+@inner
 def distances(patterns, a, logits):
     """logit_i = -sum_j (a_j - p_ji)^2, j in their order. patterns: (inputs, classes)."""
     keep_apart()
@@ -330,7 +325,7 @@ def distances(patterns, a, logits):
             logits[i] -= difference * difference
 
 
-@numba.njit(error_model="numpy")
+@inner
 def distances_delta(patterns, a, above, below):
     """below_j = sum_i above_i * -2 (a_j - p_ji)."""
     keep_apart()
@@ -342,7 +337,7 @@ def distances_delta(patterns, a, above, below):
         below[j] = result
 
 
-@numba.njit(error_model="numpy")
+@inner
 def copy(source, first, target, n):
     """target[:n] = source[first : first + n]."""
     for i in range(n):
@@ -352,7 +347,7 @@ def copy(source, first, target, n):
 # The steps of an update. --------------------------------------------------------------------------------------
 
 
-@numba.njit(error_model="numpy")
+@inner
 def read_image(image, levels, pixels, a):
     """Put an image into the middle of the input, whose border stays as it is. pixels: (height * width,) bytes."""
     keep_apart()
@@ -363,7 +358,8 @@ def read_image(image, levels, pixels, a):
             target[x] = levels[source[x]]
 
 
-def forward(network, parameters, room, levels, pixels, first, start, stop):
+@inner
+def forward(own, network, parameters, room, levels, pixels, first, start, stop):
     """Logits of examples start..stop-1 of the room, which are images first + start, ... of pixels."""
     keep_apart()
     dense, last = network.dense, network.pairs[-1]
@@ -372,19 +368,20 @@ def forward(network, parameters, room, levels, pixels, first, start, stop):
         a, kept = room.a[e], room.kept[e]
         read_image(network.image, levels, pixels[first + e], a)
         for l in range(len(network.pairs)):
-            forward_pair(network.pairs[l], network.kernels, parameters, a, kept)
+            forward_pair(own, network.pairs[l], network.kernels, parameters, a, kept)
         n = dense[0, FAN_IN]
         copy(a, last[POOL], inputs[e], n)
     rbf, weights = len(network.patterns) > 0, parameters[network.first_dense :]
     for l in range(len(dense)):
         a = below_of(dense[l], room.dense_a, len(room.a))[start:stop]
         z = above_of(dense[l], room.dense_a, len(room.a))[start:stop]
-        dots(weights_of(dense[l], weights), a, z, 0, dense[l, FAN_OUT])
+        call_dots(own.dots, weights_of(dense[l], weights), a, z, 0, dense[l, FAN_OUT])
         if rbf or l + 1 < len(dense):
-            kept = above_of(dense[l], room.dense_kept, len(room.a))
-            for e in range(start, stop):
-                keep(z[e - start, : dense[l, FAN_OUT]], kept[e])
-            activate(z, 0, dense[l, FAN_OUT])
+            if own.keeps_z:
+                kept = above_of(dense[l], room.dense_kept, len(room.a))
+                for e in range(start, stop):
+                    copy(z[e - start], 0, kept[e], dense[l, FAN_OUT])
+            call_activate(own.activate, z, 0, dense[l, FAN_OUT])
     top = above_of(dense[-1], room.dense_a, len(room.a))
     for e in range(start, stop):
         if rbf:
@@ -393,7 +390,8 @@ def forward(network, parameters, room, levels, pixels, first, start, stop):
             copy(top[e], 0, room.logits[e], dense[-1, FAN_OUT])
 
 
-def backward(network, parameters, room, start, stop, lanes):
+@inner
+def backward(own, network, parameters, room, start, stop, lanes):
     """All deltas of examples start..stop-1, from those of their logits."""
     keep_apart()
     dense, last, examples = network.dense, network.pairs[-1], len(room.a)
@@ -403,7 +401,7 @@ def backward(network, parameters, room, start, stop, lanes):
         a, kept = above_of(dense[-1], room.dense_a, examples), above_of(dense[-1], room.dense_kept, examples)
         for e in range(start, stop):
             distances_delta(network.patterns, a[e], room.logit_delta[e], top[e])
-        times_slope(top[start:stop], kept[start:stop], 0, n)
+        call_times_slope(own.times_slope, top[start:stop], kept[start:stop], 0, n)
     else:
         for e in range(start, stop):
             copy(room.logit_delta[e], 0, top[e], n)
@@ -413,19 +411,19 @@ def backward(network, parameters, room, start, stop, lanes):
         dense_delta_below(W, above_of(dense[l], room.dense_delta, examples), below, start, stop)
         if l > 0:
             kept = below_of(dense[l], room.dense_kept, examples)
-            times_slope(below[start:stop], kept[start:stop], 0, dense[l, FAN_IN])
+            call_times_slope(own.times_slope, below[start:stop], kept[start:stop], 0, dense[l, FAN_IN])
     n = dense[0, FAN_IN]
     inputs = below_of(dense[0], room.dense_delta, examples)
     for e in range(start, stop):
         copy(inputs[e], 0, room.delta[e, last[POOL_DELTA] :], n)
         for l in range(len(network.pairs) - 1, -1, -1):
             pair = network.pairs[l]
-            backward_pair(pair, network.kernels, parameters, room.a[e], room.kept[e], room.delta[e], lanes)
+            backward_pair(own, pair, network.kernels, parameters, room.a[e], room.kept[e], room.delta[e], lanes)
             if l > 0:
                 delta_below(pair, network.pairs[l - 1], network.kernels, parameters, room.delta[e])
 
 
-@numba.njit(error_model="numpy")
+@inner
 def gradients(network, room, gradient, thread, threads):
     """This thread's share of the gradient: sums over all examples of the room."""
     keep_apart()
@@ -438,38 +436,36 @@ def gradients(network, room, gradient, thread, threads):
         dense_gradient(delta, a, weights_of(layer, gradient[network.first_dense :]), thread, threads)
 
 
-def descend(parameters, gradient, memory, rates, thread, threads):
-    """Plain SGD of this thread's share of the parameters. rates: (learning rate / examples, ...)."""
+@inner
+def descend(own, parameters, gradient, memory, rates, thread, threads):
+    """An update of this thread's share of the parameters. rates: as `cpu.rates_of` has them."""
     start, stop = share(len(parameters), LANES, thread, threads)
+    if len(memory):
+        all_in_a_row, sums = parameters.reshape((1, len(parameters))), gradient[start:stop].reshape((1, stop - start))
+        call_move(own.move, all_in_a_row, 0, 1, start, stop - start, sums, memory, start, rates)
+        return
     some, slopes, step = parameters[start:stop], gradient[start:stop], -rates[0]
     for i in range(len(some)):
         some[i] = fma(step, slopes[i], some[i])
 
 
-def descend_by_moving(parameters, gradient, memory, rates, thread, threads):
-    """As `descend`, by an optimizer that keeps something of each parameter. rates: (rate, correction, 1 / examples)."""
-    start, stop = share(len(parameters), LANES, thread, threads)
-    move(parameters[start:stop], gradient[start:stop], memory, start, rates[0], rates[1], rates[2])
-
-
 def run_updates(
-    network, parameters, memory, gradient, room, levels, pixels, labels, rates, losses, barrier, thread, threads
+    own, network, parameters, memory, gradient, room, levels, pixels, labels, rates, losses, barrier, thread, threads
 ):  # fmt: skip
     """Run len(losses) updates on consecutive minibatches, as thread number `thread` of `threads`.
 
-    parameters, gradient: flat float32. memory: (kept, parameters) float32. room: for one minibatch. levels: (256,)
-    float32, the network's inputs by byte. pixels: (examples, height * width) uint8. labels: (examples,) uint8. rates:
-    (updates, 3) float32, see `descend`. losses: (updates,) float64, gets each minibatch's mean loss before its update.
-    Stops before an update whose loss is not finite. Returns the number of updates done.
+    own: an Own. parameters, gradient: flat float32. memory: (kept, parameters) float32. room: for one minibatch.
+    levels: (256,) float32, the network's inputs by byte. pixels: (examples, height * width) uint8. labels: (examples,)
+    uint8. rates: (updates, 3) float32, see `descend`. losses: (updates,) float64, gets each minibatch's mean loss
+    before its update. Stops before an update whose loss is not finite. Returns the number of updates done.
     """
     batch_size = len(room.a)
     start, stop = share(batch_size, 1, thread, threads)
     lanes = np.zeros((4, network.pairs[0, OUT_ROW]), np.float32)
     for u in range(len(losses)):
-        forward(network, parameters, room, levels, pixels, u * batch_size, start, stop)
-        for e in range(start, stop):
-            room.cost[e] = loss_and_delta(room.logits[e], labels[u * batch_size + e], room.logit_delta[e])
-        backward(network, parameters, room, start, stop, lanes)
+        forward(own, network, parameters, room, levels, pixels, u * batch_size, start, stop)
+        losses_and_deltas(own, room, labels[u * batch_size + start : u * batch_size + stop], start, stop)
+        backward(own, network, parameters, room, start, stop, lanes)
         wait_for_all(barrier, threads)
         mean = 0.0
         for e in range(batch_size):
@@ -481,19 +477,26 @@ def run_updates(
             return u
         gradients(network, room, gradient, thread, threads)
         wait_for_all(barrier, threads)
-        descend(parameters, gradient, memory, rates[u], thread, threads)
+        descend(own, parameters, gradient, memory, rates[u], thread, threads)
         wait_for_all(barrier, threads)
     return len(losses)
 
 
-def evaluate_examples(network, parameters, room, levels, pixels, labels, start, stop, losses, predictions):
+@inner
+def losses_and_deltas(own, room, labels, start, stop):
+    """Costs of examples start..stop-1 of the room, and the deltas of their logits. labels: of these examples."""
+    logits, deltas = room.logits[start:stop], room.logit_delta[start:stop]
+    call_losses_and_deltas(own.losses_and_deltas, logits, logits.shape[1], labels, deltas, room.cost[start:stop])
+
+
+def evaluate_examples(own, network, parameters, room, levels, pixels, labels, start, stop, losses, predictions):
     """Loss and predicted class (the largest logit, the first of equals) of examples start..stop-1."""
     for first in range(start, stop, len(room.a)):
         examples = min(len(room.a), stop - first)
-        forward(network, parameters, room, levels, pixels, first, 0, examples)
+        forward(own, network, parameters, room, levels, pixels, first, 0, examples)
+        losses_and_deltas(own, room, labels[first : first + examples], 0, examples)
         for e in range(examples):
-            logits = room.logits[e]
-            losses[first + e] = loss_and_delta(logits, labels[first + e], room.logit_delta[e])
+            logits, losses[first + e] = room.logits[e], room.cost[e]
             best = 0
             for k in range(1, len(logits)):
                 if logits[k] > logits[best]:
@@ -501,61 +504,25 @@ def evaluate_examples(network, parameters, room, levels, pixels, labels, start, 
             predictions[first + e] = best
 
 
-def probe_examples(network, parameters, gradient, room, levels, pixels, labels):
+def probe_examples(own, network, parameters, gradient, room, levels, pixels, labels):
     """Forward and backward for as many examples as the room has: their activations, deltas and the gradient of the
     sum of their losses."""
     lanes = np.zeros((4, network.pairs[0, OUT_ROW]), np.float32)
-    forward(network, parameters, room, levels, pixels, 0, 0, len(labels))
-    for e in range(len(labels)):
-        room.cost[e] = loss_and_delta(room.logits[e], labels[e], room.logit_delta[e])
-    backward(network, parameters, room, 0, len(labels), lanes)
+    forward(own, network, parameters, room, levels, pixels, 0, 0, len(labels))
+    losses_and_deltas(own, room, labels, 0, len(labels))
+    backward(own, network, parameters, room, 0, len(labels), lanes)
     gradients(network, room, gradient, 0, 1)
 
 
-# One network's kernels. -----------------------------------------------------------------------------------------
-
-STEPS = (
-    pool, forward_pair, spread, backward_pair, forward, backward
-)  # in the order of their calls  # fmt: skip
-
-
-class Compiled(NamedTuple):
-    """Kernels with one activation and one loss in them."""
-
-    evaluate_examples: Callable
-    probe_examples: Callable
-
-
 @cache
-def _steps(activation: str, loss: str) -> dict[str, Callable]:
-    """The functions above that are one network's own, by the names they are called by."""
-    own, name = dict(cpu.steps_of(activation, loss)), symbol(f"convolution {activation} {loss}")
-    own["keep"] = numba.njit(error_model="numpy")(keep_z if ACTIVATIONS[activation].keeps_z else keep_nothing)
-    for step in STEPS:
-        own[step.__name__] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
-    return own
+def kernels() -> cpu.Kernels:
+    """Compiled on their first call, or loaded from the cache; the same for all networks."""
+    return cpu.Kernels(*map(jit, KERNELS))
 
 
-@cache
-def kernels_of(activation: str, loss: str) -> Compiled:
-    """Compiled on their first call, or loaded from the cache. activation, loss: keys of the registries."""
-    own, name = _steps(activation, loss), symbol(f"convolution {activation} {loss}")
-    return Compiled(*(jit(bound(one, f"{one.__name__}_{name}", own)) for one in (evaluate_examples, probe_examples)))
-
-
-@cache
-def updates_of(activation: str, loss: str, optimizer: str) -> Callable:
-    """run_updates with these in it, compiled on its first call, or loaded from the cache."""
-    own, chosen = dict(_steps(activation, loss)), OPTIMIZERS[optimizer]
-    name, learn = symbol(f"convolution {activation} {loss} {optimizer}"), descend
-    if chosen.step:
-        own["optimizer_step"] = numba.njit(error_model="numpy")(chosen.step)
-        step = cpu.MOVES[len(chosen.keeps)]
-        own["move"] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
-        learn = descend_by_moving
-    own["descend"] = numba.njit(error_model="numpy")(bound(learn, f"{learn.__name__}_{name}", own))
-    return jit(bound(run_updates, f"run_updates_{name}", own))
-
+KERNELS = tuple(
+    bound(one, f"{one.__name__}_convolution", {}) for one in (run_updates, evaluate_examples, probe_examples)
+)  # fmt: skip
 
 # What the rest of the package sees. -----------------------------------------------------------------------------
 
@@ -591,7 +558,7 @@ class ConvolutionKernels:
         self._keeps_z = ACTIVATIONS[activation].keeps_z
         self._network, self._room = self._room_for(batch_size)
         self._evaluation = [self._room_for(EVALUATION_CHUNK) for _ in range(threads)]
-        self._kernels, self._run_updates = kernels_of(activation, loss), updates_of(activation, loss, optimizer)
+        self._kernels, self._own = kernels(), own_of(activation, loss, optimizer)
         self._pool = ThreadPoolExecutor(threads)
 
     @property
@@ -623,8 +590,8 @@ class ConvolutionKernels:
         barrier = np.zeros(2 * LANES, np.int64)
         rates = cpu.rates_of(self._optimizer, self.learning_rate, self.batch_size, self.updates_made, len(losses))
         done = self._on_each_thread(
-            lambda thread: self._run_updates(
-                self._network, self._parameters, self._memory, self._gradient, self._room, self.levels,
+            lambda thread: self._kernels.run_updates(
+                self._own, self._network, self._parameters, self._memory, self._gradient, self._room, self.levels,
                 examples.pixels, examples.labels, rates, losses, barrier, thread, self.threads,
             )
         )[0]  # fmt: skip
@@ -637,10 +604,10 @@ class ConvolutionKernels:
 
         def work(thread: int) -> None:
             network, room = self._evaluation[thread]
-            start, stop = share.py_func(len(examples), EVALUATION_CHUNK, thread, self.threads)
+            start, stop = share(len(examples), EVALUATION_CHUNK, thread, self.threads)
             self._kernels.evaluate_examples(
-                network, self._parameters, room, self.levels, examples.pixels, examples.labels, start, stop, losses,
-                predictions,
+                self._own, network, self._parameters, room, self.levels, examples.pixels, examples.labels, start, stop,
+                losses, predictions,
             )  # fmt: skip
 
         self._on_each_thread(work)
@@ -657,7 +624,9 @@ class ConvolutionKernels:
             part = slice(first, first + EVALUATION_CHUNK)
             pixels, labels = examples.pixels[part], examples.labels[part]
             network, room = self._room_for(len(labels))
-            self._kernels.probe_examples(network, self._parameters, gradient, room, self.levels, pixels, labels)
+            self._kernels.probe_examples(
+                self._own, network, self._parameters, gradient, room, self.levels, pixels, labels
+            )  # fmt: skip
             total += gradient
             chunks.append(self._plan.seen(network, room))
         whole = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
@@ -677,7 +646,8 @@ class ConvolutionKernels:
 
 def prepare(activation: str, loss: str, optimizer: str = "sgd") -> None:
     """Compile the kernels of such networks, or load them from the cache, before any thread waits for another."""
-    with compiling(updates_of(activation, loss, optimizer)):
+    parts = parts_of(activation, loss, optimizer).values()
+    with compiling(kernels().run_updates, *(part.compiled for part in parts)):
         layers = (Convolution((1, 6, 6), SIDE, full_table(1, 1)), Pooling((1, 2, 2)), Dense(1, 2))
         network = ConvolutionKernels(layers, (6, 6), activation, loss, 1, 0.1, optimizer=optimizer)
         examples = Examples(np.zeros((1, 36), np.uint8), np.zeros(1, np.uint8))

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from glorot.kernels import cpu
-from glorot.kernels.cpu import FAN_IN, FAN_OUT, Layout, above_of, weights_of
+from glorot.kernels.cpu import Layout
 from glorot.kernels.simd import LANES
+from glorot.kernels.views import FAN_IN, FAN_OUT, above_of, weights_of
 from glorot.models.layers import Convolution, Dense, Description, Pooling, Rbf
 from glorot.models.network import Layer
 
@@ -164,7 +165,7 @@ class Plan:
             weights = flat[pair[WEIGHTS] : pair[WEIGHTS] + TAPS * pair[COUNT]]
             found += [(weights.reshape(one.weights), biases[0]), (biases[1], biases[2])]
         for layer in self.network.dense:
-            W = weights_of.py_func(layer, flat[self.first_dense :])
+            W = weights_of(layer, flat[self.first_dense :])
             found.append((W[:, : layer[FAN_IN]], W[:, layer[FAN_IN]]))
         return found
 
@@ -194,7 +195,7 @@ class Plan:
                 found.append(units(maps[:, out:], pair[MAPS], out_map, pair[OUT_ROW], height, width))
                 found.append(units(maps[:, pool:], pair[MAPS], pair[POOL_MAP], pair[POOL_ROW], height // 2, width // 2))
             for layer in network.dense if len(network.patterns) else network.dense[:-1]:
-                found.append(above_of.py_func(layer, dense, n)[:, : layer[FAN_OUT]].copy())
+                found.append(above_of(layer, dense, n)[:, : layer[FAN_OUT]].copy())
         return [*found, room.logit_delta]
 
 

@@ -45,204 +45,115 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import NamedTuple
 
-import numba
-import numba.extending
 import numpy as np
 
-from glorot.compiled.cache import compiling, jit
-from glorot.compiled.elementary import ONE, ZERO
-from glorot.compiled.names import bound, symbol
+from glorot.compiled.cache import compiling, inner, jit
+from glorot.compiled.elementary import ZERO
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
+from glorot.kernels.formulas import call_activate, call_losses_and_deltas, call_times_slope, own_of, parts_of
+from glorot.kernels.moves import call_move_columns
 from glorot.kernels.products import (
-    NARROW,
     UPDATE_ROWS,
-    dots,
+    call_dots,
+    call_update_columns,
+    call_update_first_columns,
     share,
     strip_columns,
-    update_columns,
-    update_first_columns,
 )
 from glorot.kernels.protocol import Probed
-from glorot.kernels.simd import LANES, prefetch_part, update_tile, wait_for_all
+from glorot.kernels.simd import LANES, wait_for_all
+from glorot.kernels.views import (
+    BELOW,
+    FAN_IN,
+    FAN_OUT,
+    STRIDE_IN,
+    STRIDE_OUT,
+    W,
+    above_of,
+    below_of,
+    copy,
+    matrix,
+    weights_of,
+    z_above_of,
+    z_below_of,
+)
 from glorot.models.activations import ACTIVATIONS
-from glorot.models.losses import LOSSES
 from glorot.models.network import Layer
 from glorot.models.optimizers import OPTIMIZERS, Optimizer
 
-# Columns of ``layers``: W is (FAN_OUT, STRIDE_IN) at W; a below, a (or z) above, delta below and above.
-FAN_IN, FAN_OUT, STRIDE_IN, STRIDE_OUT, W, BELOW, ABOVE = range(7)
-
 EVALUATION_CHUNK = 96  # examples that pass the network together
-gradient = update_tile(UPDATE_ROWS, with_delta=True, lanes=NARROW, ahead=UPDATE_ROWS, apart=True)
-gradient_first = update_tile(UPDATE_ROWS, with_delta=False, ahead=UPDATE_ROWS, apart=True)
-gradient_row = update_tile(1, with_delta=True, apart=True)
-gradient_first_row = update_tile(1, with_delta=False, apart=True)
-
-
-# What depends on the activation, the loss and the optimizer. The functions below that call these names are compiled
-# each time with one network's own.
-
-
-def _own(*arguments):
-    raise NotImplementedError("each network has its own")
-
-
-value = slope = loss_normalizer = loss_value = loss_delta = optimizer_step = keep = slope_arguments = _own
-
-
-def activate(z, start, stop):
-    """a = f(z) in place, columns start..stop-1. z: (examples, units)."""
-    for e in range(len(z)):
-        row = z[e, start:stop]
-        for i in range(len(row)):
-            row[i] = value(row[i])
-
-
-def times_slope(delta, a, start, stop):
-    """delta *= f'(z), which slope gives from a = f(z) or from z, columns start..stop-1. delta, a: (examples, units)."""
-    for e in range(len(a)):
-        row, a_row = delta[e, start:stop], a[e, start:stop]
-        for i in range(len(row)):
-            row[i] *= slope(a_row[i])
-
-
-def keep_nothing(layer, a, examples, start, stop):
-    """For a slope in terms of a."""
-
-
-def keep_z(layer, a, examples, start, stop):
-    """For a slope in terms of z: a copy of z, columns start..stop-1, in the second half of the flat a."""
-    z, kept = above_of(layer, a, examples), above_of(layer, a[len(a) // 2 :], examples)
-    for e in range(examples):
-        kept[e, start:stop] = z[e, start:stop]
-
-
-def loss_and_delta(logits, label, delta):
-    """Loss of one example; writes dC/dlogits to delta. logits, delta: (n_classes,)."""
-    shared = loss_normalizer(logits)
-    total = ZERO
-    for k in range(len(logits)):
-        target = ONE if k == label else ZERO
-        total += loss_value(logits[k], shared, target)
-        delta[k] = loss_delta(logits[k], shared, target)
-    return total
-
-
-def move_one(w, gradients, memory, place, rate, correction, scale):
-    """The weights of a row's part and what is kept of them: one number of each. gradients: sums over the minibatch.
-
-    memory: (kept, n_parameters). place: of w among the parameters. scale: 1 / batch_size.
-    """
-    kept = memory[0, place : place + len(w)]
-    for i in range(len(w)):
-        w[i], kept[i] = optimizer_step(w[i], scale * gradients[i], kept[i], rate, correction)
-
-
-def move_two(w, gradients, memory, place, rate, correction, scale):
-    """As move_one, where two numbers of each weight are kept."""
-    first, second = memory[0, place : place + len(w)], memory[1, place : place + len(w)]
-    for i in range(len(w)):
-        w[i], first[i], second[i] = optimizer_step(w[i], scale * gradients[i], first[i], second[i], rate, correction)
-
-
-move = _own
-MOVES = {1: move_one, 2: move_two}  # by the optimizer's number of numbers kept
-
-
-# Views of the flat arrays. ----------------------------------------------------------------------------------
-
-
-@numba.njit(error_model="numpy")
-def weights_of(layer, parameters):
-    """W: (fan_out, stride_in), the bias in column fan_in."""
-    flat = parameters[layer[W] : layer[W] + layer[FAN_OUT] * layer[STRIDE_IN]]
-    return flat.reshape((layer[FAN_OUT], layer[STRIDE_IN]))
-
-
-@numba.njit(error_model="numpy")
-def below_of(layer, values, examples):
-    """Activations or deltas below a layer: (examples, stride_in)."""
-    return values[layer[BELOW] : layer[BELOW] + examples * layer[STRIDE_IN]].reshape((examples, layer[STRIDE_IN]))
-
-
-@numba.njit(error_model="numpy")
-def z_below_of(layer, a, examples):
-    """What keep_z kept of the units below a layer: (examples, stride_in)."""
-    return below_of(layer, a[len(a) // 2 :], examples)
-
-
-@numba.njit(error_model="numpy")
-def above_of(layer, values, examples):
-    """Activations (or z) or deltas of a layer's units: (examples, stride_out)."""
-    return values[layer[ABOVE] : layer[ABOVE] + examples * layer[STRIDE_OUT]].reshape((examples, layer[STRIDE_OUT]))
-
-
-def input_of(levels, number):
-    """What the network sees of a byte, or of a float32, which is the input itself."""
-    raise NotImplementedError("compiled by the number's type")
-
-
-def _of_byte(levels, number):
-    return levels[number]
-
-
-def _of_float(levels, number):
-    return number
-
-
-@numba.extending.overload(input_of)
-def _input_of(levels, number):
-    return _of_float if isinstance(number, numba.types.Float) else _of_byte
-
 
 # The steps of an update. ------------------------------------------------------------------------------------
 
 
-@numba.njit(error_model="numpy")
-def read_pixels(pixels, levels, a, start, stop):
-    """a = levels[pixels], or pixels that are float32 already, columns start..stop-1. pixels: (examples, n_inputs).
+class Inputs(NamedTuple):
+    """Examples' inputs: pixels (examples, inputs) are bytes, seen through levels (256,); or numbers are the inputs
+    themselves, float32 of the same shape. Of those that are not there, there are 0."""
 
-    a: (examples, stride).
-    """
-    for e in range(len(pixels)):
-        row, source = a[e, start:stop], pixels[e, start:stop]
-        for k in range(len(row)):
-            row[k] = input_of(levels, source[k])
+    levels: np.ndarray
+    pixels: np.ndarray
+    numbers: np.ndarray
 
 
-def forward(layers, l, parameters, a, examples, thread, threads):
+@inner
+def read_inputs(inputs, first, a, start, stop):
+    """a of examples first, first+1, ..., columns start..stop-1. a: (examples, stride)."""
+    for e in range(len(a)):
+        row = a[e, start:stop]
+        if len(inputs.levels):
+            source = inputs.pixels[first + e, start:stop]
+            for k in range(len(row)):
+                row[k] = inputs.levels[source[k]]
+        else:
+            numbers = inputs.numbers[first + e, start:stop]
+            for k in range(len(row)):
+                row[k] = numbers[k]
+
+
+@inner
+def slope_arguments(own, layer, a, examples):
+    """What slope takes of the units below a layer: (examples, stride_in)."""
+    return z_below_of(layer, a, examples) if own.keeps_z else below_of(layer, a, examples)
+
+
+@inner
+def keep_z(layer, a, examples, start, stop):
+    """A copy of z, columns start..stop-1, in the second half of the flat a."""
+    copy(above_of(layer, a, examples), start, z_above_of(layer, a, examples), start, stop - start)
+
+
+@inner
+def forward(own, layers, l, parameters, a, examples, thread, threads):
     """This thread's units of layer l: z = W a, then the activation (the last layer stays linear)."""
     layer = layers[l]
     start, stop = share(layer[FAN_OUT], LANES, thread, threads)
     z = above_of(layer, a, examples)
-    dots(weights_of(layer, parameters), below_of(layer, a, examples), z, start, stop)
+    call_dots(own.dots, weights_of(layer, parameters), below_of(layer, a, examples), z, start, stop)
     if l + 1 < len(layers):
-        keep(layer, a, examples, start, stop)
-        activate(z, start, stop)
+        if own.keeps_z:
+            keep_z(layer, a, examples, start, stop)
+        call_activate(own.activate, z, start, stop)
 
 
-def backward(layers, l, parameters, a, delta, examples, step, thread, threads):
-    """This thread's columns of layer l: delta of the units below them, and their weights' update."""
+@inner
+def backward(own, layers, l, parameters, a, delta, examples, step, thread, threads):
+    """This thread's columns of layer l: delta of the units below them, and their weights' update by plain SGD."""
     layer = layers[l]
     W_ = weights_of(layer, parameters)
     a_below, delta_below = below_of(layer, a, examples), below_of(layer, delta, examples)
     delta_above = above_of(layer, delta, examples)
     start, stop = share(layer[STRIDE_IN], LANES, thread, threads)
     if l == 0:
-        update_first_columns(W_, start, stop, a_below, delta_above, step)
+        call_update_first_columns(own.update_first_columns, W_, start, stop, a_below, delta_above, step)
     else:
-        update_columns(W_, start, stop, a_below, delta_above, delta_below, step)
-        times_slope(delta_below, slope_arguments(layer, a, examples), start, stop)
+        call_update_columns(own.update_columns, W_, start, stop, a_below, delta_above, delta_below, step)
+        call_times_slope(own.times_slope, delta_below, slope_arguments(own, layer, a, examples), start, stop)
 
 
-def learn_by_sgd(layers, l, parameters, memory, a, delta, examples, rates, thread, threads):
-    """backward with plain SGD. rates: (learning rate / examples, ...) float32."""
-    backward(layers, l, parameters, a, delta, examples, rates[0], thread, threads)
-
-
-def learn_by_moving(layers, l, parameters, memory, a, delta, examples, rates, thread, threads):
-    """backward with an optimizer that keeps something of each weight. rates: (rate, correction, 1 / examples)."""
+@inner
+def backward_and_move(own, layers, l, parameters, memory, a, delta, examples, rates, thread, threads):
+    """As backward, with an optimizer that keeps something of each weight. rates: rate, correction, 1 / examples."""
     layer = layers[l]
     W_, width = weights_of(layer, parameters), layer[STRIDE_IN]
     a_below, delta_below = below_of(layer, a, examples), below_of(layer, delta, examples)
@@ -252,160 +163,109 @@ def learn_by_moving(layers, l, parameters, memory, a, delta, examples, rates, th
     gradients = np.empty((UPDATE_ROWS, min(block, width)), np.float32)
     for k in range(start, stop, block):
         n = min(block, stop - k)
-        move_columns(layer, l == 0, W_, memory, k, n, a_below, delta_above, delta_below, gradients, rates)
+        call_move_columns(
+            own.move_columns, layer, l == 0, W_, memory, k, n, a_below, delta_above, delta_below, gradients, rates,
+            own.move,
+        )  # fmt: skip
         if l > 0:
-            times_slope(delta_below, slope_arguments(layer, a, examples), k, k + n)
-
-
-learn = _own
-
-
-def move_columns(layer, first, W_, memory, k, n, a_below, delta_above, delta_below, gradients, rates):
-    """Columns k..k+n-1 of a layer: delta below (without the slope; not of the first layer), and their weights."""
-    width = layer[STRIDE_IN]
-    if not first:
-        delta_below[:, k : k + n] = ZERO
-    j = 0
-    while j < len(W_):
-        rows = UPDATE_ROWS if j + UPDATE_ROWS <= len(W_) else 1
-        if first and rows > 1:
-            gradient_first(W_, j, k, n, a_below, k, delta_above, 0, j, a_below, gradients)
-        elif first:
-            gradient_first_row(W_, j, k, n, a_below, k, delta_above, 0, j, a_below, gradients)
-        elif rows > 1:
-            gradient(W_, j, k, n, a_below, k, delta_above, 0, j, delta_below, gradients)
-        else:
-            gradient_row(W_, j, k, n, a_below, k, delta_above, 0, j, delta_below, gradients)
-        for r in range(rows):
-            place = layer[W] + (j + r) * width + k
-            for kept in range(len(memory)):
-                prefetch_part(memory, kept, place + UPDATE_ROWS * width, n)
-            move(W_[j + r, k : k + n], gradients[r], memory, place, rates[0], rates[1], rates[2])
-        j += rows
-
-
-def output_delta(layers, a, delta, labels):
-    """Delta of the logits for a minibatch; its mean loss (float64, summed in the order of the examples)."""
-    last = layers[-1]
-    logits, deltas = above_of(last, a, len(labels)), above_of(last, delta, len(labels))
-    total = 0.0
-    for e in range(len(labels)):
-        total += loss_and_delta(logits[e, : last[FAN_OUT]], labels[e], deltas[e, : last[FAN_OUT]])
-    return total / len(labels)
+            call_times_slope(own.times_slope, delta_below, slope_arguments(own, layer, a, examples), k, k + n)
 
 
 def run_updates(
-    layers, parameters, memory, a, delta, levels, pixels, labels, batch_size, rates, losses, barrier, thread, threads
+    own, layers, parameters, memory, a, delta, inputs, labels, batch_size, rates, losses, barrier, thread, threads
 ):  # fmt: skip
     """Run len(losses) updates on consecutive minibatches, as thread number `thread` of `threads`.
 
-    layers: (n_layers, 7) int64. parameters, a, delta: flat float32. memory: (kept, n_parameters) float32, the
-    optimizer's. levels: (256,) float32, the network's inputs by byte. pixels: (updates * batch_size, n_inputs) uint8 or
-    float32. labels: (updates * batch_size,) uint8. rates: (updates, 3) float32, what `learn` takes. losses: (updates,)
-    float64, gets each minibatch's mean loss before its update. Stops before an update whose loss is not finite. Returns
-    the number of updates done.
+    own: an Own. layers: (n_layers, 7) int64. parameters, a, delta: flat float32. memory: (kept, n_parameters) float32,
+    the optimizer's; plain SGD keeps nothing. inputs: Inputs of updates * batch_size examples. labels: theirs, uint8.
+    rates: (updates, 3) float32, see `rates_of`. losses: (updates,) float64, gets each minibatch's mean loss before its
+    update. Stops before an update whose loss is not finite. Returns the number of updates done.
     """
-    n_layers, inputs = len(layers), below_of(layers[0], a, batch_size)
+    n_layers, seen, costs = len(layers), below_of(layers[0], a, batch_size), np.empty(batch_size, np.float32)
+    logits, deltas = above_of(layers[-1], a, batch_size), above_of(layers[-1], delta, batch_size)
     for u in range(len(losses)):
         batch = slice(u * batch_size, (u + 1) * batch_size)
         start, stop = share(layers[0][FAN_IN], LANES, thread, threads)
-        read_pixels(pixels[batch], levels, inputs, start, stop)
+        read_inputs(inputs, u * batch_size, seen, start, stop)
         wait_for_all(barrier, threads)
         for l in range(n_layers):
-            forward(layers, l, parameters, a, batch_size, thread, threads)
+            forward(own, layers, l, parameters, a, batch_size, thread, threads)
             wait_for_all(barrier, threads)
         if thread == 0:
-            losses[u] = output_delta(layers, a, delta, labels[batch])
+            call_losses_and_deltas(
+                own.losses_and_deltas, logits, layers[-1][FAN_OUT], labels[batch], deltas, costs
+            )  # fmt: skip
+            total = 0.0
+            for cost in costs:
+                total += cost
+            losses[u] = total / batch_size
         wait_for_all(barrier, threads)
         if not np.isfinite(losses[u]):
             return u
         for l in range(n_layers - 1, -1, -1):
-            learn(layers, l, parameters, memory, a, delta, batch_size, rates[u], thread, threads)
+            if len(memory):
+                backward_and_move(
+                    own, layers, l, parameters, memory, a, delta, batch_size, rates[u], thread, threads
+                )  # fmt: skip
+            else:
+                backward(own, layers, l, parameters, a, delta, batch_size, rates[u, 0], thread, threads)
             wait_for_all(barrier, threads)
     return len(losses)
 
 
-def evaluate_examples(layers, parameters, a, delta, levels, pixels, labels, start, stop, losses, predictions):
+def evaluate_examples(own, layers, parameters, a, delta, inputs, labels, start, stop, losses, predictions):
     """Loss and predicted class (the largest logit, the first of equals) of examples start..stop-1.
 
-    a: room for EVALUATION_CHUNK examples. delta: (>= n_classes,). losses: (n,) float32. predictions: (n,) uint8.
+    a: room for EVALUATION_CHUNK examples. delta: room for their logits. losses: (n,) float32. predictions: (n,) uint8.
     """
-    n_layers, n_classes = len(layers), layers[-1][FAN_OUT]
+    n_layers, last = len(layers), layers[-1]
     for first in range(start, stop, EVALUATION_CHUNK):
         examples = min(EVALUATION_CHUNK, stop - first)
-        inputs = below_of(layers[0], a, examples)
-        read_pixels(pixels[first : first + examples], levels, inputs, 0, layers[0][FAN_IN])
+        chunk = slice(first, first + examples)
+        read_inputs(inputs, first, below_of(layers[0], a, examples), 0, layers[0][FAN_IN])
         for l in range(n_layers):
-            forward(layers, l, parameters, a, examples, 0, 1)
-        logits = above_of(layers[-1], a, examples)
+            forward(own, layers, l, parameters, a, examples, 0, 1)
+        logits = above_of(last, a, examples)
+        deltas = matrix(delta, 0, examples, last[STRIDE_OUT])
+        call_losses_and_deltas(own.losses_and_deltas, logits, last[FAN_OUT], labels[chunk], deltas, losses[chunk])
         for e in range(examples):
-            losses[first + e] = loss_and_delta(logits[e, :n_classes], labels[first + e], delta[:n_classes])
             best = 0
-            for k in range(1, n_classes):
+            for k in range(1, last[FAN_OUT]):
                 if logits[e, k] > logits[e, best]:
                     best = k
             predictions[first + e] = best
 
 
-def probe_examples(layers, parameters, a, delta, levels, pixels, labels):
+def probe_examples(own, layers, parameters, a, delta, inputs, first, labels):
     """Forward and backward for some examples at once, for their activations (in a) and deltas (in delta).
 
-    parameters: a copy, since the backward pass makes an update; of step 0, so it stays equal where all is finite.
+    first: the number of the first of them in inputs. labels: theirs. parameters: a copy, since the backward pass makes
+    an update; of step 0, so it stays equal where all is finite.
     """
-    examples, n_layers = len(labels), len(layers)
-    read_pixels(pixels, levels, below_of(layers[0], a, examples), 0, layers[0][FAN_IN])
+    examples, n_layers, last = len(labels), len(layers), layers[-1]
+    read_inputs(inputs, first, below_of(layers[0], a, examples), 0, layers[0][FAN_IN])
     for l in range(n_layers):
-        forward(layers, l, parameters, a, examples, 0, 1)
-    output_delta(layers, a, delta, labels)
+        forward(own, layers, l, parameters, a, examples, 0, 1)
+    logits, deltas, costs = above_of(last, a, examples), above_of(last, delta, examples), np.empty(examples, np.float32)
+    call_losses_and_deltas(own.losses_and_deltas, logits, last[FAN_OUT], labels, deltas, costs)
     for l in range(n_layers - 1, 0, -1):
-        backward(layers, l, parameters, a, delta, examples, ZERO, 0, 1)
+        backward(own, layers, l, parameters, a, delta, examples, ZERO, 0, 1)
 
 
 # One network's kernels. -----------------------------------------------------------------------------------------
 
 
-class Compiled(NamedTuple):
-    """The kernels that change nothing, with one activation and one loss in them."""
+class Kernels(NamedTuple):
+    """Compiled on their first call, or loaded from the cache; the same for all networks."""
 
+    run_updates: Callable
     evaluate_examples: Callable
     probe_examples: Callable
 
 
-def steps_of(activation: str, loss: str) -> dict[str, Callable]:
-    """What the kernels of such networks call, by name."""
-    f, cost = ACTIVATIONS[activation], LOSSES[loss]
-    own = {"value": f.value, "slope": f.slope}
-    own |= {"loss_normalizer": cost.normalizer, "loss_value": cost.value, "loss_delta": cost.delta}
-    own = {name: numba.njit(formula) for name, formula in own.items()}
-    # Inlined whatever their size: a loop with a call in it makes no vectors, and GELU would take ten times as long.
-    own |= {name: numba.njit(forceinline=True)(formula) for name, formula in (("value", f.value), ("slope", f.slope))}
-    own["keep"] = numba.njit(error_model="numpy")(keep_z if f.keeps_z else keep_nothing)
-    own["slope_arguments"] = z_below_of if f.keeps_z else below_of
-    name = symbol(f"{activation} {loss}")
-    for step in (activate, times_slope, loss_and_delta, forward, backward, output_delta):
-        own[step.__name__] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
-    return own
-
-
 @cache
-def kernels_of(activation: str, loss: str) -> Compiled:
-    """Compiled on their first call, or loaded from the cache. activation, loss: keys of the registries."""
-    own, name = steps_of(activation, loss), symbol(f"{activation} {loss}")
-    return Compiled(*(jit(bound(one, f"{one.__name__}_{name}", own)) for one in (evaluate_examples, probe_examples)))
-
-
-@cache
-def updates_of(activation: str, loss: str, optimizer: str) -> Callable:
-    """run_updates with these in it, compiled on its first call, or loaded from the cache."""
-    own, chosen = steps_of(activation, loss), OPTIMIZERS[optimizer]
-    name = symbol(f"{activation} {loss} {optimizer}")
-    steps: tuple[tuple[str, Callable], ...] = (("learn", learn_by_sgd),)
-    if chosen.step:
-        own["optimizer_step"] = numba.njit(error_model="numpy")(chosen.step)
-        steps = (("move", MOVES[len(chosen.keeps)]), ("move_columns", move_columns), ("learn", learn_by_moving))
-    for key, step in steps:
-        own[key] = numba.njit(error_model="numpy")(bound(step, f"{step.__name__}_{name}", own))
-    return jit(bound(run_updates, f"run_updates_{name}", own))
+def kernels() -> Kernels:
+    return Kernels(jit(run_updates), jit(evaluate_examples), jit(probe_examples))
 
 
 # What the rest of the package sees. -----------------------------------------------------------------------------
@@ -472,7 +332,7 @@ class Layout:
     def above(self, values: np.ndarray, l: int, examples: int) -> np.ndarray:
         """Layer l's units in the flat activations or deltas of some examples: (examples, fan_out), as a view."""
         layer = self.layers[l]
-        return above_of.py_func(layer, values, examples)[:, : layer[FAN_OUT]]
+        return above_of(layer, values, examples)[:, : layer[FAN_OUT]]
 
 
 def rates_of(optimizer: Optimizer, learning_rate: float, batch_size: int, made: int, updates: int) -> np.ndarray:
@@ -519,12 +379,12 @@ class CpuKernels:
         self._a, self._delta = self._layout.workspace(self._keeps_z), _aligned(self._layout.n_activations)
         self._evaluation = Layout(sizes, EVALUATION_CHUNK)
         self._evaluation_a = [self._evaluation.workspace(self._keeps_z) for _ in range(threads)]
-        self._evaluation_delta = [_aligned(_padded(sizes[-1])) for _ in range(threads)]
+        self._evaluation_delta = [_aligned(EVALUATION_CHUNK * _padded(sizes[-1])) for _ in range(threads)]
         kept = len(self._optimizer.keeps)
         self._memory = _aligned(kept * self._layout.n_parameters).reshape(kept, self._layout.n_parameters)
         self.layout, self.flat, self.activations = self._layout, self._parameters, self._a
         self.formulas = activation, loss
-        self._kernels, self._run_updates = kernels_of(activation, loss), updates_of(activation, loss, optimizer)
+        self._kernels, self.own = kernels(), own_of(activation, loss, optimizer)
         self._pool = ThreadPoolExecutor(threads)
 
     @property
@@ -555,10 +415,11 @@ class CpuKernels:
         losses = np.empty(len(examples) // self.batch_size)
         barrier = np.zeros(2 * LANES, np.int64)
         rates = rates_of(self._optimizer, self.learning_rate, self.batch_size, self.updates_made, len(losses))
+        inputs = self.inputs_of(examples)
         done = self.on_each_thread(
-            lambda thread: self._run_updates(
-                self._layout.layers, self._parameters, self._memory, self._a, self._delta, self.levels,
-                examples.pixels, examples.labels, self.batch_size, rates, losses, barrier, thread, self.threads,
+            lambda thread: self._kernels.run_updates(
+                self.own, self._layout.layers, self._parameters, self._memory, self._a, self._delta, inputs,
+                examples.labels, self.batch_size, rates, losses, barrier, thread, self.threads,
             )
         )[0]  # fmt: skip
         self.updates_made += done
@@ -570,11 +431,12 @@ class CpuKernels:
     def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""
         losses, predictions = np.empty(len(examples), np.float32), np.empty(len(examples), np.uint8)
+        inputs = self.inputs_of(examples)
         self.on_each_thread(
             lambda thread: self._kernels.evaluate_examples(
-                self._evaluation.layers, self._parameters, self._evaluation_a[thread], self._evaluation_delta[thread],
-                self.levels, examples.pixels, examples.labels, *share.py_func(len(examples), 16, thread, self.threads),
-                losses, predictions,
+                self.own, self._evaluation.layers, self._parameters, self._evaluation_a[thread],
+                self._evaluation_delta[thread], inputs, examples.labels,
+                *share(len(examples), 16, thread, self.threads), losses, predictions,
             )
         )  # fmt: skip
         return losses, predictions
@@ -584,16 +446,23 @@ class CpuKernels:
         layout, a, parameters = self._evaluation, self._evaluation_a[0], self._parameters.copy()
         delta, layers = _aligned(layout.n_activations), range(len(layout.layers))
         chunks: list[list[np.ndarray]] = []
+        inputs = self.inputs_of(examples)
         for first in range(0, len(examples), layout.examples):
             chunk = slice(first, first + layout.examples)
-            pixels, labels = examples.pixels[chunk], examples.labels[chunk]
-            self._kernels.probe_examples(layout.layers, parameters, a, delta, self.levels, pixels, labels)
+            labels = examples.labels[chunk]
+            self._kernels.probe_examples(self.own, layout.layers, parameters, a, delta, inputs, first, labels)
             of_slopes = a[len(a) // 2 :] if self._keeps_z else a
             seen = [layout.above(values, l, len(labels)).copy() for values in (a, delta, of_slopes) for l in layers]
             chunks.append(seen)
         whole = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
         n = len(layers)
         return Probed(whole[: n - 1], whole[n : 2 * n], whole[2 * n : 3 * n - 1])
+
+    def inputs_of(self, examples: Examples) -> Inputs:
+        """What the kernels take of them."""
+        if examples.pixels.dtype == np.float32:
+            return Inputs(self.levels[:0], np.empty((0, 0), np.uint8), examples.pixels)
+        return Inputs(self.levels, examples.pixels, np.empty((0, 0), np.float32))
 
     def on_each_thread(self, work):
         """Call work(thread) for every thread at the same time."""
@@ -602,13 +471,11 @@ class CpuKernels:
         return list(self._pool.map(work, range(self.threads)))
 
 
-def prepare(activation: str, loss: str, optimizer: str = "sgd", numbers: np.dtype | type = np.uint8) -> None:
-    """Compile the kernels of such networks, or load them from the cache, before any thread waits for another.
-
-    numbers: the type of their examples' pixels.
-    """
-    with compiling(updates_of(activation, loss, optimizer)):
+def prepare(activation: str, loss: str, optimizer: str = "sgd") -> None:
+    """Compile the kernels of such networks, or load them from the cache, before any thread waits for another."""
+    parts = parts_of(activation, loss, optimizer)
+    with compiling(kernels().run_updates, *(part.compiled for part in parts.values())):
         network = CpuKernels((2, 2, 2), activation, loss, 1, 0.1, optimizer=optimizer)
-        examples = Examples(np.zeros((1, 2), numbers), np.zeros(1, np.uint8))
+        examples = Examples(np.zeros((1, 2), np.uint8), np.zeros(1, np.uint8))
         network.train(examples)
         network.evaluate(examples)

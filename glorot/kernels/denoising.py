@@ -16,30 +16,19 @@ hash of (seed, layer, i, k) alone. Sums have the order of ``cpu.py``.
 
 from functools import cache
 
-import numba
 import numpy as np
+from numba.core import types
 
-from glorot.compiled.cache import compiling, jit
+from glorot.compiled.cache import compiling, inner, jit
+from glorot.compiled.calls import Apart, calling
 from glorot.compiled.elementary import ONE, ZERO
-from glorot.compiled.names import bound, symbol
 from glorot.datasets import Examples
 from glorot.datasets.draws import word
-from glorot.kernels.cpu import (
-    FAN_IN,
-    FAN_OUT,
-    STRIDE_IN,
-    STRIDE_OUT,
-    CpuKernels,
-    activate,
-    below_of,
-    forward,
-    read_pixels,
-    steps_of,
-    times_slope,
-    weights_of,
-)
-from glorot.kernels.products import NARROW, UPDATE_ROWS, dots, share, update_first_columns
-from glorot.kernels.simd import LANES, update_tile, wait_for_all
+from glorot.kernels.cpu import CpuKernels, forward, read_inputs
+from glorot.kernels.formulas import call_activate, call_times_slope, parts_of, with_formulas
+from glorot.kernels.products import NARROW, UPDATE_ROWS, call_dots, call_update_first_columns, share
+from glorot.kernels.simd import LANES, MATRIX, ROW, update_tile, wait_for_all
+from glorot.kernels.views import FAN_IN, FAN_OUT, STRIDE_IN, STRIDE_OUT, below_of, clear, copy, weights_of
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.pretraining import DECODERS
 from glorot.randomness import generator
@@ -51,19 +40,21 @@ decode_row = update_tile(1, with_delta=True, learn=False)
 
 
 def _own(*arguments):
-    raise NotImplementedError("each network has its own")
+    raise NotImplementedError("each decoder has its own")
 
 
 decoder_value = decoder_delta = _own
+_COSTS = types.void(MATRIX, MATRIX, ROW, ROW, types.intp, types.intp)
+call_costs = calling(_COSTS)
 
 
-@numba.njit(error_model="numpy")
+@inner
 def keeps(key, place, dropped):
     """Whether the number at a place (of all examples' numbers) stays. dropped: how many of WHOLE do not."""
     return (word(key, place) >> np.uint64(40)) >= np.uint64(dropped)
 
 
-@numba.njit(error_model="numpy")
+@inner
 def corrupt(clean, x, fan_in, key, first, dropped, start, stop):
     """x = clean where it stays, else 0, columns start..stop-1 of the units. first: number of the first example."""
     for e in range(len(clean)):
@@ -71,10 +62,11 @@ def corrupt(clean, x, fan_in, key, first, dropped, start, stop):
             x[e, k] = clean[e, k] if keeps(key, (first + e) * fan_in + k, dropped) else ZERO
 
 
-def decode(W, y, clean, s, bias, costs, fan_in, start, stop):
-    """The decoder's delta of units start..stop-1, to s, and their costs over the minibatch. y: (examples, fan_out)."""
-    s[:, start:stop] = ZERO
+@inner
+def decode(W, y, clean, s, start, stop):
+    """s = W^T y of units start..stop-1. y: (examples, fan_out). clean: not looked at."""
     n, j = stop - start, 0
+    clear(s, start, n)
     while n > 0 and j < len(W):
         if j + UPDATE_ROWS <= len(W):
             decode_tile(W, j, start, n, clean, start, y, 0, j, s, ZERO)
@@ -82,29 +74,30 @@ def decode(W, y, clean, s, bias, costs, fan_in, start, stop):
         else:
             decode_row(W, j, start, n, clean, start, y, 0, j, s, ZERO)
             j += 1
+
+
+def decoder_costs(s, clean, bias, costs, start, stop):
+    """The costs of units start..stop-1 over the minibatch; the decoder's delta in place of W^T y, in s."""
     for k in range(start, stop):
         costs[k] = ZERO
         for e in range(len(s)):
-            if k < fan_in:
-                z = s[e, k] + bias[k]
-                costs[k] += decoder_value(z, clean[e, k])
-                s[e, k] = decoder_delta(z, clean[e, k])
-            else:
-                s[e, k] = ZERO
+            z = s[e, k] + bias[k]
+            costs[k] += decoder_value(z, clean[e, k])
+            s[e, k] = decoder_delta(z, clean[e, k])
 
 
 def run_denoising(
-    layers, l, parameters, bias, a, inputs, outputs, slopes, levels, pixels, n, step, noise, unit_costs, costs, barrier,
-    thread, threads,
+    own, decoder, layers, l, parameters, bias, a, inputs, outputs, slopes, seen, n, step, noise, unit_costs, costs,
+    barrier, thread, threads,
 ):  # fmt: skip
     """Run len(costs) updates of hidden layer l on consecutive minibatches of n examples, as one thread of `threads`.
 
-    layers, parameters, a, levels, pixels: as run_updates' of the whole network. bias: (stride_in,) the decoder's.
-    inputs, outputs: (2 n, stride_in), (2 n, stride_out), see above. slopes: room for z,
-    (n, stride_out), of an activation whose slope takes z, else for none, (0, 0). step: learning rate / n. noise: (3,)
-    uint64: key, number of the first example, numbers dropped of WHOLE. unit_costs: (stride_in,). costs: (updates,)
-    float64, gets each minibatch's mean cost before its update. Stops before an update whose cost is not finite. Returns
-    the number of updates done.
+    own, layers, parameters, a: as run_updates' of the whole network; seen: its inputs. decoder: address of
+    decoder_costs. bias: (stride_in,) the decoder's. inputs, outputs: (2 n, stride_in), (2 n, stride_out), see above.
+    slopes: room for z, (n, stride_out), of an activation whose slope takes z, else for none, (0, 0). step: learning
+    rate / n. noise: (3,) uint64: key, number of the first example, numbers dropped of WHOLE. unit_costs: (stride_in,).
+    costs: (updates,) float64, gets each minibatch's mean cost before its update. Stops before an update whose cost is
+    not finite. Returns the number of updates done.
     """
     layer = layers[l]
     W_, clean = weights_of(layer, parameters), below_of(layer, a, n)
@@ -113,20 +106,23 @@ def run_denoising(
     columns = share(layer[STRIDE_IN], LANES, thread, threads)
     pixels_share = share(layers[0][FAN_IN], LANES, thread, threads)
     for u in range(len(costs)):
-        read_pixels(pixels[u * n : (u + 1) * n], levels, below_of(layers[0], a, n), pixels_share[0], pixels_share[1])
+        read_inputs(seen, u * n, below_of(layers[0], a, n), pixels_share[0], pixels_share[1])
         wait_for_all(barrier, threads)
         for below in range(l):
-            forward(layers, below, parameters, a, n, thread, threads)
+            forward(own, layers, below, parameters, a, n, thread, threads)
             wait_for_all(barrier, threads)
         first = np.int64(noise[1]) + u * n
         corrupt(clean, x, layer[FAN_IN], noise[0], first, noise[2], columns[0], columns[1])
         wait_for_all(barrier, threads)
-        dots(W_, x, y, rows[0], rows[1])
+        call_dots(own.dots, W_, x, y, rows[0], rows[1])
         if len(slopes):
-            slopes[:, rows[0] : rows[1]] = y[:, rows[0] : rows[1]]
-        activate(y, rows[0], rows[1])
+            copy(y, rows[0], slopes, rows[0], rows[1] - rows[0])
+        call_activate(own.activate, y, rows[0], rows[1])
         wait_for_all(barrier, threads)
-        decode(W_, y, clean, d, bias, unit_costs, layer[FAN_IN], columns[0], columns[1])
+        decode(W_, y, clean, d, columns[0], columns[1])
+        units = min(columns[1], layer[FAN_IN])
+        call_costs(decoder, d, clean, bias, unit_costs, columns[0], units)
+        clear(d, max(columns[0], units), columns[1] - max(columns[0], units))
         wait_for_all(barrier, threads)
         if thread == 0:
             total = 0.0
@@ -136,10 +132,10 @@ def run_denoising(
         wait_for_all(barrier, threads)
         if not np.isfinite(costs[u]):
             return u
-        dots(W_, d, e, rows[0], rows[1])
-        times_slope(e, slopes if len(slopes) else y, rows[0], rows[1])
+        call_dots(own.dots, W_, d, e, rows[0], rows[1])
+        call_times_slope(own.times_slope, e, slopes if len(slopes) else y, rows[0], rows[1])
         wait_for_all(barrier, threads)
-        update_first_columns(W_, columns[0], columns[1], inputs, outputs, step)
+        call_update_first_columns(own.update_first_columns, W_, columns[0], columns[1], inputs, outputs, step)
         for k in range(columns[0], min(columns[1], layer[FAN_IN])):
             total_delta = ZERO
             for i in range(n):
@@ -150,13 +146,16 @@ def run_denoising(
 
 
 @cache
-def denoising_of(activation: str, loss: str, decoder: str):
-    """run_denoising with these in it, compiled on its first call, or loaded from the cache. decoder: of DECODERS."""
-    own = steps_of(activation, loss)
-    own |= {"decoder_value": numba.njit(DECODERS[decoder].value), "decoder_delta": numba.njit(DECODERS[decoder].delta)}
-    name = symbol(f"{activation} {loss} {decoder}")
-    own["decode"] = numba.njit(error_model="numpy")(bound(decode, f"decode_{name}", own))
-    return jit(bound(run_denoising, f"run_denoising_{name}", own))
+def denoising():
+    """run_denoising, compiled on its first call, or loaded from the cache; the same for all networks."""
+    return jit(run_denoising)
+
+
+@cache
+def of_decoder(decoder: str) -> Apart:
+    """decoder_costs with a decoder in it: a key of DECODERS."""
+    formulas = {"decoder_value": DECODERS[decoder].value, "decoder_delta": DECODERS[decoder].delta}
+    return with_formulas(decoder_costs, _COSTS, decoder, formulas)
 
 
 class Denoising:
@@ -180,7 +179,7 @@ class Denoising:
         self._step = np.float32(learning_rate / self.batch_size)
         key = generator(seed, "noise", l).integers(0, 2**64, dtype=np.uint64, endpoint=False)
         self._key, self._dropped = key, round(corruption * WHOLE)
-        self._run = denoising_of(*network.formulas, decoder)
+        self._decoder = of_decoder(decoder).address
 
     @property
     def bias(self) -> np.ndarray:
@@ -199,10 +198,11 @@ class Denoising:
         costs, barrier = np.empty(len(examples) // self.batch_size), np.zeros(2 * LANES, np.int64)
         noise = np.array([self._key, first, self._dropped], np.uint64)
         one = self._network
+        seen = one.inputs_of(examples)
         done = one.on_each_thread(
-            lambda thread: self._run(
-                one.layout.layers, self._l, one.flat, self._bias, one.activations, self._inputs, self._outputs,
-                self._slopes, one.levels, examples.pixels, self.batch_size, self._step, noise, self._unit_costs,
+            lambda thread: denoising()(
+                one.own, self._decoder, one.layout.layers, self._l, one.flat, self._bias, one.activations,
+                self._inputs, self._outputs, self._slopes, seen, self.batch_size, self._step, noise, self._unit_costs,
                 costs, barrier, thread, one.threads,
             )
         )[0]  # fmt: skip
@@ -212,7 +212,8 @@ class Denoising:
 def prepare(activation: str, loss: str, decoders: set[str]) -> None:
     """Compile the kernels of such layers, or load them from the cache, before any thread waits for another."""
     for decoder in sorted(decoders):
-        with compiling(denoising_of(activation, loss, decoder)):
+        parts = *parts_of(activation, loss).values(), of_decoder(decoder)
+        with compiling(denoising(), *(part.compiled for part in parts)):
             network = CpuKernels((2, 2, 2), activation, loss, 1, 0.1)
             Denoising(network, 0, decoder, 0.5, 0.1, 0).train(
                 Examples(np.zeros((1, 2), np.uint8), np.zeros(1, np.uint8)), 0

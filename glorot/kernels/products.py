@@ -10,14 +10,20 @@ Which tiles, in which order, decides the speed alone; no choice below changes th
   would be on a page of its own.
 - Backward with HELD examples (the paper's minibatch) on AVX-512: a column's a and delta stay in registers from the
   first row of W to the last.
+
+The three products are compiled by themselves (``compiled/calls.py``): networks of all kinds call the same machine code.
 """
+
+from functools import cache
 
 import numba
 import numpy as np
+from numba.core import types
 
-from glorot.compiled.cache import has_avx512
-from glorot.compiled.elementary import ZERO
-from glorot.kernels.simd import LANES, dot_tile, held_tile, update_tile
+from glorot.compiled.cache import has_avx512, inner, jit_apart
+from glorot.compiled.calls import Apart, calling
+from glorot.kernels.simd import LANES, MATRIX, dot_tile, held_tile, update_tile
+from glorot.kernels.views import clear, copy
 
 L1_BYTES = 24 * 1024  # share of the first-level cache for delta and a of a strip
 PACKED = 17  # examples
@@ -49,14 +55,14 @@ held_first = held_tile(HELD, HELD_ROWS, 2 * LANES, with_delta=False, ahead=HELD_
 held_first_row = held_tile(HELD, 1, LANES, with_delta=False)
 
 
-@numba.njit(error_model="numpy")
+@inner
 def share(n, unit, thread, threads):
     """This thread's part of 0..n-1, in whole units."""
     units = (n + unit - 1) // unit
     return min(n, units * thread // threads * unit), min(n, units * (thread + 1) // threads * unit)
 
 
-@numba.njit(error_model="numpy")
+@inner
 def row_dots(W, j, a, z):
     """z of one unit."""
     whole = len(a) // EXAMPLES * EXAMPLES
@@ -66,7 +72,6 @@ def row_dots(W, j, a, z):
         row_dot_one(W, j, a, e, z, 0, 0)
 
 
-@numba.njit(error_model="numpy")
 def dots(W, a, z, start, stop):
     """z[e, j] = sum_k W[j, k] a[e, k] for the units j = start..stop-1."""
     examples = len(a)
@@ -96,32 +101,14 @@ def dots(W, a, z, start, stop):
         each = max(1, ROWS // passes)
 
 
-@numba.njit(error_model="numpy")
+@inner
 def strip_columns(examples):
     """How many columns' a and delta fit into the L1 cache: a multiple of the tiles' columns."""
     columns = max(LANES, UPDATE_COLUMNS)
     return max(1, L1_BYTES // (2 * 4 * columns * examples)) * columns
 
 
-@numba.njit(error_model="numpy")
-def clear(values, k, n):
-    """Columns k..k+n-1 = 0. As a loop: an assignment to a slice takes the compiler ten times as long."""
-    for e in range(len(values)):
-        row = values[e, k : k + n]
-        for i in range(n):
-            row[i] = ZERO
-
-
-@numba.njit(error_model="numpy")
-def copy(source, k, target, c, n):
-    """Columns c..c+n-1 of target = columns k..k+n-1 of source."""
-    for e in range(len(source)):
-        of, to = source[e, k : k + n], target[e, c : c + n]
-        for i in range(n):
-            to[i] = of[i]
-
-
-@numba.njit(error_model="numpy")
+@inner
 def packed_deltas(delta, fan_out, rows):
     """delta of the units by tile of rows: (tiles * examples, rows), the examples of a tile one after another. Empty
     where a copy is not worth it."""
@@ -167,7 +154,7 @@ def update_first_strip(W, k, n, a, c, delta, packed, step):
         update_first_row(W, j, k, n, a, c, delta, 0, j, a, step)
 
 
-@numba.njit(error_model="numpy")
+@inner
 def update_held(W, start, stop, a, delta, below, step):
     """As update_columns, for HELD examples."""
     whole = len(W) // HELD_ROWS * HELD_ROWS
@@ -178,7 +165,7 @@ def update_held(W, start, stop, a, delta, below, step):
             held_row(W, whole, len(W) - whole, k, a, delta, below, step)
 
 
-@numba.njit(error_model="numpy")
+@inner
 def update_first_held(W, start, stop, a, delta, step):
     """As update_first_columns, for HELD examples."""
     whole, wide = len(W) // HELD_ROWS * HELD_ROWS, start + (stop - start) // (2 * LANES) * 2 * LANES
@@ -190,7 +177,6 @@ def update_first_held(W, start, stop, a, delta, step):
             held_first_row(W, top, len(W) - top, k, a, delta, a, step)
 
 
-@numba.njit(error_model="numpy", inline="always")
 def update_columns(W, start, stop, a, delta, below, step):
     """Columns start..stop-1 of a layer: delta below (without the slope), then W -= step * delta a."""
     examples = len(a)
@@ -212,7 +198,6 @@ def update_columns(W, start, stop, a, delta, below, step):
             copy(below_strip, 0, below, k, n)
 
 
-@numba.njit(error_model="numpy", inline="always")
 def update_first_columns(W, start, stop, a, delta, step):
     """As update_columns, for the first layer, which needs no delta below."""
     examples = len(a)
@@ -229,3 +214,19 @@ def update_first_columns(W, start, stop, a, delta, step):
         if together:
             copy(a, k, a_strip, 0, n)
         update_first_strip(W, k, n, a_strip, c, delta, packed, step)
+
+
+_DOTS = types.void(MATRIX, MATRIX, MATRIX, types.intp, types.intp)
+_UPDATE = types.void(MATRIX, types.intp, types.intp, MATRIX, MATRIX, MATRIX, types.float32)
+_UPDATE_FIRST = types.void(MATRIX, types.intp, types.intp, MATRIX, MATRIX, types.float32)
+call_dots, call_update_columns, call_update_first_columns = map(calling, (_DOTS, _UPDATE, _UPDATE_FIRST))
+
+
+@cache
+def products() -> dict[str, Apart]:
+    """By their names."""
+    return {
+        "dots": Apart(jit_apart(dots), _DOTS),
+        "update_columns": Apart(jit_apart(update_columns), _UPDATE),
+        "update_first_columns": Apart(jit_apart(update_first_columns), _UPDATE_FIRST),
+    }

@@ -7,15 +7,17 @@ order, and with it every bit, is the same on all of them.
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic, overload, register_jitable
+from numba.extending import intrinsic, overload
 
 from glorot.compiled import elementary
+from glorot.compiled.cache import inner
 from glorot.models import activations
 
 LANES = 16
 FLOAT = ir.FloatType()
 INT = ir.IntType(32)
 VECTOR = ir.VectorType(FLOAT, LANES)
+ROW, MATRIX = types.float32[::1], types.float32[:, ::1]  # C-contiguous arrays
 
 
 # The primitives and functions of elementary.py, for compiled code. -----------------------------------
@@ -93,7 +95,7 @@ def _overload_sqrt(x):
 
 
 for function in (*elementary.FUNCTIONS, activations.sigmoid):
-    register_jitable(function)
+    inner(function)
 
 
 # Tiles. ------------------------------------------------------------------------------------------------
@@ -403,7 +405,7 @@ ARRIVED, ROUND = 0, 16  # places in the barrier's array: a cache line each
 SPINS = 2000  # about 10 us; then give the processor away, for there may be fewer of them than threads
 
 
-@register_jitable
+@inner
 def wait_for_all(barrier, threads):
     """Return when all threads have called this. barrier: (32,) int64, zeros at first."""
     if threads == 1:

@@ -1,0 +1,132 @@
+"""What depends on a network's activation, loss and optimizer: loops over many numbers with a formula of each in them.
+
+They are compiled for each formula, in place of the names that are `_own` below, and called by their address
+(``compiled/calls.py``): `Own` has the addresses for one network. So all other kernels are compiled once.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numba
+from numba.core import types
+from numba.core.typing.templates import Signature
+
+from glorot.compiled.cache import NOT_FROM_PYTHON, jit_apart
+from glorot.compiled.calls import Apart, calling
+from glorot.compiled.elementary import ONE, ZERO
+from glorot.compiled.names import bound, symbol
+from glorot.kernels.moves import MOVE, MOVES, columns_mover
+from glorot.kernels.products import products
+from glorot.kernels.simd import MATRIX, ROW
+from glorot.models.activations import ACTIVATIONS
+from glorot.models.losses import LOSSES
+from glorot.models.optimizers import OPTIMIZERS
+
+
+def _own(*arguments):
+    raise NotImplementedError("each network has its own")
+
+
+value = slope = loss_normalizer = loss_value = loss_delta = _own
+
+
+def activate(z, start, stop):
+    """a = f(z) in place, columns start..stop-1. z: (examples, units)."""
+    for e in range(len(z)):
+        row = z[e, start:stop]
+        for i in range(len(row)):
+            row[i] = value(row[i])
+
+
+def times_slope(delta, a, start, stop):
+    """delta *= f'(z), which slope gives from a = f(z) or from z, columns start..stop-1. delta, a: (examples, units)."""
+    for e in range(len(a)):
+        row, a_row = delta[e, start:stop], a[e, start:stop]
+        for i in range(len(row)):
+            row[i] *= slope(a_row[i])
+
+
+def losses_and_deltas(logits, classes, labels, deltas, losses):
+    """Each example's loss, and dC/dlogits. logits, deltas: (examples, >= classes). labels, losses: (examples,)."""
+    for e in range(len(labels)):
+        shared = loss_normalizer(logits[e, :classes])
+        total = ZERO
+        for k in range(classes):
+            target = ONE if k == labels[e] else ZERO
+            total += loss_value(logits[e, k], shared, target)
+            deltas[e, k] = loss_delta(logits[e, k], shared, target)
+        losses[e] = total
+
+
+class Own(NamedTuple):
+    """What the kernels of one network call: addresses. keeps_z: whether slope takes z."""
+
+    dots: int
+    update_columns: int
+    update_first_columns: int
+    activate: int
+    times_slope: int
+    losses_and_deltas: int
+    keeps_z: bool
+    move: int = 0
+    move_columns: int = 0
+
+
+LABELS = types.Array(types.uint8, 1, "C", readonly=True)
+ACTIVATE = types.void(MATRIX, types.intp, types.intp)
+TIMES_SLOPE = types.void(MATRIX, MATRIX, types.intp, types.intp)
+LOSSES_AND_DELTAS = types.void(MATRIX, types.intp, LABELS, MATRIX, ROW)
+call_activate, call_times_slope, call_losses_and_deltas = map(calling, (ACTIVATE, TIMES_SLOPE, LOSSES_AND_DELTAS))
+
+
+# Compiled for a network. -------------------------------------------------------------------------------------
+
+
+def with_formulas(function: Callable, signature: Signature, name: str, formulas: dict[str, Callable]) -> Apart:
+    """The function with these in it, under a name of its own.
+
+    They are inlined whatever their size: a loop with a call in it makes no vectors, and GELU would take ten times as
+    long.
+    """
+    own = {key: numba.njit(forceinline=True, **NOT_FROM_PYTHON)(formula) for key, formula in formulas.items()}
+    return Apart(jit_apart(bound(function, symbol(f"{function.__name__} {name}"), own)), signature)
+
+
+@cache
+def of_activation(activation: str) -> dict[str, Apart]:
+    """What depends on it, by the names in Own; so the next ones. activation: a key of the registry."""
+    f = ACTIVATIONS[activation]
+    return {
+        "activate": with_formulas(activate, ACTIVATE, activation, {"value": f.value}),
+        "times_slope": with_formulas(times_slope, TIMES_SLOPE, activation, {"slope": f.slope}),
+    }
+
+
+@cache
+def of_loss(loss: str) -> dict[str, Apart]:
+    one = LOSSES[loss]
+    formulas = {"loss_normalizer": one.normalizer, "loss_value": one.value, "loss_delta": one.delta}
+    return {"losses_and_deltas": with_formulas(losses_and_deltas, LOSSES_AND_DELTAS, loss, formulas)}
+
+
+@cache
+def of_optimizer(optimizer: str) -> dict[str, Apart]:
+    """Nothing for plain SGD."""
+    chosen = OPTIMIZERS[optimizer]
+    if not chosen.step:
+        return {}
+    move = with_formulas(MOVES[len(chosen.keeps)], MOVE, optimizer, {"optimizer_step": chosen.step})
+    return {"move": move, "move_columns": columns_mover()}
+
+
+def parts_of(activation: str, loss: str, optimizer: str = "sgd") -> dict[str, Apart]:
+    """All that the kernels of such networks call."""
+    return products() | of_activation(activation) | of_loss(loss) | of_optimizer(optimizer)
+
+
+@cache
+def own_of(activation: str, loss: str, optimizer: str = "sgd") -> Own:
+    """Compiled, or loaded from the cache."""
+    parts = parts_of(activation, loss, optimizer)
+    return Own(**{name: part.address for name, part in parts.items()}, keeps_z=ACTIVATIONS[activation].keeps_z)
