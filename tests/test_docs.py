@@ -71,12 +71,15 @@ def test_the_table_of_fields():
     check_written(DOCS / "sweeps.md", "fields", fields_table())
 
 
-@pytest.mark.parametrize(("document", "sweep"), [("nineties", "nineties")])
+@pytest.mark.parametrize(
+    ("document", "sweep"),
+    [("nineties", "nineties"), ("reproduction", "shapeset-long"), ("reproduction", "second-order")],
+)
 def test_tables_of_committed_runs(document, sweep):
-    """Of the sweep that ships."""
+    """Of the sweep that ships, on any device."""
     folder = ROOT / "results" / "examples" / sweep
     shipped = config.load(ROOT / "experiments" / f"{sweep}.yaml")
-    runs = expand(shipped)
+    runs = [run for device in ("cpu", "cuda") for run in expand(shipped, device)]
     planned = {run.run_id for run in [*runs, *search.flat(search.short_runs(shipped, runs))]}
     assert {run.run_id for run in gather([folder])} <= planned
     lines = stored_table(folder).markdown().splitlines(keepends=True)

@@ -19,7 +19,7 @@ from stored import check_golden, error, store_runs, table_of, texts
 
 from glorot.errors import GlorotError
 from glorot.reporting import report, summary
-from glorot.results.store import Store
+from glorot.results.store import Store, settings_of
 from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand
 
@@ -281,6 +281,32 @@ def test_two_devices_are_never_averaged():
     runs = [*expand(sweep, "cpu"), *expand(sweep, "cuda")]
     with pytest.raises(GlorotError, match="expected one device, found cpu, cuda"):
         report.table(Store("/nonexistent").read_runs(), sweep, runs)
+
+
+def test_a_sweep_of_which_each_device_ran_a_part(tmp_path):
+    """A cell that only the other device has is shown; where both have one, that of the device that ran more."""
+    text = sixty(1).replace("[tanh]", "[tanh, relu, sigmoid]")
+    sweep = config.parse(text, "x.yaml")
+    (tmp_path / "sweep.yaml").write_text(written.dump(sweep))
+    cpu, cuda = ({run.labels["activation"]: run for run in expand(sweep, device)} for device in ("cpu", "cuda"))
+    store = Store(tmp_path)
+    for run, percent in (
+        (cpu["tanh"], 10.0),
+        (cuda["tanh"], 20.0),
+        (cuda["relu"], 30.0),
+        (cpu["sigmoid"], 40.0),
+        (cuda["sigmoid"], 50.0),
+    ):
+        store.write_run({**settings_of(run), "status": "done", **error(percent)}, {}, [])
+    table = report.stored_table(tmp_path)
+    assert list(texts(table).values()) == [["**20.00**"], ["30.00"], ["50.00"]]
+    (tmp_path / "runs.csv").unlink()
+    store = Store(tmp_path)
+    for run, percent in ((cpu["tanh"], 10.0), (cuda["relu"], 30.0), (cpu["sigmoid"], 40.0)):
+        store.write_run({**settings_of(run), "status": "done", **error(percent)}, {}, [])
+    table = report.stored_table(tmp_path)
+    assert list(texts(table).values()) == [["**10.00**"], ["30.00"], ["40.00"]]
+    assert "Device: cpu, cuda" in table.notes
 
 
 def test_no_runs_is_an_error():

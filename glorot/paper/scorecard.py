@@ -132,8 +132,7 @@ NOTES = [
     f"Dates: the rules of {FIRST} were written before the first version's results. Those of {REVISED} are new, or "
     "stricter after a review: with the first version's results known, but before those of Shapeset with inputs in "
     "[-1, 1], which they are to judge.",
-    "Not judged here: pre-training (figure 11) and learning rates per parameter (section 5); nor the size of a lead "
-    "where the paper's own two numbers do not differ significantly.",
+    "Not judged here: the size of a lead where the paper's own two numbers do not differ significantly.",
 ]
 
 PAPER = Card(

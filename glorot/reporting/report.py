@@ -109,7 +109,7 @@ def table(
 ) -> Table:
     """The table of a sweep.
 
-    stored: runs.csv as results.Store reads it. runs: the sweep's runs in grid order, on one device; rows of
+    stored: runs.csv as results.Store reads it. runs: the sweep's runs in grid order, each on one device; rows of
     `stored` that belong to none of them are counted in a note and otherwise left out. value: a key of VALUES,
     by default what the sweep's own table shows. correct, history: as Store.read_correct and read_history. Raises
     GlorotError.
@@ -187,7 +187,11 @@ def stored_table(folder: Path, file: Path | None = None, value: str | None = Non
     def stored_of(runs: "list[Run]") -> int:
         return sum(run.run_id in found for run in [*search.flat(search.short_runs(sweep, runs)), *runs])
 
-    runs = max(by_device.values(), key=stored_of)
+    of_any = {tuple(run.labels.items()): run for of in by_device.values() for run in of if run.run_id in found}
+    runs = [  # of the device that ran most of them; of another one where only that has
+        run if run.run_id in found else of_any.get(tuple(run.labels.items()), run)
+        for run in max(by_device.values(), key=stored_of)
+    ]
     if file and not stored_of(runs):
         raise ResultsError(
             f"none of the {len(runs)} runs of {file} is in {folder}, which holds {len(stored)} of other settings; "
