@@ -53,9 +53,10 @@ def glorot(tmp_path, environment):
     """
 
     def call(*arguments, cwd: Path = tmp_path, timeout: float = 300, **variables: str):
-        some = arguments[:1] == ("run",) and not {"-j", "--jobs", "--cluster"} & set(arguments)
+        said = any(str(one).startswith(("-j", "--jobs", "--cluster")) for one in arguments)
+        jobs = ["-j", "1"] if arguments[:1] == ("run",) and not said else []
         return subprocess.run(
-            [sys.executable, "-m", "glorot", *map(str, arguments), *(["-j", "1"] * some)],
+            [sys.executable, "-m", "glorot", *map(str, arguments), *jobs],
             cwd=cwd,
             env=environment | variables,
             capture_output=True,
