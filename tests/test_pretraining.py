@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from test_kernels import bits, bits_of, part, random_examples, random_layers
 
+from glorot.compiled.cache import jit
 from glorot.errors import SweepError
 from glorot.kernels.cpu import CpuKernels
 from glorot.kernels.denoising import WHOLE, Denoising, keeps
@@ -73,7 +74,8 @@ def test_segments_do_not_matter():
 @pytest.mark.parametrize("corruption", [0.0, 0.25, 0.7])
 def test_the_share_of_numbers_that_are_dropped(corruption):
     """And neighbours are as if independent."""
-    stay = np.array([keeps(np.uint64(77), place, round(corruption * WHOLE)) for place in range(40_000)])
+    compiled = jit(keeps)
+    stay = np.array([compiled(np.uint64(77), place, round(corruption * WHOLE)) for place in range(40_000)])
     assert abs((~stay).mean() - corruption) < 4 * np.sqrt(corruption * (1 - corruption) / 40_000) + 1e-12
     both = (~stay[1:] & ~stay[:-1]).mean()
     assert abs(both - corruption**2) < 0.02
