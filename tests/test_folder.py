@@ -116,7 +116,7 @@ def test_nothing_is_tested_that_was_trained_on(tmp_path):
          "expected one folder for validation, found val and valid"),
         (["val/cat", "val/dog", "test/cat", "test/dog"], "expected a folder train beside test and val"),
         (["train/cat", "train/dog", "test/cat", "test/owl"],
-         "expected the classes of train in test too, found owl"),
+         "expected the classes of train in test too, found also owl"),
         (["train/cat", "train/dog", "test"], "expected class folders in test, as it is called like a split; found"),
         (["train", "test"], "expected class folders in t"),
         (["train/cat", "train/dog", "extra"], "found train, which are called like splits, beside extra"),
