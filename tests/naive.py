@@ -8,6 +8,11 @@ import numpy as np
 from scipy import special
 
 
+def float64(values):
+    """The same in float64. Of an array of one number, NumPy 1's np.float64 makes a number."""
+    return np.asarray(values, np.float64)
+
+
 def sigmoid(z):
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-z))
@@ -150,7 +155,7 @@ def forward(layers, pixels, activation):
     """Pre-activations of every layer (the last are the logits), and what each layer gets: pixels / 255 first."""
     inputs, zs = [np.asarray(pixels) / 255.0], []
     for W, b in layers:
-        zs.append(inputs[-1] @ np.float64(W).T + b)
+        zs.append(inputs[-1] @ float64(W).T + b)
         inputs.append(ACTIVATIONS[activation][0](zs[-1]))
     return zs, inputs[:-1]
 
@@ -170,7 +175,7 @@ def gradients(layers, examples, activation, loss):
     for l in reversed(range(len(layers))):
         result.append((delta.T @ inputs[l] / n, delta.sum(axis=0) / n))
         if l > 0:
-            delta = delta @ np.float64(layers[l][0]) * ACTIVATIONS[activation][1](zs[l - 1])
+            delta = delta @ float64(layers[l][0]) * ACTIVATIONS[activation][1](zs[l - 1])
     return result[::-1]
 
 
@@ -222,7 +227,7 @@ def curvatures(layers, examples, activation, loss):
     for l in reversed(range(len(layers))):
         result.append((curvature.T @ inputs[l] ** 2 / n, curvature.sum(axis=0) / n))
         if l > 0:
-            curvature = curvature @ np.float64(layers[l][0]) ** 2 * ACTIVATIONS[activation][1](zs[l - 1]) ** 2
+            curvature = curvature @ float64(layers[l][0]) ** 2 * ACTIVATIONS[activation][1](zs[l - 1]) ** 2
     return result[::-1]
 
 
@@ -262,7 +267,7 @@ def ulps(found, wanted):
     """Distance of float32 results from float64 ones, in units in the last place of a float32 of wanted's size.
     An infinity counts as 2**128, the number after the largest finite one."""
     wanted = np.clip(wanted, -(2.0**128), 2.0**128)
-    found = np.clip(np.float64(found), -(2.0**128), 2.0**128)
+    found = np.clip(float64(found), -(2.0**128), 2.0**128)
     _, exponent = np.frexp(wanted)
     return np.abs(found - wanted) / np.ldexp(1.0, np.maximum(exponent, -125) - 24)
 
@@ -338,7 +343,7 @@ def naive_deltas(layers, examples, activation, loss):
     zs, _ = forward(layers, examples.pixels, activation)
     deltas = [LOSSES[loss][1](zs[-1], one_hot(examples.labels, zs[-1].shape[1]))]
     for l in reversed(range(1, len(layers))):
-        deltas.insert(0, deltas[0] @ np.float64(layers[l][0]) * ACTIVATIONS[activation][1](zs[l - 1]))
+        deltas.insert(0, deltas[0] @ float64(layers[l][0]) * ACTIVATIONS[activation][1](zs[l - 1]))
     return deltas
 
 

@@ -12,8 +12,8 @@ from glorot.models.layers import Convolution, Dense, Pooling, Rbf
 
 def convolution(layer, W, b, a):
     n, (maps, height, width), side = len(a), layer.outputs, layer.side
-    z = np.zeros((n, maps, height, width)) + np.float64(b)[:, None, None]
-    for (o, i), kernel in zip(layer.pairs, np.float64(W), strict=True):
+    z = np.zeros((n, maps, height, width)) + naive.float64(b)[:, None, None]
+    for (o, i), kernel in zip(layer.pairs, naive.float64(W), strict=True):
         for u in range(side):
             for v in range(side):
                 z[:, o] += kernel[u, v] * a[:, i, u : u + height, v : v + width]
@@ -28,7 +28,7 @@ def convolution_back(layer, W, a, delta):
         for u in range(layer.side):
             for v in range(layer.side):
                 dW[k, u, v] = (delta[:, o] * a[:, i, u : u + height, v : v + width]).sum()
-                below[:, i, u : u + height, v : v + width] += np.float64(W)[k, u, v] * delta[:, o]
+                below[:, i, u : u + height, v : v + width] += naive.float64(W)[k, u, v] * delta[:, o]
     return dW, delta.sum(axis=(0, 2, 3)), below
 
 
@@ -41,13 +41,13 @@ def pooling_back(W, a, delta):
     below = np.zeros(a.shape)
     for y in (0, 1):
         for x in (0, 1):
-            below[:, :, y::2, x::2] = np.float64(W)[:, None, None] * delta
+            below[:, :, y::2, x::2] = naive.float64(W)[:, None, None] * delta
     return (delta * four(a)).sum(axis=(0, 2, 3)), delta.sum(axis=(0, 2, 3)), below
 
 
 def forward(layers, parameters, images, activation):
     """What each layer gets, and its z; of RBF units, the logits."""
-    a, inputs, zs = np.float64(images)[:, None], [], []
+    a, inputs, zs = naive.float64(images)[:, None], [], []
     f = naive.ACTIVATIONS[activation][0]
     parameters = iter(parameters)
     for l, layer in enumerate(layers):
@@ -59,9 +59,9 @@ def forward(layers, parameters, images, activation):
         if isinstance(layer, Convolution):
             zs.append(convolution(layer, W, b, inputs[-1]))
         elif isinstance(layer, Pooling):
-            zs.append(np.float64(W)[:, None, None] * four(inputs[-1]) + np.float64(b)[:, None, None])
+            zs.append(naive.float64(W)[:, None, None] * four(inputs[-1]) + naive.float64(b)[:, None, None])
         else:
-            zs.append(inputs[-1] @ np.float64(W).T + b)
+            zs.append(inputs[-1] @ naive.float64(W).T + b)
         a = f(zs[-1]) if l + 1 < len(layers) else zs[-1]
     return inputs, zs
 
@@ -91,7 +91,7 @@ def backward(layers, parameters, images, labels, activation, loss):
                 dW, db, below = pooling_back(W, a, delta)
             else:
                 assert isinstance(layer, Dense)
-                dW, db, below = delta.T @ a, delta.sum(axis=0), delta @ np.float64(W)
+                dW, db, below = delta.T @ a, delta.sum(axis=0), delta @ naive.float64(W)
             steps.append((dW / n, db / n))
         if l:
             delta = below.reshape(zs[l - 1].shape) * slope(zs[l - 1])

@@ -129,7 +129,7 @@ REFUSED = {
     "half labels": (lambda f: npz(f, x=X, y=Y + 0.5), "y: expected whole numbers or text as labels, found"),
     "one class": (lambda f: npz(f, x=X, y=0 * Y), "y: expected 2 to 256 classes, found 1"),
     "other shapes": (lambda f: npz(f, x_train=X, y_train=Y, x_test=X[:, :2], y_test=Y),
-                     r"x_test: expected examples of \(4, 3\)"),
+                     r"x_test: expected the shape of the training examples, \(4, 3\), found \(2, 3\)"),
     "a class only tested": (lambda f: npz(f, x_train=X, y_train=Y, x_test=X, y_test=Y + 1),
                             "class 2: expected examples to train"),
 }  # fmt: skip

@@ -160,7 +160,7 @@ def check_probe(made, layers, examples, activation):
     for l in reversed(range(len(layers))):
         assert_close(deltas[l], delta)
         if l > 0:
-            delta = delta @ np.float64(layers[l].W) * naive.ACTIVATIONS[activation][1](zs[l - 1])
+            delta = delta @ naive.float64(layers[l].W) * naive.ACTIVATIONS[activation][1](zs[l - 1])
 
 
 @marked(simulated)

@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from stored import close
 
 from glorot.bench import contest, estimate, minibatches, start
 from glorot.bench.setting import Setting
@@ -61,7 +62,7 @@ def test_golden(form):
     path = GOLDEN / f"document.{SUFFIXES[form]}"
     if os.environ.get("GLOROT_GOLDEN") == "write":
         path.write_bytes(text.encode())
-    assert text == path.read_bytes().decode(), f"{path} differs; see the head of this file"
+    assert close(text) == close(path.read_bytes().decode()), f"{path} differs; see the head of this file"
 
 
 def check_golden(name: str, text: str) -> None:

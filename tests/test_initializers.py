@@ -1,5 +1,6 @@
 """Every initializer against its formula, and the parameters of a network as a function of (seed, layer)."""
 
+import naive
 import numpy as np
 import pytest
 from scipy import stats
@@ -43,7 +44,7 @@ class TestIndependentWeights:
 
     def test_mean_and_variance(self, name, fan_in, fan_out):
         """To five standard errors; the kurtosis is 1.8 (uniform) or 3 (normal)."""
-        W, sd = np.float64(sample(name, fan_in, fan_out)), STANDARD_DEVIATION[name](fan_in, fan_out)
+        W, sd = naive.float64(sample(name, fan_in, fan_out)), STANDARD_DEVIATION[name](fan_in, fan_out)
         assert INITIALIZERS[name].variance(fan_in, fan_out) == pytest.approx(sd**2, rel=1e-12)
         assert abs(W.mean()) <= 5 * sd / np.sqrt(W.size)
         relative = np.sqrt((0.8 if name in UNIFORM else 2) / W.size)
@@ -62,13 +63,16 @@ class TestIndependentWeights:
             assert abs(W).max() > 3 * sd
 
     def test_distribution(self, name, fan_in, fan_out):
-        W, sd = np.float64(sample(name, fan_in, fan_out).ravel()[:100_000]), STANDARD_DEVIATION[name](fan_in, fan_out)
+        W, sd = (
+            naive.float64(sample(name, fan_in, fan_out).ravel()[:100_000]),
+            STANDARD_DEVIATION[name](fan_in, fan_out),
+        )
         limit = np.sqrt(3) * sd
         law = stats.uniform(-limit, 2 * limit) if name in UNIFORM else stats.norm(0, sd)
         assert stats.kstest(W, law.cdf).pvalue > 1e-3
 
     def test_neighbours_do_not_correlate(self, name, fan_in, fan_out):
-        W = np.float64(sample(name, fan_in, fan_out)).ravel()
+        W = naive.float64(sample(name, fan_in, fan_out)).ravel()
         assert abs(np.corrcoef(W[1:], W[:-1])[0, 1]) <= 5 / np.sqrt(W.size)
 
 
@@ -98,7 +102,7 @@ def test_the_law_itself_gives_what_its_names_give(distribution):
 
 
 def test_truncated_normal():
-    W = np.float64(INITIALIZERS["truncated_normal(scale=4.0)"].sample(400, 500, np.random.default_rng(1)))
+    W = naive.float64(INITIALIZERS["truncated_normal(scale=4.0)"].sample(400, 500, np.random.default_rng(1)))
     within = stats.truncnorm(-2, 2)
     assert W.var() == pytest.approx(4 / 400, rel=0.01)
     assert abs(W).max() <= 2 * np.sqrt(4 / 400) / within.std() * (1 + 1e-6)
@@ -145,7 +149,7 @@ def test_orthogonal_both_ways(fan_in, fan_out):
     W = sample("orthogonal", fan_in, fan_out)
     assert (W.shape, W.dtype) == ((fan_out, fan_in), np.float32)
     assert W.flags.c_contiguous
-    W = np.float64(W)
+    W = naive.float64(W)
     fewer = W @ W.T if fan_out <= fan_in else W.T @ W
     np.testing.assert_allclose(fewer, np.eye(len(fewer)), atol=1e-6)
 
@@ -153,7 +157,7 @@ def test_orthogonal_both_ways(fan_in, fan_out):
 def test_variance_of_orthogonal_weights():
     """Rows (or columns) of length 1 and max(fan_in, fan_out) entries."""
     for fan_in, fan_out in [(300, 300), (300, 40), (40, 300)]:
-        W = np.float64(sample("orthogonal", fan_in, fan_out))
+        W = naive.float64(sample("orthogonal", fan_in, fan_out))
         assert (W**2).mean() == pytest.approx(1 / max(fan_in, fan_out), rel=1e-6)
         assert INITIALIZERS["orthogonal"].variance(fan_in, fan_out) == pytest.approx((W**2).mean(), rel=1e-6)
         assert abs(W.mean()) <= 5 / np.sqrt(max(fan_in, fan_out) * W.size)

@@ -77,8 +77,8 @@ def test_gradient_is_the_numerical_one(network, activation, loss):
     numerical = naive.numerical_gradients(layers, examples, activation, loss)
     analytical = naive.gradients(layers, examples, activation, loss)
     for before, after, (dW, db), oracle in zip(layers, made.parameters, numerical, analytical, strict=True):
-        np.testing.assert_allclose((np.float64(before.W) - after.W) / learning_rate, dW, rtol=0, atol=1e-6)
-        np.testing.assert_allclose((np.float64(before.b) - after.b) / learning_rate, db, rtol=0, atol=1e-6)
+        np.testing.assert_allclose((naive.float64(before.W) - after.W) / learning_rate, dW, rtol=0, atol=1e-6)
+        np.testing.assert_allclose((naive.float64(before.b) - after.b) / learning_rate, db, rtol=0, atol=1e-6)
         np.testing.assert_allclose(oracle[0], dW, rtol=0, atol=1e-8)
         np.testing.assert_allclose(oracle[1], db, rtol=0, atol=1e-8)
         assert np.abs(dW).max() > 1e-3
@@ -197,7 +197,7 @@ def test_many_updates_follow_the_oracle(network):
     made = network(layers, "tanh", "cross_entropy", 10, 0.1)
     losses = made.train(examples)
     assert len(losses) == 40
-    wanted = [Layer(np.float64(W), np.float64(b)) for W, b in layers]
+    wanted = [Layer(naive.float64(W), naive.float64(b)) for W, b in layers]
     for u in range(40):
         minibatch = part(examples, 10 * u, 10 * u + 10)
         assert losses[u] == pytest.approx(
@@ -278,7 +278,7 @@ def test_minibatch_loss_is_the_mean_of_its_examples(network):
     layers, examples = random_layers((13, 14, 5)), random_examples(11, 13, 5)
     made = network(layers, batch_size=11)
     losses, _ = made.evaluate(examples)
-    assert made.train(examples)[0] == pytest.approx(np.float64(losses).mean(), rel=1e-6)
+    assert made.train(examples)[0] == pytest.approx(naive.float64(losses).mean(), rel=1e-6)
 
 
 @pytest.mark.simulated

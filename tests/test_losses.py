@@ -57,20 +57,20 @@ def tolerance(logits):
 def test_sum_over_the_units_is_the_oracles_value(name, logits):
     t = targets(len(logits))
     values, _ = compiled(name)(logits, t)
-    wanted = naive.LOSSES[name][0](np.float64(logits), t)
-    assert (np.abs(np.float64(values).sum(axis=1) - wanted) <= tolerance(logits)).all()
+    wanted = naive.LOSSES[name][0](naive.float64(logits), t)
+    assert (np.abs(naive.float64(values).sum(axis=1) - wanted) <= tolerance(logits)).all()
 
 
 def test_delta_is_the_oracles(name, logits):
     t = targets(len(logits))
     _, deltas = compiled(name)(logits, t)
-    wanted = naive.LOSSES[name][1](np.float64(logits), t)
+    wanted = naive.LOSSES[name][1](naive.float64(logits), t)
     assert (np.abs(deltas - wanted) <= tolerance(logits)[:, None]).all()
 
 
 def test_delta_is_the_numerical_gradient(name, logits):
     """Central differences of the oracle's value, for the kernel's delta and the oracle's own."""
-    t, x, h = targets(len(logits)), np.float64(logits), 1e-5
+    t, x, h = targets(len(logits)), naive.float64(logits), 1e-5
     numerical = np.empty_like(x)
     for k in range(CLASSES):
         step = h * (np.arange(CLASSES) == k)
@@ -89,18 +89,18 @@ def test_huge_logits_give_finite_values_and_deltas(name, size):
         values, deltas = compiled(name)(x, t)
         assert np.isfinite(values).all()
         assert np.isfinite(deltas).all()
-        wanted = naive.LOSSES[name][0](np.float64(x), t)
-        np.testing.assert_allclose(np.float64(values).sum(axis=1), wanted, rtol=1e-6, atol=1e-6)
-        np.testing.assert_allclose(deltas, naive.LOSSES[name][1](np.float64(x), t), rtol=0, atol=1e-6)
+        wanted = naive.LOSSES[name][0](naive.float64(x), t)
+        np.testing.assert_allclose(naive.float64(values).sum(axis=1), wanted, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(deltas, naive.LOSSES[name][1](naive.float64(x), t), rtol=0, atol=1e-6)
 
 
 def test_equal_logits_and_one_class(name):
     for n_classes in (1, 2, 256):
         t, logits = targets(n_classes, n_classes), np.full((n_classes, n_classes), 0.25, np.float32)
         values, deltas = compiled(name)(logits, t)
-        wanted = naive.LOSSES[name][0](np.float64(logits), t)
-        np.testing.assert_allclose(np.float64(values).sum(axis=1), wanted, rtol=1e-6, atol=1e-7)
-        np.testing.assert_allclose(deltas, naive.LOSSES[name][1](np.float64(logits), t), rtol=0, atol=1e-6)
+        wanted = naive.LOSSES[name][0](naive.float64(logits), t)
+        np.testing.assert_allclose(naive.float64(values).sum(axis=1), wanted, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(deltas, naive.LOSSES[name][1](naive.float64(logits), t), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("place", range(CLASSES))

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import importlib.util
 
 import naive
 import numpy as np
@@ -246,6 +247,7 @@ def test_a_sweep_of_optimizers(tmp_path, glorot):
     assert wrong.returncode == 2
 
 
+@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="needs numba-cuda")
 def test_what_is_not_on_a_gpu_yet(tmp_path, glorot):
     (tmp_path / "moves.yaml").write_text(SWEEP)
     refused = glorot("run", "moves.yaml", "--device", "cuda", NUMBA_ENABLE_CUDASIM="1")

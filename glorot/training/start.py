@@ -38,7 +38,9 @@ def give_unit_variance(network: Kernels, examples: Examples) -> None:
     for l, (W, b) in enumerate(layers):
         below = network.probe(examples).activations[l - 1] if l else inputs_of(network, examples)
         with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
-            deviation = np.float32((np.float64(below) @ np.float64(W.T)).std())  # rounded: no order of sums is seen
+            deviation = np.float32(
+                (below.astype(np.float64) @ W.T.astype(np.float64)).std()
+            )  # rounded: no order of sums is seen
         if not (np.isfinite(deviation) and deviation > 0):
             raise GlorotError(
                 f"initializer lsuv: expected z of layer {l + 1} that differ, found a standard deviation of {deviation} "
