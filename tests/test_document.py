@@ -69,7 +69,7 @@ def check_golden(name: str, text: str) -> None:
     path = GOLDEN / name
     if os.environ.get("GLOROT_GOLDEN") == "write":
         path.write_bytes(text.encode())
-    assert text == path.read_bytes().decode(), f"{path} differs; see the head of this file"
+    assert close(text) == close(path.read_bytes().decode()), f"{path} differs; see the head of this file"
 
 
 def a_layer(layer: int, depth: int) -> LayerSeen:
