@@ -56,7 +56,7 @@ def undisturbed(tiny, glorot, whole) -> dict[str, bytes]:
     return whole["stored"]
 
 
-@pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["replace", "fsync"])
 def test_a_fault_at_every_write_point(tiny, glorot, whole, name, every):
     """Exit 2 and a message; what was stored before is whole; the same command then completes it to the same bytes.

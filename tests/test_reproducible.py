@@ -57,7 +57,7 @@ def digests() -> dict[str, str]:
     return json.loads(run([BITS, "1"]))
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("threads", [1, 2, pytest.param(5, marks=pytest.mark.slow)])
 def test_weights_losses_and_evaluations_do_not_depend_on_threads_or_chance(digests, threads):
     assert json.loads(run([BITS, str(threads)])) == digests
 
