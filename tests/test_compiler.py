@@ -68,6 +68,7 @@ def test_two_processes_that_compile_at_once(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")} == compiled
 
 
+@pytest.mark.slow
 def test_an_edited_formula_is_never_served_stale(tmp_path):
     """A formula stands in another file than the kernels that inline it; the same size and time must not matter."""
     package = tmp_path / "copy"

@@ -345,6 +345,7 @@ PROBED = {"hidden": (9, 8), "updates": 101, "evaluate_every": 25, "batch_size": 
 
 @hypothesis.settings(deadline=None)  # the first one compiles
 @given(stops=st.lists(st.integers(0, 100), max_size=3), every=st.sampled_from([7, 25, 40, 200]))
+@pytest.mark.slow
 def test_probes_are_the_same_after_interruptions_and_change_nothing(dataset, tmp_path_factory, stops, every):
     folder, stops = tmp_path_factory.mktemp("states"), sorted(stops)
     chosen = settings(**PROBED, probes={"every": every, "at": [3], "examples": 4})
