@@ -10,6 +10,7 @@ import io
 import itertools
 import math
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from hypothesis import strategies as st
 from stored import check_golden, error, store_runs, table_of, texts
 
 from glorot.errors import GlorotError
+from glorot.execution.plan import plan_of_stored
+from glorot.execution.status import read_status
 from glorot.reporting import report, summary
 from glorot.results.store import Store, settings_of
 from glorot.sweeps import config, written
@@ -284,9 +287,10 @@ def test_two_devices_are_never_averaged():
 
 
 def test_a_sweep_of_which_each_device_ran_a_part(tmp_path):
-    """A cell that only the other device has is shown; where both have one, that of the device that ran more."""
+    """A cell that only the other device has is shown, and is not missing; where both have one, that of the device that
+    ran more."""
     text = sixty(1).replace("[tanh]", "[tanh, relu, sigmoid]")
-    sweep = config.parse(text, "x.yaml")
+    sweep = replace(config.parse(text, "x.yaml"), name=tmp_path.name)
     (tmp_path / "sweep.yaml").write_text(written.dump(sweep))
     cpu, cuda = ({run.labels["activation"]: run for run in expand(sweep, device)} for device in ("cpu", "cuda"))
     store = Store(tmp_path)
@@ -307,6 +311,8 @@ def test_a_sweep_of_which_each_device_ran_a_part(tmp_path):
     table = report.stored_table(tmp_path)
     assert list(texts(table).values()) == [["**10.00**"], ["30.00"], ["40.00"]]
     assert "Device: cpu, cuda" in table.notes
+    plan = plan_of_stored(sweep, tmp_path.parent)
+    assert {status for status, runs in read_status(tmp_path, plan.selected).by_status.items() if runs} == {"done"}
 
 
 def test_no_runs_is_an_error():

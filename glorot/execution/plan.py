@@ -4,7 +4,7 @@ Nothing here runs anything (``execute.py`` does), and it imports neither Numba n
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from glorot import kernels
@@ -14,7 +14,7 @@ from glorot.errors import DataError, DeviceError
 from glorot.models.architectures import MODELS
 from glorot.results.store import Store
 from glorot.sweeps import search
-from glorot.sweeps.runs import STATUSES, Run, expand, kept
+from glorot.sweeps.runs import STATUSES, Run, as_stored, expand, kept
 from glorot.sweeps.settings import Settings
 from glorot.sweeps.sweep import Sweep
 
@@ -102,9 +102,11 @@ def make_plan(request: Request, output: Path, ended: Collection[str] = ()) -> Pl
 
 
 def plan_of_stored(sweep: Sweep, output: Path) -> Plan:
-    """The plan of a sweep that ran before, for the device on which most of its runs ended. Raises as make_plan."""
+    """The plan of a sweep that ran before, for the device on which most of its runs ended, with the runs of another one
+    where only that has them. Raises as make_plan."""
     plans = [make_plan(Request(sweep, device), output) for device in kernels.DEVICES if device != "auto"]
-    return max(plans, key=lambda plan: sum(run.run_id in plan.statuses for run in plan.runs))
+    plan = max(plans, key=lambda plan: sum(run.run_id in plan.statuses for run in plan.runs))
+    return replace(plan, selected=as_stored(plan.selected, [run for one in plans for run in one.runs], plan.statuses))
 
 
 def plan_after(plan: Plan, stage: Sequence[Run]) -> Plan:

@@ -22,7 +22,7 @@ from glorot.reporting.table_notes import choices, data_notes, facts, kind_mark, 
 from glorot.results.store import Store, write_text
 from glorot.sweeps import search
 from glorot.sweeps.about import label_of
-from glorot.sweeps.runs import expand, stored_sweep
+from glorot.sweeps.runs import as_stored, expand, stored_sweep
 from glorot.sweeps.values import dataset_text
 
 if TYPE_CHECKING:
@@ -187,11 +187,8 @@ def stored_table(folder: Path, file: Path | None = None, value: str | None = Non
     def stored_of(runs: "list[Run]") -> int:
         return sum(run.run_id in found for run in [*search.flat(search.short_runs(sweep, runs)), *runs])
 
-    of_any = {tuple(run.labels.items()): run for of in by_device.values() for run in of if run.run_id in found}
-    runs = [  # of the device that ran most of them; of another one where only that has
-        run if run.run_id in found else of_any.get(tuple(run.labels.items()), run)
-        for run in max(by_device.values(), key=stored_of)
-    ]
+    most = max(by_device.values(), key=stored_of)
+    runs = as_stored(most, [run for of in by_device.values() for run in of], found)
     if file and not stored_of(runs):
         raise ResultsError(
             f"none of the {len(runs)} runs of {file} is in {folder}, which holds {len(stored)} of other settings; "

@@ -7,7 +7,7 @@ more value in an axis, leaves the ids of the runs that were there, and so their 
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -159,6 +159,16 @@ def method_label(settings: Settings, also: Collection[str] = ()) -> str:
     return ", ".join(
         [label, *filter(None, (choices[getattr(settings, name)].suffix for name, choices in named.items()))]
     )
+
+
+def as_stored(runs: Sequence[Run], others: Iterable[Run], stored: Collection[str]) -> list[Run]:
+    """Each run; or where it is not stored, and the same one on another device is, that one. stored: run_ids."""
+
+    def cell(run: Run) -> tuple:
+        return (*run.labels.items(), run.settings.updates)  # a search has short runs of the same labels
+
+    elsewhere = {cell(run): run for run in others if run.run_id in stored}
+    return [run if run.run_id in stored else elsewhere.get(cell(run), run) for run in runs]
 
 
 def expand(sweep: Sweep, device: str = "cpu", only: Sequence[str] = ()) -> list[Run]:
