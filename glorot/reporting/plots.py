@@ -141,7 +141,9 @@ def _scales(axes: "np.ndarray", panels: Sequence[Panel], log_x: bool | None) -> 
             one.xaxis.set_major_formatter(_thousands)
             one.locator_params(axis="x", nbins=5)
         elif len(xs) and len(set(xs)) <= 8:  # the values of the axis themselves
-            one.set_xticks(sorted(set(xs)), [f"{x:g}" for x in sorted(set(xs))])
+            ticks = [f"{x:g}" for x in sorted(set(xs))]
+            crowded = sum(map(len, ticks)) > 18  # at the width of a panel
+            one.set_xticks(sorted(set(xs)), ticks, **({"rotation": 45} if crowded else {}))
             one.minorticks_off()
 
 
