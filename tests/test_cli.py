@@ -651,6 +651,9 @@ def test_interrupt_keeps_what_has_finished(whom, tmp_path, environment, glorot):
     ]
     assert [row["status"] for row in rows(tmp_path / "results/endless/runs.csv")] == ["done"]
     assert not [path for path in (tmp_path / "results").rglob("*") if path.name.startswith(".")]
+    told = glorot("status", "endless").stdout
+    assert "3 runs: 1 done, 2 missing; no process runs it now\n  interrupted: " in told
+    assert re.search(f"of {BILLION:,} updates are saved; the same command goes on from there$", told)
     rest = glorot("run", "endless.yaml", "--only", "updates=30", "--only", "updates=40")
     assert (rest.returncode, "1 done, 1 to do" in rest.stderr) == (0, True)
 

@@ -235,7 +235,7 @@ def status(sweep: str, output: Path) -> int:
 def _show_status(folder: Path, file: Path | None) -> None:
     from glorot.cli.progress import duration, title
     from glorot.execution.plan import plan_of_stored, troubles
-    from glorot.execution.status import read_status
+    from glorot.execution.status import interrupted, read_status
     from glorot.sweeps.runs import stored_sweep
 
     plan = plan_of_stored(replace(stored_sweep(folder, file), name=folder.name), folder.parent)  # wherever it was moved
@@ -256,5 +256,8 @@ def _show_status(folder: Path, file: Path | None) -> None:
         else:
             how_far = "fitting in one go" if one.run.settings.pretraining == "none" else f"{how_far}pre-training"
         show(f"  running: {title(one.run)}: {how_far}{left}\n")
+    for run, update in [] if now.active else interrupted(now.by_status["missing"]):
+        how_far = f"{update:,} of {run.settings.all_updates:,} updates are saved"
+        show(f"  interrupted: {title(run)}: {how_far}; the same command goes on from there\n")
     for run, what in troubles(plan):
         show(f"  {title(run)}: {what}\n")

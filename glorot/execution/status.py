@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glorot import files
+from glorot import files, places
 from glorot.errors import ResultsError
 from glorot.results.rows import read_file
 from glorot.results.store import Store, write_text
@@ -105,6 +105,19 @@ def read_status(folder: Path, runs: Sequence[Run]) -> Status:
         stored = "running" if run.run_id in under_way else statuses.get(run.run_id, "missing")
         by_status[stored].append(run)
     return Status(by_status, running, active)
+
+
+def interrupted(runs: Sequence[Run]) -> list[tuple[Run, int]]:
+    """Those of the runs that would go on from a state in the user's cache, and its updates."""
+    folder = places.cache_folder() / "checkpoints"
+    ends = {path.name.rpartition("-")[2] for path in folder.glob("*.npz")} if runs else set()
+    runs = [run for run in runs if f"{run.run_id}.npz" in ends]
+    if not runs:  # then what follows need not be loaded
+        return []
+    from glorot.training.checkpoint import Checkpoints
+
+    saved = [(run, Checkpoints(folder, run.settings, run.device).under_way()) for run in runs]
+    return [(run, update) for run, update in saved if update is not None]
 
 
 def _read_progress(path: Path) -> dict[str, dict[str, Any]]:

@@ -24,6 +24,7 @@ from glorot.compiled import sources
 from glorot.datasets.catalogue import DATASETS
 from glorot.models.network import Layer
 from glorot.models.optimizers import OPTIMIZERS
+from glorot.models.pretraining import PRETRAINING
 from glorot.places import cache_folder
 from glorot.sweeps.runs import run_id
 from glorot.sweeps.settings import Settings
@@ -105,6 +106,20 @@ class Checkpoints:
         except OSError as error:
             self.problems.append(f"cannot look for saved states in {self.folder}: {error.strerror or error}")
             return []
+
+    def under_way(self) -> int | None:
+        """The updates, of all phases, of the state under way that this run would go on from; None if there is none."""
+        try:
+            with np.load(self.path, allow_pickle=False) as arrays:
+                if (str(arrays["code"]), str(arrays["run"])) != (code(), self._trajectory):
+                    return None
+                before = self.settings.all_updates - self.settings.updates
+                if "phase" in arrays.files:
+                    layer, update = map(int, arrays["phase"])
+                    before = layer * PRETRAINING[self.settings.pretraining].updates + update
+                return before + int(arrays["update"])
+        except Exception:  # not there, or damaged, which can raise anything
+            return None
 
     def final(self) -> list[Layer] | None:
         """The weights and biases at the run's end; None where they are not kept any more. Nothing is a problem."""
