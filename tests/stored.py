@@ -21,7 +21,7 @@ def store_runs(folder, runs, outcomes):
             continue
         columns = {"status": outcome} if isinstance(outcome, str) else {"status": "done", **outcome}
         store.write_run({**settings_of(run), **columns}, {}, [])
-    return store.read_runs()
+    return store.records()
 
 
 def table_rows(markdown):

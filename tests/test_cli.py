@@ -16,11 +16,14 @@ from pathlib import Path
 import click
 import pytest
 
+from glorot.bench import start
 from glorot.cli.main import cli
 from glorot.datasets.loading import missing_files
+from glorot.errors import GlorotError
 from glorot.reporting.significance import MCNEMAR
 from glorot.results.rows import HISTORY_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
 
+ROOT = Path(__file__).parent.parent
 TINY = """\
 name: tiny
 description: Small networks
@@ -147,15 +150,36 @@ def test_long_help_and_no_command(glorot):
     assert glorot().returncode == 2
 
 
+def imported(environment, *arguments, among):
+    """The modules among these that a command imports."""
+    code = f"import sys, glorot.cli as c\ntry: c.main()\nfinally: print([m for m in {among} if m in sys.modules])"
+    command = [sys.executable, "-c", code, *arguments]
+    ended = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()[-1]
+
+
 def test_help_imports_nothing_heavy(environment):
-    code = (
-        "import sys, glorot.cli as c\n"
-        "try: c.main()\n"
-        "finally: print([m for m in ('numba', 'numpy', 'pandas', 'pydantic', 'rich', 'yaml') if m in sys.modules])"
-    )
-    arguments = [sys.executable, "-c", code, "--help"]
-    ended = subprocess.run(arguments, env=environment, capture_output=True, encoding="utf-8", timeout=60)
-    assert ended.stdout.splitlines()[-1] == "[]"
+    assert imported(environment, "--help", among=("numba", "numpy", "pandas", "pydantic", "rich", "yaml")) == "[]"
+
+
+def test_a_table_and_a_plan_import_only_what_they_need(environment, tmp_path):
+    shutil.copytree(ROOT / "results" / "examples" / "seeds", tmp_path / "seeds")
+    heavy = ("numba", "matplotlib", "pandas", "rich", "scipy.stats", "dask")
+    assert imported(environment, "report", str(tmp_path / "seeds"), "--format", "markdown", among=heavy) == "[]"
+    assert imported(environment, "status", str(tmp_path / "seeds"), among=heavy) == "[]"
+    sweep = str(tmp_path / "seeds" / "sweep.yaml")
+    assert imported(environment, "run", sweep, "--dry-run", among=(*heavy, "scipy")) == "[]"
+
+
+def test_first_lines_are_those_of_commands_that_succeed(tmp_path, monkeypatch):
+    monkeypatch.setattr(start, "SWEEP", start.SWEEP.replace(str(list(range(start.RUNS))), "[0, 1]"))
+    seconds = start.first_lines(tmp_path, repeats=0)
+    assert seconds.keys() == {"run", "report", "status"}
+    assert all(0.01 < one < 60 for one in seconds.values())
+    monkeypatch.setattr(start, "SWEEP", start.SWEEP.replace("width: 2", "width: none"))
+    with pytest.raises(GlorotError, match="expected it to succeed, found"):
+        start.first_lines(tmp_path, repeats=0)
 
 
 def test_the_parent_of_a_run_imports_no_numba(results, glorot):

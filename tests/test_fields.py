@@ -11,6 +11,7 @@ from stored import store_runs, table_of
 
 from glorot.gate.regression import Fresh, compare, read_baseline, write_baseline
 from glorot.paper.table1 import paper_table
+from glorot.results.store import Store
 from glorot.sweeps import config
 from glorot.sweeps.about import Paper, Role
 from glorot.sweeps.fields import ABOUT, DEFAULTS
@@ -61,7 +62,8 @@ def test_two_runs_are_two_cells_of_a_table_and_of_a_baseline(tmp_path, field):
     sweep = config.parse(text, "x.yaml")
     runs = expand(sweep)
     assert len({run.run_id for run in runs}) == 2
-    stored = store_runs(tmp_path, runs, outcomes_of(text))
+    store_runs(tmp_path, runs, outcomes_of(text))
+    stored = Store(tmp_path).read_runs()
     if field != "seed":  # repeats are averaged
         table = table_of(tmp_path, text, outcomes_of(text))
         assert len({(row, column) for row in table.rows for column in table.columns}) == 2

@@ -159,7 +159,7 @@ def test_a_plain_grid_and_an_axis_that_is_neither_row_nor_column(tmp_path):
 
 def rows_and_columns(text):
     sweep = config.parse(text, "x.yaml")
-    table = report.table(Store("/nonexistent").read_runs(), sweep, expand(sweep))
+    table = report.table(Store("/nonexistent").records(), sweep, expand(sweep))
     assert {text for line in texts(table).values() for text in line} == {"–"}  # noqa: RUF001
     return table.rows, table.columns
 
@@ -283,7 +283,7 @@ def test_two_devices_are_never_averaged():
     sweep = config.parse(sixty(1), "x.yaml")
     runs = [*expand(sweep, "cpu"), *expand(sweep, "cuda")]
     with pytest.raises(GlorotError, match="expected one device, found cpu, cuda"):
-        report.table(Store("/nonexistent").read_runs(), sweep, runs)
+        report.table(Store("/nonexistent").records(), sweep, runs)
 
 
 def test_a_sweep_of_which_each_device_ran_a_part(tmp_path):
@@ -318,7 +318,7 @@ def test_a_sweep_of_which_each_device_ran_a_part(tmp_path):
 def test_no_runs_is_an_error():
     sweep = config.parse(sixty(1), "x.yaml")
     with pytest.raises(GlorotError, match="at least one run"):
-        report.table(Store("/nonexistent").read_runs(), sweep, [])
+        report.table(Store("/nonexistent").records(), sweep, [])
 
 
 def test_write(tmp_path):

@@ -209,7 +209,7 @@ def test_no_core_waits_for_long_runs_before_the_others_are_chosen(tmp_path, monk
 
 def table_of(folder, plan, text=TEXT):
     sweep = config.parse(text, "two.yaml")
-    return report.table(Store(folder / "two").read_runs(), sweep, expand(sweep))
+    return report.table(Store(folder / "two").records(), sweep, expand(sweep))
 
 
 def test_the_table_shows_long_runs_only(tmp_path):

@@ -476,13 +476,8 @@ def test_report_of_a_sweep_in_which_every_column_is_a_stand_in():
     pinned = LocalData(name="small_imagenet", content="a" * 64, about="rebuilt: 110,000 images of ImageNet")
     sweep = with_data(config.parse(text, "s.yaml"), lambda dataset: pinned)
     runs = expand(sweep)
-    rows = [
-        {**store.settings_of(run), "status": "done", "updates_done": 30, "test_error": 60.0, "valid_error": 60.0}
-        for run in runs
-    ]
-    import pandas as pd
-
-    table = report.table(pd.DataFrame(rows), sweep, runs)
+    ended = {"status": "done", "updates_done": 30, "test_error": 60.0, "valid_error": 60.0}
+    table = report.table({run.run_id: store.settings_of(run) | ended for run in runs}, sweep, runs)
     assert table.columns == ["batch size 5 (rebuilt)", "batch size 10 (rebuilt)"]
     assert (
         table.notes[0] == "ImageNet (rebuilt): 110,000 images of ImageNet; the paper's own data set was never published"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glorot.bench.setting import Setting
+from glorot.errors import GlorotError
 from glorot.reporting.document import Document, Grid, Paragraph, Records, Value
 
 RUNS = 100  # of the sweep whose commands are timed
@@ -45,19 +46,31 @@ def _command(*words: str) -> list[str]:
     return [sys.executable, "-c", "import sys; from glorot.cli import main; sys.exit(main())", *words]
 
 
-def _first_line(folder: Path, *words: str) -> float:
-    """Seconds until a command says something, the best of some."""
-    seconds = []
-    for _ in range(5):
+def first_lines(folder: Path, repeats: int = 5) -> dict[str, float]:
+    """Seconds until commands say something of a sweep that is run here first, each the best of some.
+
+    Python's byte code is there, as pip leaves it at an installation, even where this machine writes none.
+    """
+    (folder / "start.yaml").write_text(SWEEP)
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytes")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def seconds(*words: str) -> float:
         began = time.perf_counter()
         with subprocess.Popen(
-            _command(*words), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            _command(*words), cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             assert process.stdout is not None
-            process.stdout.readline()
-            seconds.append(time.perf_counter() - began)
+            said = process.stdout.readline()
+            first = time.perf_counter() - began
             process.stdout.read()
-    return min(seconds)
+        if process.returncode:
+            raise GlorotError(f"glorot {' '.join(words)}: expected it to succeed, found {said.strip()!r}")
+        return first
+
+    seconds("run", "start.yaml")
+    commands = {"run": "start.yaml", "report": "start", "status": "start"}
+    return {name: min(seconds(name, what) for _ in range(1 + repeats)) for name, what in commands.items()}
 
 
 def _cpu_seconds(folder: Path, cache: Path, *words: str) -> float:
@@ -77,16 +90,9 @@ def measure(setting: Setting) -> Start:
     """In processes of their own. setting: whose memory is asked for."""
     with tempfile.TemporaryDirectory() as name:
         folder, cache = Path(name), Path(name) / "cache"
-        (folder / "start.yaml").write_text(SWEEP)
         short = "--set", "updates=1", "--set", "evaluate_every=1", "-j", "1", "--device", "cpu", "--rerun"
         cold, warm = (_cpu_seconds(folder, cache, "run", "quickstart", *short) for _ in range(2))
-        subprocess.run(_command("run", "start.yaml", "-q"), cwd=folder, check=True, capture_output=True)
-        lines = {
-            name: _first_line(folder, *words)
-            for name, words in (
-                ("run", ("run", "start.yaml")), ("report", ("report", "start")), ("status", ("status",)),
-            )
-        }  # fmt: skip
+        lines = first_lines(folder)
         memory = subprocess.run(
             [sys.executable, "-c", MEMORY.format(setting)], check=True, capture_output=True, text=True
         ).stdout

@@ -4,14 +4,16 @@ minute of a long run."""
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Column
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from glorot.sweeps.runs import Run
-from glorot.training.cell import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from glorot.training.cell import Outcome
 
 MINUTE = 60.0  # seconds from one line to the next about a run, where there is no terminal
 BESIDE = 56  # columns of the bar, the speed, the time and the error
@@ -31,7 +33,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
 
 
-def outcome_text(outcome: Outcome) -> str:
+def outcome_text(outcome: "Outcome") -> str:
     """How a run ended, in a few words."""
     result, origin = outcome.result, outcome.provenance
     if outcome.status == "failed":
@@ -40,6 +42,13 @@ def outcome_text(outcome: Outcome) -> str:
         return f"diverged after {result['updates_done']:,} updates in {duration(origin['seconds'])}"
     updates = f"{result['updates_done']:,} updates in" if result["updates_done"] > 1 else "in"
     return f"test error {result['test_error']:.2f} %, {updates} {duration(origin['seconds'])}"
+
+
+def stderr() -> "Console":
+    """rich's picture of stderr. rich is imported once there is something to show: most commands need no bar."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 class Display:
@@ -53,9 +62,12 @@ class Display:
     def __init__(
         self, runs: Sequence[Run], quiet: bool = False, verbose: bool = False, ended: int = 0, compiling: bool = False
     ):
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
+
         self.total, self.ended, self.quiet, self.verbose = ended + len(runs), ended, quiet, verbose
         self.state = "compiling" if compiling else "preparing"
-        self.console = Console(stderr=True, highlight=False, emoji=False)
+        self.console = stderr()
         # isatty: the environment (FORCE_COLOR and the like) can make rich take a file for a terminal
         on_terminal = self.console.file.isatty() and not self.console.is_dumb_terminal
         self.progress = Progress(
@@ -125,7 +137,7 @@ class Display:
             rest = "" if left is None else f", {duration(left)} left"
             self._print(f"{title(run)}: {update:,} of {run.settings.all_updates:,} updates, {valid_error}{rest}")
 
-    def finished(self, run: Run, outcome: Outcome) -> None:
+    def finished(self, run: Run, outcome: "Outcome") -> None:
         self.ended += 1
         self.progress.remove_task(self._tasks.pop(run.run_id))
         self._count(run, run.settings.all_updates)
@@ -170,14 +182,19 @@ class ImageBar:
     """A bar of images read, on a terminal and once there is something to read. Use as a context manager."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False, emoji=False)
         self.quiet = quiet
         self.progress: Progress | None = None
+
+    @cached_property
+    def console(self) -> "Console":
+        return stderr()
 
     def progressed(self, done: int, total: int) -> None:
         if self.progress is None:
             if self.quiet or not self.console.file.isatty() or self.console.is_dumb_terminal:
                 return
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
             self.progress = Progress(
                 TextColumn("reading images"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
                 TimeRemainingColumn(), console=self.console, transient=True,

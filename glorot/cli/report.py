@@ -134,7 +134,6 @@ def _is_reproduction(folder: Path) -> bool:
 
 def _tables(places: list[tuple[Path, Path | None]], form: str | None, value: str | None, paper: Path | None) -> int:
     """Print and write the table of each sweep. paper: write there, beside the paper's, one of all instead."""
-    from glorot.paper.table1 import paper_table
     from glorot.reporting.report import stored_table
 
     code, tables = OK, []
@@ -152,6 +151,8 @@ def _tables(places: list[tuple[Path, Path | None]], form: str | None, value: str
             table.write(folder)
             show(("\n" if number and form in (None, "markdown") else "") + printed(table.document(), form))
     if paper:
+        from glorot.paper.table1 import paper_table
+
         together = paper_table(tables)
         together.write(paper)
         show(printed(together.document(), form))

@@ -74,24 +74,16 @@ def run(
 
     With --set the command is a trial: its results go to OUTPUT/NAME-trial/, and OUTPUT/NAME/ stays as it is.
     """
-    from glorot.cli.progress import Display, ImageBar
-    from glorot.compiled.sources import compiled_since
+    from glorot.cli.progress import ImageBar
     from glorot.datasets.loading import data_folder, pinned
     from glorot.execution import plan as plans
     from glorot.execution.cluster import parsed as parsed_cluster
-    from glorot.execution.engine import Tasks
-    from glorot.execution.execute import run_plan
     from glorot.kernels import Choice, choose_device
-    from glorot.machine import Stopped
-    from glorot.places import cache_folder
-    from glorot.plugins.loading import sources
     from glorot.plugins.trial import try_choices
-    from glorot.reporting.report import stored_table
     from glorot.sweeps import config
     from glorot.sweeps.runs import with_data
     from glorot.sweeps.search import describe_stages
     from glorot.sweeps.shipped import resolve
-    from glorot.training.checkpoint import checkpoint_folder
 
     folder = data_folder(data)
     with ImageBar(quiet) as bar:  # for a folder of images that was not built yet
@@ -121,6 +113,17 @@ def run(
         _list_runs(plan, folder)
         return OK
     plans.check_data(plan, folder, built_here=cluster is not None)
+
+    from glorot.cli.progress import Display  # what runs need, now that the first lines are there
+    from glorot.compiled.sources import compiled_since
+    from glorot.execution.engine import Tasks
+    from glorot.execution.execute import run_plan
+    from glorot.machine import Stopped
+    from glorot.places import cache_folder
+    from glorot.plugins.loading import sources
+    from glorot.reporting.report import stored_table
+    from glorot.training.checkpoint import checkpoint_folder
+
     tasks = Tasks(folder, checkpoint_folder(checkpoints), rerun, plugins=sources())
     waiting = [*plan.to_do, *plan.search.later]
     compiling = bool(plan.to_do) and not cluster and not compiled_since(cache_folder())

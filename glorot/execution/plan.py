@@ -184,13 +184,12 @@ def tally(plan: Plan) -> dict[str, int]:
 
 def troubles(plan: Plan) -> list[tuple[Run, str]]:
     """The selected runs that diverged or failed, each with what happened."""
-    runs = plan.store.read_runs().set_index("run_id")
-    reasons = plan.store.read_provenance().set_index("run_id")["reason"]
+    runs, reasons = plan.store.records(), plan.store.reasons()
     found = []
     for run in plan.selected:
-        status = runs["status"].get(run.run_id)
+        status = runs[run.run_id]["status"] if run.run_id in runs else "missing"
         if status == "diverged":
-            updates = runs["updates_done"][run.run_id]
+            updates = runs[run.run_id]["updates_done"]
             found.append((run, f"diverged: the loss was not finite any more after {updates:,} updates"))
         elif status == "failed":
             details = traceback_file(plan.store, run)

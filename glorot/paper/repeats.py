@@ -1,7 +1,7 @@
 """Stored runs, compared: which are alike, and which are repeats of each other, with other seeds."""
 
 import statistics
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,9 @@ def alike(runs: Iterable[StoredRun], varies: Collection[str] = ()) -> bool:
     return len({settings_key(run, varies) for run in runs}) <= 1
 
 
-def mean_curve(histories: "Sequence[pd.DataFrame]", column: str = "test_error") -> dict[int, float]:
+def mean_curve(
+    histories: "Sequence[pd.DataFrame | Mapping[str, Sequence[float]]]", column: str = "test_error"
+) -> dict[int, float]:
     """Update -> mean over several runs' evaluations, at those after update 0 that all of them have, in order."""
     curves = [dict(zip(map(int, one["update"]), map(float, one[column]), strict=True)) for one in histories]
     moments = set.intersection(*(set(curve) for curve in curves))

@@ -65,8 +65,8 @@ def _note(note: Note) -> str:
 
 
 def _grid(grid: Grid) -> str:
-    import pandas as pd
+    from tabulate import tabulate
 
-    frame = pd.DataFrame([list(map(cell, row)) for row in grid.rows], columns=list(map(cell, grid.header)))
+    rows, header = [list(map(cell, row)) for row in grid.rows], list(map(cell, grid.header))
     alignment = ["left", *["right" if grid.right else "left"] * (len(grid.header) - 1)]
-    return frame.to_markdown(index=False, disable_numparse=True, colalign=alignment)
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=alignment)

@@ -26,8 +26,6 @@ from glorot.sweeps.runs import as_stored, expand, stored_sweep
 from glorot.sweeps.values import dataset_text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from glorot.sweeps.runs import Run
     from glorot.sweeps.sweep import Sweep
 
@@ -100,7 +98,7 @@ class Table:
 
 
 def table(
-    stored: "pd.DataFrame",
+    found: search.Found,
     sweep: "Sweep",
     runs: "Sequence[Run]",
     value: str | None = None,
@@ -109,16 +107,14 @@ def table(
 ) -> Table:
     """The table of a sweep.
 
-    stored: runs.csv as results.Store reads it. runs: the sweep's runs in grid order, each on one device; rows of
-    `stored` that belong to none of them are counted in a note and otherwise left out. value: a key of VALUES,
-    by default what the sweep's own table shows. correct, history: as Store.read_correct and read_history. Raises
-    GlorotError.
+    found: runs.csv as Store.records has it. runs: the sweep's runs in grid order, each on one device; rows of `found`
+    that belong to none of them are counted in a note and otherwise left out. value: a key of VALUES, by default what
+    the sweep's own table shows. correct, history: as Store.read_correct and Store.history. Raises GlorotError.
     """
     value = _known_value(value or sweep.table.value)
     if not runs:
         raise GlorotError(f"sweep {sweep.name}: expected at least one run to make a table of, found none")
     _check_one_device(runs)
-    found = {str(row["run_id"]): row for row in stored.to_dict("records")}
     source = Source(sweep, runs, found, value, cache(correct), history)
     over = sweep.select.over if sweep.select else ()
     column_names = (sweep.table.columns,)
@@ -179,10 +175,10 @@ def stored_table(folder: Path, file: Path | None = None, value: str | None = Non
     if not (folder / "runs.csv").is_file() or not (folder / "sweep.yaml").is_file():
         raise ResultsError(f"expected results in {folder}, found none; run the sweep first: glorot run SWEEP")
     store = Store(folder)
-    stored = store.read_runs()
+    found = store.records()
     sweep = stored_sweep(folder, file)
-    by_device = {device: expand(sweep, device) for device in dict.fromkeys(stored["device"])} or {"cpu": expand(sweep)}
-    found = set(stored["run_id"])
+    devices = dict.fromkeys(row["device"] for row in found.values())
+    by_device = {device: expand(sweep, device) for device in devices or ("cpu",)}
 
     def stored_of(runs: "list[Run]") -> int:
         return sum(run.run_id in found for run in [*search.flat(search.short_runs(sweep, runs)), *runs])
@@ -191,10 +187,10 @@ def stored_table(folder: Path, file: Path | None = None, value: str | None = Non
     runs = as_stored(most, [run for of in by_device.values() for run in of], found)
     if file and not stored_of(runs):
         raise ResultsError(
-            f"none of the {len(runs)} runs of {file} is in {folder}, which holds {len(stored)} of other settings; "
+            f"none of the {len(runs)} runs of {file} is in {folder}, which holds {len(found)} of other settings; "
             f"run it, or show those: glorot report {folder}"
         )
-    return table(stored, sweep, runs, value, store.read_correct, store.read_history)
+    return table(found, sweep, runs, value, store.read_correct, store.history)
 
 
 def row_axes(sweep: "Sweep", runs: "Sequence[Run]", over: Sequence[str]) -> list[str]:

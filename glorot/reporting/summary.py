@@ -14,7 +14,6 @@ from glorot.sweeps import search
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
     from glorot.sweeps.runs import Run
     from glorot.sweeps.sweep import Sweep
@@ -30,7 +29,7 @@ VALUES = {
 NOT_RUN = "\N{EN DASH}"
 
 Correct = Callable[[str], "np.ndarray | None"]  # run_id -> whether each test example was classified correctly
-History = Callable[[str], "pd.DataFrame"]  # run_id -> its evaluations: rows.HISTORY_COLUMNS
+History = Callable[[str], Mapping[str, Sequence[float]]]  # run_id -> its evaluations by column: HISTORY_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class Source:
         if not self.history:
             return None
         curve = self.history(run.run_id)
-        return moves([float(number) for number in curve[curve["update"] > 0][self.value]])
+        return moves([value for update, value in zip(curve["update"], curve[self.value], strict=True) if update > 0])
 
 
 def grouped(runs: "Iterable[Run]", names: Sequence[str]) -> "dict[tuple[str, ...], list[Run]]":

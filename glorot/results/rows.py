@@ -174,6 +174,17 @@ def _is(cell: str, kind: type) -> bool:
     return _NUMBER.fullmatch(cell) is not None
 
 
+def values_of(rows: Rows, columns: Mapping[str, type]) -> list[dict[str, Any]]:
+    """Checked rows as values, without pandas: None for a whole number that is missing, NaN for any other number."""
+
+    def value(cell: str, kind: type) -> Any:
+        if kind is int:
+            return int(cell) if cell else None
+        return float(cell or "nan") if kind is float else cell
+
+    return [{column: value(cell, columns.get(column, str)) for column, cell in row.items()} for row in rows]
+
+
 def frame_of(rows: Rows, columns: Mapping[str, type]) -> "pd.DataFrame":
     """Checked rows as a DataFrame. pandas reads no number here: its fast parser is off by a bit at times."""
     import pandas as pd

@@ -43,6 +43,7 @@ from glorot.results.rows import (
     frame_of,
     read_file,
     read_rows,
+    values_of,
 )
 from glorot.sweeps.about import label_of
 from glorot.sweeps.fields import ABOUT, FIELDS
@@ -103,6 +104,14 @@ class Store:
         """The rows of runs.csv as text by run_id, without pandas. Raises ResultsError as read_runs does."""
         return {row["run_id"]: row for row in self._rows("runs.csv")}
 
+    def records(self) -> dict[str, dict[str, Any]]:
+        """The rows of runs.csv as `rows.values_of` has them, by run_id. Raises ResultsError as read_runs does."""
+        return {row["run_id"]: row for row in values_of(self._rows("runs.csv"), RUN_COLUMNS)}
+
+    def reasons(self) -> dict[str, str]:
+        """Why runs failed, by run_id, without pandas; empty text of others."""
+        return {row["run_id"]: row["reason"] for row in self._rows("provenance.csv")}
+
     def read_provenance(self) -> "pd.DataFrame":
         """provenance.csv, as read_runs reads runs.csv."""
         return frame_of(self._rows("provenance.csv"), PROVENANCE_COLUMNS)
@@ -114,6 +123,11 @@ class Store:
     def history_rows(self, run_id: str) -> Rows:
         """As `read_history`, as text and without pandas."""
         return read_rows(self.history_path(run_id), HISTORY_COLUMNS)
+
+    def history(self, run_id: str) -> dict[str, list[Any]]:
+        """As `read_history`, each column as a list and without pandas."""
+        rows = values_of(self.history_rows(run_id), HISTORY_COLUMNS)
+        return {column: [row[column] for row in rows] for column in HISTORY_COLUMNS}
 
     def read_pretraining(self, run_id: str) -> "pd.DataFrame":
         """The costs of one run's pre-training, `loop.PretrainingRow`s; empty if there was none."""
