@@ -5,6 +5,7 @@ import json
 import math
 import re
 
+import naive_layers
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -14,10 +15,14 @@ from naive import forward, naive_deltas
 from glorot import kernels
 from glorot.cli.main import cli
 from glorot.datasets import Examples
+from glorot.datasets.inputs import ink
+from glorot.models import lenet5
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import DRAWN, INITIALIZERS
+from glorot.models.layers import initial_layers
+from glorot.models.losses import LOSSES
 from glorot.models.network import initial_parameters
-from glorot.training import inspection
+from glorot.training import inspection, inspection_of_maps
 from glorot.training.theory import Regime, near_zero, singular_value_theory
 
 
@@ -224,3 +229,105 @@ def test_two_methods_of_ones_own_folder(tmp_path):
     ended = inspected("--activation", "relu", *arguments)
     assert re.search(r"ratio to below +zero\n", ended.output)
     assert "saturated" not in ended.output
+
+
+# LeNet-5. ---------------------------------------------------------------------------------------------------
+
+
+def lenet_seen(activation, initializer, loss="cross_entropy", n=6, seed=0):
+    """What is seen of LeNet-5, with its layers, parameters, and the images and labels that it saw."""
+    layers = lenet5.layers(10, LOSSES[loss].rbf)
+    made = kernels.create_convolutional(layers, (28, 28), activation, loss, 10, 0.1, 1, ink(None))
+    made.parameters = initial_layers(layers, initializer, seed)
+    rng = np.random.default_rng(4)
+    some = Examples(rng.integers(0, 256, (n, 784), dtype=np.uint8), rng.integers(0, 10, n).astype(np.uint8))
+    images = inspection_of_maps.seen_images(made, some, (28, 28), (1, 32, 32))
+    found = inspection_of_maps.layers_seen(made, some, images, activation, INITIALIZERS[initializer], layers)
+    return found, layers, made.parameters, images[:, 0], some.labels
+
+
+@pytest.mark.parametrize(("activation", "loss"), [("tanh", "cross_entropy"), ("relu", "rbf_map")])
+def test_measured_in_lenet5_is_the_oracles(activation, loss):
+    found, layers, parameters, images, labels = lenet_seen(activation, "normalized", loss)
+    inputs, zs = naive_layers.forward(layers, parameters, images, activation)
+    deltas = naive_layers.backward(layers, parameters, images, labels, activation, loss)[1]
+    squares = [np.zeros(W.shape) for W, _ in parameters]
+    for image, label in zip(images, labels, strict=True):
+        steps = naive_layers.backward(layers, parameters, image[None], label[None], activation, loss)[0]
+        squares = [total + dW**2 for total, (dW, _) in zip(squares, steps, strict=True)]
+    for one, z, delta in zip(found, zs, deltas, strict=True):
+        assert one.gradient.measured == pytest.approx(np.square(delta).mean(), rel=1e-3)
+        if one.parameters:
+            assert one.z.measured == pytest.approx(z.var(), rel=1e-3)
+    for one, a in zip(found[:-1], inputs[1:], strict=True):
+        assert one.activation.measured == pytest.approx(a.var(), rel=1e-3)
+    for one, square in zip(found, squares, strict=False):
+        assert one.weight_gradient.measured == pytest.approx(square.mean() / len(labels), rel=1e-3)
+    assert [one.name for one in found] == ["C1", "S2", "C3", "S4", "C5", "F6", "output"]
+    assert [one.units for one in found] == [4704, 1176, 1600, 400, 120, 84, 10]
+    assert sum(one.parameters for one in found) == (60_000 if loss == "rbf_map" else 60_850)
+
+
+def test_theory_of_lenet5_worked_by_hand():
+    """lecun_uniform: fan_in Var[W] = 1 everywhere. A unit of S2 goes to C3 over 60 kernels of 25 weights at 100 places,
+    shared by 6 x 196 units; Var[W] is 1/75, 1/100 or 1/150."""
+    found, *_ = lenet_seen("tanh", "lecun_uniform")
+    gradients = {one.name: one.gradient.theory for one in found}
+    assert [one.gain for one in found] == pytest.approx([1] * 7)
+    assert gradients["output"] == found[-1].gradient.measured
+    assert gradients["F6"] / gradients["output"] == pytest.approx(10 / 84)
+    assert gradients["S4"] / gradients["C5"] == pytest.approx(120 / 400)
+    assert gradients["C3"] / gradients["S4"] == pytest.approx(1 / 4)
+    assert gradients["S2"] / gradients["C3"] == pytest.approx(16 * 100 / (6 * 196))
+    c1, s2 = found[:2]
+    assert c1.weight_gradient.theory == pytest.approx(784 * c1.activation.theory * gradients["C1"])
+    assert s2.weight_gradient.theory == pytest.approx(196 * 4 * c1.activation.theory * gradients["S2"])
+
+
+def test_linear_layers_without_neighbours_follow_the_theory():
+    """Dense layers and C5, where nothing is shared, from what arrives in them; gradients over many networks."""
+    many = [lenet_seen("linear", "normalized", n=20, seed=seed)[0] for seed in range(8)]
+    for l in (4, 5):
+        measured = np.mean([one[l].activation.measured / one[l - 1].activation.measured for one in many])
+        assert measured == pytest.approx(many[0][l].gain, rel=0.25)
+    for l in (0, 1, 2, 3):  # also those of maps: the weights of a layer are drawn anew
+        ratios = [one[l].gradient.measured / one[l + 1].gradient.measured for one in many]
+        assert np.mean(ratios) == pytest.approx(many[0][l].gradient.theory / many[0][l + 1].gradient.theory, rel=0.35)
+
+
+def test_lenet5_as_text():
+    ended = inspected("--model", "lenet5", "--activation", "tanh", "--initializer", "normalized")
+    assert ended.exit_code == 0, ended.output
+    assert "LeNet-5: Tanh, normalized initialization" in ended.output
+    assert "60,765 parameters" in ended.output  # nine classes
+    assert re.search(r"\nS2 +1176 ", ended.output)
+    assert "Jacobian" not in ended.output
+    assert "nan" not in ended.output
+
+
+def test_lenet5_with_rbf_units(tmp_path):
+    figure = tmp_path / "x.png"
+    arguments = ["--model", "lenet5", "--activation", "tanh", "--initializer", "lenet_uniform", "--loss", "rbf_map"]
+    ended = inspected(*arguments, "--json", "--figure", str(figure))
+    assert ended.exit_code == 0, ended.output
+    found = json.loads(ended.stdout, parse_constant=pytest.fail)
+    assert found["parameters"] == 60_000
+    assert found["layers"][-1]["weight_gradient"] is None
+    assert figure.stat().st_size > 5000
+    assert "nan" not in inspected(*arguments).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "lenet5", "--initializer", "normalized", "--depth", "3"], "has sizes of its own"),
+        (["--model", "lenet5", "--initializer", "normalized", "--ones", "3"], "has sizes of its own"),
+        (["--model", "lenet5", "--initializer", "lsuv"], "expected model: mlp"),
+        (["--model", "lenet5", "--initializer", "normalized", "--dataset", "cifar10"], "expected grey images"),
+        (["--initializer", "normalized", "--loss", "rbf"], "of RBF units, which only lenet5 has"),
+    ],
+)
+def test_mistakes_with_models(arguments, message, glorot):
+    ended = glorot("inspect", "--activation", "tanh", *arguments)
+    assert ended.returncode == 2
+    assert message in ended.stderr

@@ -66,6 +66,7 @@ def inspect(
     initializer: str,
     hidden: Sequence[int] = (1000,) * 5,
     *,
+    model: str = "mlp",
     dataset: str = "shapeset",
     loss: str = "cross_entropy",
     examples: int = 300,
@@ -75,23 +76,27 @@ def inspect(
 ) -> NetworkView:
     """Look into a network before training, as `glorot inspect` does.
 
-    hidden: units of each hidden layer. The result prints as the command's tables. It has `frame`, a pandas DataFrame
-    with one row per layer, `meaning`, what that means in words, and `seen`, all numbers. Raises GlorotError.
+    hidden: units of each hidden layer. model: "mlp", or "lenet5", which has sizes of its own. The result prints as the
+    command's tables. It has `frame`, a pandas DataFrame with one row per layer, `meaning`, what that means in words,
+    and `seen`, all numbers. Raises GlorotError.
     """
     from glorot.sweeps.fields import check_field
-    from glorot.training import inspection
+    from glorot.training import inspection, inspection_of_maps
 
+    if model not in ("mlp", "lenet5"):
+        raise GlorotError(f"expected a model that can be inspected, mlp or lenet5; found {model!r}")
     try:
         names = {"activation": activation, "initializer": initializer, "dataset": dataset, "loss": loss}
         checked = {name: check_field(name, value) for name, value in names.items()}
         sizes = check_field("hidden", list(hidden))
     except ValueError as error:
         raise GlorotError(str(error)) from None
-    seen = inspection.inspect(
-        checked["dataset"], checked["activation"], checked["initializer"], sizes, checked["loss"], examples, seed,
-        data_folder(data), inputs,
-    )  # fmt: skip
-    return NetworkView(seen)
+    given: dict[str, Any] = {
+        **checked, "examples": examples, "seed": seed, "data_folder": data_folder(data), "inputs": inputs
+    }  # fmt: skip
+    if model != "mlp":
+        return NetworkView(inspection_of_maps.inspect(model, **given))
+    return NetworkView(inspection.inspect(hidden=sizes, **given))
 
 
 def weights(

@@ -95,6 +95,7 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
                            "glorot inspect --activation relu --initializer he_normal --hidden 300,200\n"
                            "glorot inspect --activation tanh --initializer standard --initializer normalized "
                            "--figure both.png\n"
+                           "glorot inspect --model lenet5 --activation tanh --initializer normalized\n"
                            "glorot inspect two-layers --steps\n"
                            "glorot inspect --chain 1,1,1,1 --weights 0.5 --activation sigmoid\n"
                            "glorot inspect --constructions 2,4,8"))  # fmt: skip
@@ -103,6 +104,8 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
               help="Activation of the hidden layers. Given twice: two methods side by side.")  # fmt: skip
 @click.option("--initializer", "initializers", type=Names(initializer_names, without=("exact",)), multiple=True,
               help="How the weights are drawn. Given twice: two methods side by side.")  # fmt: skip
+@click.option("--model", type=click.Choice(("mlp", "lenet5")), default="mlp", show_default=True,
+              help="The network; lenet5 has layers of its own.")  # fmt: skip
 @click.option("--depth", type=click.IntRange(1, 1000), help="Number of hidden layers.  [default: 5]")
 @click.option("--width", type=click.IntRange(1, 10**6), help="Units per hidden layer.  [default: 1000]")
 @click.option(
@@ -143,7 +146,7 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
 @data_option
 @plugin_option
 def inspect(
-    network: Path | None, activations: tuple[str, ...], initializers: tuple[str, ...], depth: int | None,
+    network: Path | None, activations: tuple[str, ...], initializers: tuple[str, ...], model: str, depth: int | None,
     width: int | None, hidden: tuple[int, ...] | None, dataset: Any, ones: int | None, inputs: str | None,
     examples: int, seed: int, loss: str, steps: bool, chain: int | None, weights: list[tuple[float, ...]],
     steepest: bool, constructions: tuple[int, ...] | None, as_json: bool, form: str | None,
@@ -176,26 +179,36 @@ def inspect(
         raise click.UsageError("--weights and --steepest are of a chain: add --chain 1,1,1,1")
     if hidden and (depth or width):
         raise click.UsageError(BESIDE_HIDDEN)
+    if model != "mlp" and (hidden or depth or width or ones):
+        raise click.UsageError(
+            f"the model {model} has sizes of its own; leave out --hidden, --depth, --width and --ones"
+        )
     methods = list(itertools.product(dict.fromkeys(activations), dict.fromkeys(initializers)))
     if len(methods) > MOST_METHODS:
         raise click.UsageError(f"expected at most {MOST_METHODS} methods, found {len(methods)}")
     sizes = hidden or (width or DEFAULT_WIDTH,) * (depth or DEFAULT_DEPTH)
-    _networks(methods, sizes, dataset, ones, loss, examples, seed, inputs, data, as_json, form, figure)
+    _networks(methods, model, sizes, dataset, ones, loss, examples, seed, inputs, data, as_json, form, figure)
 
 
 def _networks(
-    methods: Sequence[tuple[str, str]], sizes: tuple[int, ...], dataset: Any, ones: int | None, loss: str,
+    methods: Sequence[tuple[str, str]], model: str, sizes: tuple[int, ...], dataset: Any, ones: int | None, loss: str,
     examples: int, seed: int, inputs: str | None, data: Path | None, as_json: bool, form: str | None,
     figure: Path | None,
 ) -> None:  # fmt: skip
     """Networks before training, a method each."""
     from glorot.datasets.loading import data_folder, pinned
     from glorot.reporting import inspection_text
-    from glorot.training import inspection
+    from glorot.training import inspection, inspection_of_maps
 
     folder = data_folder(data)
-    what = inspection.ones(ones) if ones else pinned(dataset, folder, build=True)
-    seen = [inspection.inspect(what, a, i, sizes, loss, examples, seed, folder, inputs) for a, i in methods]
+    pinned_set = pinned(dataset, folder, build=True) if not ones else dataset
+    what = inspection.ones(ones) if ones else pinned_set
+    seen: list[Inspection] = []
+    for a, i in methods:
+        if model == "mlp":
+            seen.append(inspection.inspect(what, a, i, sizes, loss, examples, seed, folder, inputs))
+        else:
+            seen.append(inspection_of_maps.inspect(model, pinned_set, a, i, loss, examples, seed, folder, inputs))
     if as_json:
         show(seen[0].json() if len(seen) == 1 else _listed(seen))
     else:

@@ -88,7 +88,7 @@ def initializer_names() -> Iterable[str]:
 def loss_names() -> Iterable[str]:
     from glorot.models.losses import LOSSES
 
-    return [name for name in LOSSES if not LOSSES[name].rbf]
+    return LOSSES
 
 
 def preprocessing_names() -> Iterable[str]:

@@ -92,7 +92,7 @@ def spreads(initializer: str, quantity: str, rule: Callable[[float, Sequence[flo
 def weight_gradients(initializer: str) -> Callable:
     def judge(evidence: Evidence) -> Verdict:
         seen = evidence.start(initializer)
-        return _sized(same([one.weight_gradient.measured for one in seen.hidden]), seen)
+        return _sized(same([one.weight_gradient.measured for one in seen.hidden if one.weight_gradient]), seen)
 
     return judge
 

@@ -33,7 +33,7 @@ def draw_inspections(ones: Sequence[Inspection], file: Path) -> None:
             columns: list[list[tuple[int, Pair]]] = [
                 [(layer.layer, layer.activation) for layer in one.layers if layer.activation],
                 [(layer.layer, layer.gradient) for layer in one.layers],
-                [(layer.layer, layer.weight_gradient) for layer in one.layers],
+                [(layer.layer, layer.weight_gradient) for layer in one.layers if layer.weight_gradient],
             ]
             for axis, pairs in zip(axes, columns, strict=True):
                 layers = [layer for layer, _ in pairs]

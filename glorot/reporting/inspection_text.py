@@ -5,14 +5,13 @@ import textwrap
 from collections.abc import Callable, Sequence
 
 from glorot.models.activations import ACTIVATIONS
-from glorot.models.initializers import INITIALIZERS
 from glorot.registry import without_mark
 from glorot.reporting import terminal
 from glorot.reporting.document import Block, Document, Grid, Heading, Paragraph, Records, Value
 from glorot.sweeps.about import sizes_text
 from glorot.sweeps.values import dataset_text
 from glorot.training.seen import Inspection, LayerSeen, Pair, ratio
-from glorot.training.theory import factors, near_zero
+from glorot.training.theory import near_zero
 
 LEVEL = 0.1  # a factor a layer within 10 % of 1 is called level
 NONE = "-"
@@ -39,15 +38,12 @@ def _tables(seen: Inspection) -> list[Block]:
     quiet = "zero" if near_zero(seen.activation).gives_zero else "saturated"
     weighted = Grid(
         ["layer", "units", "n Var[W]", "Var[z]", "theory", "SD[z]"],
-        [
-            [str(one.layer), str(one.fan_out), _short(one.gain), *_texts(one.z), _deviation(one.z)]
-            for one in seen.hidden
-        ],
+        [[one.name, str(one.units), _short(one.gain), *_texts(one.z), _deviation(one.z)] for one in seen.hidden],
     )
     forward = Grid(
         ["layer", "Var[a]", "theory", "ratio to below", quiet],
         [
-            [str(one.layer), *_texts(one.activation), step, _percent(one.saturation if one.zero is None else one.zero)]
+            [one.name, *_texts(one.activation), step, _percent(one.saturation if one.zero is None else one.zero)]
             for one, step in zip(seen.hidden, _steps(seen, "activation", -1), strict=True)
         ],
     )
@@ -58,10 +54,15 @@ def _tables(seen: Inspection) -> list[Block]:
             for one, step in zip(seen.layers, _steps(seen, "gradient", 1), strict=True)
         ],
     )
+    jacobians = any(one.jacobian for one in seen.layers)
     weights = Grid(
-        ["layer", "Var[dC/dW]", "theory", "Jacobian", "theory"],
-        [[_name(one, seen.layers), *_texts(one.weight_gradient), *_texts(one.jacobian)] for one in seen.layers],
+        ["layer", "Var[dC/dW]", "theory", *(["Jacobian", "theory"] if jacobians else [])],
+        [
+            [_name(one, seen.layers), *_texts(one.weight_gradient), *(_texts(one.jacobian) if jacobians else [])]
+            for one in seen.layers
+        ],
     )
+    about_jacobian = ", and mean singular values of each layer's Jacobian" if jacobians else ""
     about_z = f"z = W a of the layer below; activations a = f(z) (eq. 5; E[x^2] = {_short(seen.input_square)})."
     return [
         Heading("Forward"),
@@ -71,18 +72,20 @@ def _tables(seen: Inspection) -> list[Block]:
         Heading("Backward"),
         Paragraph("Gradients (eq. 6), from what the cost gives the output."),
         backward,
-        Paragraph("Weight gradients of one example (eq. 14), and mean singular values of each layer's Jacobian."),
+        Paragraph(f"Weight gradients of one example (eq. 14){about_jacobian}."),
         weights,
     ]
 
 
 def _head(seen: Inspection) -> list[str]:
-    sizes = sizes_text(tuple(one.fan_out for one in seen.hidden))
+    sizes = sizes_text(tuple(one.units for one in seen.hidden))
     examples = f"{seen.examples} test example{'s' * (seen.examples > 1)}"
+    label = f"{seen.model_label}: " * bool(seen.model_label) + ACTIVATIONS[seen.activation].label
     return [
-        f"{ACTIVATIONS[seen.activation].label}, {without_mark(seen.initializer)} initialization, hidden layers {sizes}",
+        f"{label}, {without_mark(seen.initializer)} initialization, hidden layers {sizes}",
         f"{seen.parameters:,} parameters, {_bytes(seen.parameters * FLOAT32)} in float32",
         f"{dataset_text(seen.dataset)} ({seen.inputs} inputs), {examples}, {seen.loss}, seed {seen.seed}",
+        *([seen.note] if seen.note else []),
     ]
 
 
@@ -111,7 +114,7 @@ def _records(seen: Inspection) -> list[dict[str, Value]]:
     """A row for each layer, numbers exact."""
     rows = []
     for one in seen.layers:
-        row: dict[str, Value] = {"method": seen.method, "layer": one.layer, "fan_in": one.fan_in, "units": one.fan_out}
+        row: dict[str, Value] = {"method": seen.method, "layer": one.layer, "fan_in": one.fan_in, "units": one.units}
         for name in ("z", "activation", "gradient", "weight_gradient", "jacobian"):
             pair: Pair | None = getattr(one, name)
             row |= {name: pair and pair.measured, f"{name}_theory": pair and pair.theory}
@@ -152,10 +155,9 @@ def _instead(seen: Inspection) -> list[str]:
     """What another initialization would do, in theory, where this one does not keep gradients level: He's for units
     that are 0 on one side, else the normalized one."""
     now = seen.factors("gradient").theory
-    sizes = [seen.layers[0].fan_in, *(one.fan_out for one in seen.layers)]
     regime = near_zero(seen.activation)
     other, name = ("he_normal", "He") if regime.gives_zero else ("normalized", "normalized")
-    would = [factor.gradient for factor in factors(sizes, INITIALIZERS[other], regime)[1:-1]]
+    would = [factor.gradient for factor in seen.laws(other)[1 : len(seen.hidden)]]
     a_layer = math.prod(would) ** (1 / len(would))
     if now is None or abs(a_layer - now) < LEVEL * max(now, a_layer):
         return []
@@ -174,7 +176,8 @@ def _steps(seen: Inspection, quantity: str, towards: int) -> list[str]:
             steps.append(NONE)
             continue
         below = pairs[position + towards]
-        steps.append(" ".join([_short(ratio(pair[0], below[0])), f"({_short(ratio(pair[1], below[1]))})"]))
+        theory = [f"({_short(ratio(pair[1], below[1]))})"] if below[1] is not None else []
+        steps.append(" ".join([_short(ratio(pair[0], below[0])), *theory]))
     return steps
 
 
@@ -201,7 +204,7 @@ def _texts(pair: Pair | None) -> list[str]:
 
 
 def _name(one: LayerSeen, layers: Sequence[LayerSeen]) -> str:
-    return "output" if one is layers[-1] else str(one.layer)
+    return "output" if one is layers[-1] else one.name
 
 
 def _said(factor: float, theory: float | None) -> str:

@@ -35,6 +35,7 @@ from glorot.datasets.loading import load
 from glorot.datasets.local import AnyData, info
 from glorot.errors import GlorotError
 from glorot.models.initializers import INITIALIZERS, Initializer, Layered, Scheme
+from glorot.models.losses import LOSSES
 from glorot.models.network import layer_sizes
 from glorot.training.probes import Network, measure
 from glorot.training.seen import Inspection as Inspection
@@ -66,6 +67,8 @@ def inspect(
 
     Raises DataError where the data set is not there, GlorotError where the network does not fit into memory.
     """
+    if LOSSES[loss].rbf:
+        raise GlorotError(f"the loss {loss} is of RBF units, which only lenet5 has; use that model, or another loss")
     if isinstance(dataset, FiniteDataset):
         data, label, inputs = dataset, dataset.name, inputs or "unit"
     else:
@@ -96,7 +99,7 @@ def layers_seen(
         rows = {(row.quantity, row.layer): row for row in measure(network, examples, activation)}
         activations, deltas, *_ = network.probe(examples)
         below_each = [inputs_of(network, examples), *activations]
-        weights = [_weight_gradient(*each) for each in zip(deltas, below_each, strict=True)]
+        weights = [weight_gradient(*each) for each in zip(deltas, below_each, strict=True)]
         z_variances = _z_variances(network, below_each)
     regime, initializer = near_zero(activation), as_drawn(initializer, network)
     laws = factors(sizes, initializer, regime)
@@ -138,7 +141,7 @@ def as_drawn(initializer: Scheme, network: Network) -> Scheme:
     return Layered(initializer.suffix, initializer.formula, initializer.source, layers)
 
 
-def _weight_gradient(delta: np.ndarray, below: np.ndarray) -> float:
+def weight_gradient(delta: np.ndarray, below: np.ndarray) -> float:
     """Mean square of one example's dC/dW = delta a', over weights and examples, of one layer.
 
     Of one example and not of a minibatch's mean, in which examples of one network are not independent and eq. 14,

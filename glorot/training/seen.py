@@ -6,11 +6,16 @@
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from glorot.models.activations import ACTIVATIONS
+from glorot.models.architectures import MODELS, Convolutional, method_of
 from glorot.models.initializers import INITIALIZERS
+from glorot.models.layers import trainable
+from glorot.models.losses import LOSSES
+from glorot.training.theory import Factors, factors, factors_of, near_zero
 
 
 class Pair(NamedTuple):
@@ -32,16 +37,52 @@ class LayerSeen:
     """
 
     layer: int
-    fan_in: int
-    fan_out: int
+    fan_in: float
+    fan_out: float
     gain: float
     activation: Pair | None
     gradient: Pair
-    weight_gradient: Pair
+    weight_gradient: Pair | None
     jacobian: Pair | None
     saturation: float | None
     zero: float | None = None
     z: Pair | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.layer)
+
+    @property
+    def units(self) -> int:
+        return int(self.fan_out)
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return int((self.fan_in + 1) * self.fan_out)
+
+
+@dataclass(frozen=True)
+class LayerOfMaps(LayerSeen):
+    """A layer of maps, or of units behind such. fan_in, fan_out, gain: means over its units. kind: "C1". shape: of what
+    it gives, (maps, height, width) or (units,). trainable: how many parameters. The output of RBF units has none, and
+    neither a gain (NaN) nor a weight_gradient."""
+
+    kind: str = ""
+    shape: tuple[int, ...] = ()
+    trainable: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    @property
+    def units(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def parameters(self) -> int:
+        return self.trainable
 
 
 @dataclass(frozen=True)
@@ -57,7 +98,7 @@ class Inspection:
     examples: int
     seed: int
     input_square: float
-    layers: list[LayerSeen]
+    layers: Sequence[LayerSeen]
 
     @property
     def method(self) -> str:
@@ -67,10 +108,25 @@ class Inspection:
     @property
     def parameters(self) -> int:
         """Weights and biases."""
-        return sum((one.fan_in + 1) * one.fan_out for one in self.layers)
+        return sum(one.parameters for one in self.layers)
 
     @property
-    def hidden(self) -> list[LayerSeen]:
+    def model_label(self) -> str:
+        """ "LeNet-5"; empty of fully connected layers."""
+        return ""
+
+    @property
+    def note(self) -> str:
+        """What is to be said of its theory."""
+        return ""
+
+    def laws(self, initializer: str) -> list[Factors]:
+        """Theory of every layer with weights, if they were drawn by this initializer, a key of INITIALIZERS."""
+        sizes = [int(self.layers[0].fan_in), *(one.units for one in self.layers)]
+        return factors(sizes, INITIALIZERS[initializer], near_zero(self.activation))
+
+    @property
+    def hidden(self) -> Sequence[LayerSeen]:
         return self.layers[:-1]
 
     def factors(self, quantity: str) -> Pair:
@@ -95,6 +151,35 @@ class Inspection:
         for name in ("activation", "gradient"):
             record[f"{name}_factor_a_layer"] = self.factors(name)
         return json.dumps(_plain(record), indent=2) + "\n"
+
+
+@dataclass(frozen=True)
+class InspectionOfMaps(Inspection):
+    """Of a convolutional network. model: a key of MODELS."""
+
+    model: str = ""
+    classes: int = 0
+
+    @property
+    def method(self) -> str:
+        return method_of(self.model, (), self.activation, self.initializer)
+
+    @property
+    def model_label(self) -> str:
+        return MODELS[self.model].method
+
+    @property
+    def note(self) -> str:
+        return (
+            "Theory takes neighbours in a map to be independent. They are alike: so the sums of 2 x 2 units in S2 and "
+            "S4 vary up to four times as much, and weights that stand at many places get larger gradients."
+        )
+
+    def laws(self, initializer: str) -> list[Factors]:
+        chosen = MODELS[self.model]
+        assert isinstance(chosen, Convolutional)
+        layers = [one for one in chosen.layers(self.classes, LOSSES[self.loss].rbf) if trainable(one)]
+        return factors_of(layers, INITIALIZERS[initializer], near_zero(self.activation))
 
 
 def ratio(one: float | None, other: float | None) -> float:

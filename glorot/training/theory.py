@@ -13,6 +13,7 @@ import numpy as np
 
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import Scheme
+from glorot.models.layers import Description
 
 
 class Regime(NamedTuple):
@@ -59,6 +60,23 @@ def factors(sizes: Sequence[int], initializer: Scheme, regime: Regime) -> list[F
         variance = initializer.of_layer(l).variance(fan_in, fan_out)
         found.append(Factors(fan_in * variance, fan_out * variance * regime.slope_square))
     return found
+
+
+def factors_of(layers: Sequence[Description], initializer: Scheme, regime: Regime) -> list[Factors]:
+    """Of every layer, all with weights, where these may be shared: means over its units, and over those below."""
+    found = []
+    for l, layer in enumerate(layers):
+        chosen, rows = initializer.of_layer(l), layer.rows()
+        arriving = [row.fan_in * chosen.variance(row.fan_in, row.fan_out) for row in rows]
+        forward = sum(arriving) / len(rows)
+        connections = places(layer) * sum(arriving)  # each by its Var[W]
+        found.append(Factors(forward, connections / math.prod(layer.inputs) * regime.slope_square))
+    return found
+
+
+def places(layer: Description) -> int:
+    """At how many places each weight stands."""
+    return math.prod(layer.outputs[1:])
 
 
 def forward_theory(input_square: float, laws: Sequence[Factors], regime: Regime) -> tuple[list[float], list[float]]:
