@@ -5,7 +5,6 @@ puts it on the page; FIGURES at the bottom pairs them. Figures 1 and 5-8 need no
 network before its first update.
 """
 
-import io
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from glorot.errors import DataError
 from glorot.paper import cost_surfaces, drawing, error_curves, lecture_pictures
 from glorot.paper.alike import NotDrawn, Selection, Shown, described, how_to_get, level, select, settings_of
 from glorot.paper.drawing import Histograms, Images, Moments, Page
+from glorot.reporting.pictures import contact_sheet
 from glorot.results.store import write_bytes
 from glorot.results.stored import StoredRun
 from glorot.sweeps.fields import ABOUT
@@ -243,26 +243,6 @@ def draw_all(runs: Sequence[StoredRun], folder: Path, data: Path) -> tuple[list[
         write_bytes(sheet, contact_sheet(pictures))
         files.append(sheet)
     return files, notes
-
-
-def contact_sheet(pictures: Sequence[Path], columns: int = 3, width: int = 560) -> bytes:
-    """PNG of all the pictures side by side, each `width` pixels wide and as high as its row needs."""
-    from PIL import Image
-
-    small = []
-    for path in pictures:
-        with Image.open(path) as picture:
-            height = round(picture.height * width / picture.width)
-            small.append(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
-    rows = [small[start : start + columns] for start in range(0, len(small), columns)]
-    heights = [max(picture.height for picture in row) for row in rows]
-    sheet = Image.new("RGB", (width * min(columns, len(small)), sum(heights)), "white")
-    for number, row in enumerate(rows):
-        for column, picture in enumerate(row):
-            sheet.paste(picture, (column * width, sum(heights[:number])))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "png", optimize=True)
-    return buffer.getvalue()
 
 
 # Tables --------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """`glorot report NAME --figures`: the figures of any sweep, as PNG, SVG and PDF, and all of them on one sheet."""
 
-import io
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -59,32 +58,12 @@ def draw(study: Study, folder: Path, data: Path, states: Path) -> tuple[list[Pat
             files += paths
             pictures_.append(paths[0])
     if pictures_:
-        write_bytes(folder / "contact-sheet.png", contact_sheet(pictures_))
+        write_bytes(folder / "contact-sheet.png", pictures.contact_sheet(pictures_))
         files.append(folder / "contact-sheet.png")
     for old in folder.glob("*") if folder.is_dir() else ():
         if old not in files and old.stem.startswith(PREFIXES) and old.suffix[1:] in FORMS:
             old.unlink(missing_ok=True)
     return files, notes
-
-
-def contact_sheet(files: Sequence[Path], columns: int = 3, width: int = 560) -> bytes:
-    """PNG of all the pictures side by side, each `width` pixels wide and as high as its row needs."""
-    from PIL import Image
-
-    small = []
-    for path in files:
-        with Image.open(path) as picture:
-            height = round(picture.height * width / picture.width)
-            small.append(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
-    rows = [small[start : start + columns] for start in range(0, len(small), columns)]
-    heights = [max(picture.height for picture in row) for row in rows]
-    sheet = Image.new("RGB", (width * min(columns, len(small)), sum(heights)), "white")
-    for number, row in enumerate(rows):
-        for column, picture in enumerate(row):
-            sheet.paste(picture, (column * width, sum(heights[:number])))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "png", optimize=True)
-    return buffer.getvalue()
 
 
 # Results -------------------------------------------------------------------------------------------

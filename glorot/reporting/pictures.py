@@ -9,7 +9,7 @@ import importlib.util
 import io
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,3 +94,23 @@ def rendered(figure: "Figure", form: str, style: Mapping[str, Any]) -> bytes:
 def plain(text: str) -> str:
     """Text that is drawn as it stands: between two dollars matplotlib would read a formula."""
     return text.replace("$", r"\$")
+
+
+def contact_sheet(files: Sequence[Path], columns: int = 3, width: int = 560) -> bytes:
+    """PNG of all the pictures side by side, each `width` pixels wide and as high as its row needs."""
+    from PIL import Image
+
+    small = []
+    for path in files:
+        with Image.open(path) as picture:
+            height = round(picture.height * width / picture.width)
+            small.append(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
+    rows = [small[start : start + columns] for start in range(0, len(small), columns)]
+    heights = [max(picture.height for picture in row) for row in rows]
+    sheet = Image.new("RGB", (width * min(columns, len(small)), sum(heights)), "white")
+    for number, row in enumerate(rows):
+        for column, picture in enumerate(row):
+            sheet.paste(picture, (column * width, sum(heights[:number])))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "png", optimize=True)
+    return buffer.getvalue()
