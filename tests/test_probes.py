@@ -99,6 +99,15 @@ def test_a_histogram_counts_outliers_in_its_end_bins():
     assert (counts[0], counts[50], counts[99], counts.sum()) == (2, 1, 3, 6)
 
 
+@pytest.mark.parametrize("n", [1, 2, 30, 51, 99, 101, 5000, 5003, 20_000, 99_999])
+def test_percentiles_are_numpys(n):
+    chance = np.random.default_rng(n)
+    steep = chance.standard_normal(n) ** 5
+    for values in (chance.random(n), steep, np.round(steep), np.sort(steep), -np.sort(steep), np.zeros(n)):
+        values = values.astype(np.float32)
+        assert probes.percentiles(values) == tuple(np.percentile(values, (2, 98)))
+
+
 def test_the_sample_of_weight_gradients_prefers_no_input_unit():
     """Rows of 1000 inputs, a multiple of SAMPLE: every fourth weight would be of the same 250 inputs in every row."""
     chosen = probes.sample(3, 1000 * 1000)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 from dataclasses import replace
 
 import hypothesis
@@ -13,8 +14,9 @@ from trained import settings
 
 from glorot import kernels
 from glorot.datasets import Examples
+from glorot.errors import DeviceError
 from glorot.models.network import initial_parameters
-from glorot.training import checkpoint, loop
+from glorot.training import checkpoint, loop, probes
 from glorot.training.checkpoint import Checkpoints
 from glorot.training.loop import Training, evaluate
 
@@ -283,6 +285,49 @@ def test_a_state_survives_its_file_and_a_longer_run_goes_on_from_it(dataset, tmp
             is None
         )
     assert Checkpoints(tmp_path / "grown", chosen.model_copy(update={"seed": 6}), "cpu").load((6, 9, 8, 3)) is None
+
+
+class OnTheDevice:
+    """Stages examples as they are."""
+
+    def keep(self, examples):
+        raise DeviceError("no room")
+
+    def stage(self, examples):
+        return examples
+
+
+def test_a_gpu_trains_on_while_a_probe_is_computed(dataset, tmp_path, monkeypatch):
+    chosen = settings(hidden=(9, 8), updates=101, evaluate_every=25, batch_size=3, probes={"every": 20})
+    checkpoints, trained_on = Checkpoints(tmp_path, chosen, "cpu"), threading.Event()
+
+    def training(state=None, staging=None):
+        made = kernels.create("cpu", (6, 9, 8, 3), "tanh", "cross_entropy", 3, 0.1, 1)
+        made.parameters, made.staging = initial_parameters((6, 9, 8, 3), "normalized", chosen.seed), staging
+        train = made.train
+        made.train = lambda examples: (trained_on.set(), train(examples))[1]
+        return Training(chosen, dataset, made, state)
+
+    def rows_later(look):
+        assert trained_on.wait(20)
+        return rows_of(look)
+
+    def stop(one):
+        if one.update >= 40:
+            raise Interrupt
+
+    expected, rows_of = training().run(), probes.rows_of
+    trained_on.clear()
+    monkeypatch.setattr(probes, "rows_of", rows_later)
+    interrupted = training(staging=OnTheDevice())
+    with pytest.raises(Interrupt):
+        interrupted.run(stop)
+    checkpoints.save(interrupted.state())
+    state = checkpoints.load((6, 9, 8, 3))
+    assert [row.update for row in state.probes][:: len(state.probes) // 3] == [0, 20, 40]
+    again = training(state, OnTheDevice()).run()
+    assert repr([again.probes, again.history]) == repr([expected.probes, expected.history])
+    assert sorted({row.update for row in again.probes}) == [0, 20, 40, 60, 80, 100, 101]
 
 
 def test_the_time_before_an_interruption_counts(dataset, tmp_path, monkeypatch):

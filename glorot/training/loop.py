@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from glorot.sweeps.settings import Settings
 from glorot.training.stream import Stream
 
 if TYPE_CHECKING:
-    from glorot.training.probes import ProbeRow
+    from glorot.training.probes import Look, ProbeRow
 
 SEGMENT_BYTES = 2**22  # of pixels; under a second of training, so that progress and Ctrl-C are prompt
 # Of a test example, in four bytes: its class, the class predicted, and its loss to 3 digits, which tells how sure a
@@ -129,7 +130,9 @@ class Training:
         self._stream = Stream(dataset, settings.seed, kernels.staging, kernels.threads)
         self.update = 0
         self.history: list[HistoryRow] = []
-        self.probes: list[ProbeRow] = []
+        self._probes: list[ProbeRow] = []
+        self._computing: Future[list[ProbeRow]] | None = None
+        self._aside = ThreadPoolExecutor(1)
         self._losses: list[np.ndarray] = []
         self._correct: np.ndarray | None = None
         self._predictions: np.ndarray | None = None
@@ -137,7 +140,15 @@ class Training:
         if state:
             kernels.parameters, kernels.memory, kernels.updates_made = state.parameters, state.memory, state.update
             self.update, self.history, self._losses = state.update, list(state.history), [state.losses]
-            self.probes = list(state.probes)
+            self._probes = list(state.probes)
+
+    @property
+    def probes(self) -> list["ProbeRow"]:
+        """What was seen inside the network so far."""
+        if self._computing:
+            self._probes += self._computing.result()
+            self._computing = None
+        return self._probes
 
     @property
     def seconds(self) -> float:
@@ -169,7 +180,7 @@ class Training:
         if self.update % self.settings.evaluate_every == 0 and not self._evaluated():
             return False
         if self.settings.probes and self.settings.probes.due(self.update):
-            self.probes += self._probed()
+            self._probe()
         return True
 
     def _diverged(self) -> Trained:
@@ -185,15 +196,27 @@ class Training:
             if history[-1].update != self.update:
                 history = [*history, last]
         if settings.probes and not settings.probes.due(self.update):
-            probes = [*probes, *self._probed()]
+            from glorot.training.probes import rows_of
+
+            probes = [*probes, *rows_of(self._look())]
         return Trained("done", self.update, history, probes, self._correct, self._predictions)
 
-    def _probed(self) -> list["ProbeRow"]:
-        from glorot.training.probes import measure
+    def _probe(self) -> None:
+        """Look into the network. A GPU trains on while the CPU computes the statistics of what was seen."""
+        from glorot.training.probes import rows_of
+
+        before, seen = self.probes, self._look()
+        if self.kernels.staging:
+            self._computing = self._aside.submit(rows_of, seen)
+        else:
+            before += rows_of(seen)
+
+    def _look(self) -> "Look":
+        from glorot.training.probes import look
 
         assert self.settings.probes is not None
         examples = self._test.first(self.settings.probes.examples)
-        return measure(self.kernels, examples, self.settings.activation, self.update)
+        return look(self.kernels, examples, self.settings.activation, self.update)
 
     def _segment(self) -> bool:
         """Updates up to the next moment at which there is something else to do, or fewer. False if a loss was not

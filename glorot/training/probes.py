@@ -72,12 +72,34 @@ class ProbeRow:
     counts: tuple[int, ...] | None = None
 
 
+@dataclass(frozen=True)
+class Look:
+    """What the rows of one moment are made from: copies, so that the network may train on. activation: its key.
+    pixels: (n, n_inputs) float32, as the network sees them."""
+
+    update: int
+    activation: str
+    pixels: np.ndarray
+    probed: Probed
+    parameters: list[Layer]
+
+
+def look(kernels: Network, examples: Examples, activation: str, update: int = 0) -> Look:
+    """Take the examples through the network. activation: a key of ACTIVATIONS."""
+    pixels = seen(kernels.levels, examples.pixels.reshape(len(examples), -1))
+    return Look(update, activation, pixels, kernels.probe(examples), kernels.parameters)
+
+
 def measure(kernels: Network, examples: Examples, activation: str, update: int = 0) -> list[ProbeRow]:
-    """The rows of one moment: by quantity, then by layer. activation: a key of ACTIVATIONS."""
-    activations, deltas, slope_arguments, gradients = kernels.probe(examples)
-    parameters = kernels.parameters
-    inputs = [seen(kernels.levels, examples.pixels.reshape(len(examples), -1)), *activations]
-    rows = []
+    """The rows of one moment: by quantity, then by layer."""
+    return rows_of(look(kernels, examples, activation, update))
+
+
+def rows_of(look: Look) -> list[ProbeRow]:
+    """The same, of what was seen. It needs no device."""
+    update, activation = look.update, look.activation
+    activations, deltas, slope_arguments, gradients = look.probed
+    inputs, rows = [look.pixels, *activations], []
     with threadpool_limits(1):  # one thread's sums, on every machine
         for l, (a, argument) in enumerate(zip(activations, slope_arguments, strict=True), 1):
             low, high = bounds(activation)
@@ -86,14 +108,14 @@ def measure(kernels: Network, examples: Examples, activation: str, update: int =
         for l, delta in enumerate(deltas, 1):
             rows.append(_row(update, "gradient", l, delta))
         if gradients is None:
-            steps = (delta.T @ below / np.float32(len(examples)) for delta, below in zip(deltas, inputs, strict=True))
+            steps = (delta.T @ below / np.float32(len(delta)) for delta, below in zip(deltas, inputs, strict=True))
         else:
             steps = (layer.W for layer in gradients)
         for l, step in enumerate(steps, 1):
             rows.append(_row(update, "weight_gradient", l, step, some=sample(l, step.size)))
         for l, argument in enumerate(slope_arguments[1:] if gradients is None else [], 2):
             slopes = slope(activation)(argument[:JACOBIANS])
-            mean, std = singular_values.mean_and_std(parameters[l - 1].W, slopes, l)
+            mean, std = singular_values.mean_and_std(look.parameters[l - 1].W, slopes, l)
             rows.append(ProbeRow(update, "jacobian", l, _rounded(mean), _rounded(std)))
     return rows
 
@@ -147,7 +169,7 @@ def _row(
     if not np.isfinite(std):
         return ProbeRow(update, quantity, layer, np.nan, np.nan)
     few = np.ascontiguousarray(values).reshape(-1)[some]
-    p2, p98 = np.percentile(few, (2, 98))
+    p2, p98 = percentiles(few)
     if low is None or high is None:
         high = _rounded(SPREAD * std) if std > TINY else 1.0  # of constants, and what is hardly more than 0: any
         low = -high
@@ -155,6 +177,27 @@ def _row(
     mean, std, p2, p98 = (_rounded(number) for number in (mean, std, p2, p98))
     known = None if saturation is None else _rounded(saturation)
     return ProbeRow(update, quantity, layer, mean, std, p2, p98, known, low, high, tuple(counts.tolist()))
+
+
+def percentiles(values: np.ndarray) -> tuple[float, float]:
+    """np.percentile(values, (2, 98)), to the bit. values: (n,) float32, finite.
+
+    Where there are many, only what lies beyond the 3rd and 97th percentile of a few is put in order.
+    """
+    n, guesses = len(values), np.sort(values[:: max(1, len(values) // 4096)])
+    low = np.sort(values[values <= guesses[len(guesses) * 3 // 100]])
+    high = np.sort(values[values >= guesses[len(guesses) * 97 // 100]])
+    found = []
+    for share in (0.02, 0.98):
+        place, between = divmod((n - 1) * share, 1)
+        ordered, first = (low, 0) if share < 0.5 else (high, n - len(high))
+        i = int(place) - first
+        if not 0 <= i < len(ordered) - 1:  # a wrong guess, or few values
+            return tuple(np.percentile(values, (2, 98)).tolist())
+        a, b = ordered[i], ordered[i + 1]
+        step = float(b - a)
+        found.append(float(a) + step * between if between < 0.5 else float(b) - step * (1 - between))
+    return found[0], found[1]
 
 
 def histogram(values: Sequence[float] | np.ndarray, low: float, high: float) -> np.ndarray:
