@@ -9,7 +9,7 @@ from test_kernels import TOLERANCE, assert_close, bits, bits_of, part
 
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
-from glorot.kernels.convolution import ConvolutionKernels
+from glorot.kernels.convolution_network import ConvolutionKernels
 from glorot.models import lenet5
 from glorot.models.layers import Convolution, Dense, Pooling, Rbf, full_table
 from glorot.models.network import Layer

@@ -150,14 +150,14 @@ def create_convolutional(
     """A network of convolutions on the CPU, compiled or loaded from the cache. Its parameters are zeros until they are
     set. image: height and width of the images. Raises GlorotError."""
     from glorot.datasets.inputs import UNIT
-    from glorot.kernels import convolution
+    from glorot.kernels import convolution_network
 
     levels = UNIT if levels is None else levels
     try:
-        made = convolution.ConvolutionKernels(
+        made = convolution_network.ConvolutionKernels(
             layers, image, activation, loss, batch_size, learning_rate, threads, levels, optimizer
         )
     except ValueError as error:
         raise GlorotError(str(error)) from None
-    convolution.prepare(activation, loss, optimizer)
+    convolution_network.prepare(activation, loss, optimizer)
     return made

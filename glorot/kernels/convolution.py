@@ -32,16 +32,13 @@ Neither sharing nor tiling changes the order of any sum (see ``convolution_tiles
 alone.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import numpy as np
 
-from glorot.compiled.cache import compiling, has_avx512, inner, jit
+from glorot.compiled.cache import has_avx512, inner, jit
 from glorot.compiled.elementary import ZERO, fma
 from glorot.compiled.names import bound
-from glorot.datasets import Examples
-from glorot.datasets.inputs import UNIT
 from glorot.kernels import cpu
 from glorot.kernels.convolution_layout import (
     BIASES,
@@ -69,27 +66,17 @@ from glorot.kernels.convolution_layout import (
     TAPS,
     WEIGHTS,
     WIDTH,
-    Network,
-    Plan,
-    Room,
 )  # fmt: skip
 from glorot.kernels.convolution_tiles import convolution_tile, delta_tile, gradient_tile, keep_apart, kernel_gradient
 from glorot.kernels.formulas import (
     call_activate,
     call_losses_and_deltas,
     call_times_slope,
-    own_of,
-    parts_of,
 )
 from glorot.kernels.moves import call_move
 from glorot.kernels.products import call_dots, share
-from glorot.kernels.protocol import Probed
 from glorot.kernels.simd import LANES, wait_for_all
 from glorot.kernels.views import FAN_IN, FAN_OUT, above_of, below_of, weights_of
-from glorot.models.activations import ACTIVATIONS
-from glorot.models.layers import Convolution, Dense, Description, Pooling, full_table
-from glorot.models.network import Layer
-from glorot.models.optimizers import OPTIMIZERS
 
 EVALUATION_CHUNK = 16  # examples that pass the network together
 
@@ -438,7 +425,7 @@ def gradients(network, room, gradient, thread, threads):
 
 @inner
 def descend(own, parameters, gradient, memory, rates, thread, threads):
-    """An update of this thread's share of the parameters. rates: as `cpu.rates_of` has them."""
+    """An update of this thread's share of the parameters. rates: as `host.rates_of` has them."""
     start, stop = share(len(parameters), LANES, thread, threads)
     if len(memory):
         all_in_a_row, sums = parameters.reshape((1, len(parameters))), gradient[start:stop].reshape((1, stop - start))
@@ -523,133 +510,3 @@ def kernels() -> cpu.Kernels:
 KERNELS = tuple(
     bound(one, f"{one.__name__}_convolution", {}) for one in (run_updates, evaluate_examples, probe_examples)
 )  # fmt: skip
-
-# What the rest of the package sees. -----------------------------------------------------------------------------
-
-
-class ConvolutionKernels:
-    """One convolutional network on the CPU: as `cpu.CpuKernels`.
-
-    parameters: one Layer for each layer but RBF units, in the shapes of ``models/layers.py``.
-    """
-
-    staging = None
-
-    def __init__(
-        self,
-        layers: tuple[Description, ...],
-        image: tuple[int, int],
-        activation: str,
-        loss: str,
-        batch_size: int,
-        learning_rate: float,
-        threads: int = 1,
-        levels: np.ndarray = UNIT,
-        optimizer: str = "sgd",
-    ):
-        """image: height and width of the images, which stand in the middle of the input; the border is like byte 0.
-        levels: (256,) float32, what the network sees of each byte. Raises ValueError of layers that do not fit."""
-        self.batch_size, self.threads, self.levels = batch_size, threads, levels
-        self.learning_rate, self.updates_made = learning_rate, 0
-        self._optimizer, self._plan = OPTIMIZERS[optimizer], Plan(layers, image)
-        n, kept = self._plan.n_parameters, len(self._optimizer.keeps)
-        self._parameters, self._gradient = cpu._aligned(n), cpu._aligned(n)
-        self._memory = cpu._aligned(kept * n).reshape(kept, n)
-        self._keeps_z = ACTIVATIONS[activation].keeps_z
-        self._network, self._room = self._room_for(batch_size)
-        self._evaluation = [self._room_for(EVALUATION_CHUNK) for _ in range(threads)]
-        self._kernels, self._own = kernels(), own_of(activation, loss, optimizer)
-        self._pool = ThreadPoolExecutor(threads)
-
-    @property
-    def parameters(self) -> list[Layer]:
-        """A copy of the parameters."""
-        return self._plan.read(self._parameters)
-
-    @parameters.setter
-    def parameters(self, layers: list[Layer]) -> None:
-        self._plan.write(layers, self._parameters)
-
-    @property
-    def memory(self) -> dict[str, list[Layer]]:
-        """A copy of what the optimizer keeps of each parameter."""
-        return {name: self._plan.read(kept) for name, kept in zip(self._optimizer.keeps, self._memory, strict=True)}
-
-    @memory.setter
-    def memory(self, memory: dict[str, list[Layer]]) -> None:
-        for name, kept in zip(self._optimizer.keeps, self._memory, strict=True):
-            self._plan.write(memory[name], kept)
-
-    def train(self, examples: Examples) -> np.ndarray:
-        """Updates on consecutive minibatches; with plain SGD theta -= learning_rate * mean gradient.
-
-        examples: a multiple of batch_size of them. Returns the (updates,) float64 mean losses of the minibatches,
-        each before its update; where one is not finite it is the last, and its update was not made.
-        """
-        losses = np.empty(len(examples) // self.batch_size)
-        barrier = np.zeros(2 * LANES, np.int64)
-        rates = cpu.rates_of(self._optimizer, self.learning_rate, self.batch_size, self.updates_made, len(losses))
-        done = self._on_each_thread(
-            lambda thread: self._kernels.run_updates(
-                self._own, self._network, self._parameters, self._memory, self._gradient, self._room, self.levels,
-                examples.pixels, examples.labels, rates, losses, barrier, thread, self.threads,
-            )
-        )[0]  # fmt: skip
-        self.updates_made += done
-        return losses[: done + 1]
-
-    def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-        """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""
-        losses, predictions = np.empty(len(examples), np.float32), np.empty(len(examples), np.uint8)
-
-        def work(thread: int) -> None:
-            network, room = self._evaluation[thread]
-            start, stop = share(len(examples), EVALUATION_CHUNK, thread, self.threads)
-            self._kernels.evaluate_examples(
-                self._own, network, self._parameters, room, self.levels, examples.pixels, examples.labels, start, stop,
-                losses, predictions,
-            )  # fmt: skip
-
-        self._on_each_thread(work)
-        return losses, predictions
-
-    def estimate(self, examples: Examples) -> None:
-        """Nothing: what the optimizers here keep is no statistic of the network."""
-
-    def probe(self, examples: Examples) -> Probed:
-        """As the protocol has it; units map by map."""
-        total, gradient = np.zeros(self._plan.n_parameters), np.zeros_like(self._gradient)
-        chunks: list[list[np.ndarray]] = []
-        for first in range(0, len(examples), EVALUATION_CHUNK):
-            part = slice(first, first + EVALUATION_CHUNK)
-            pixels, labels = examples.pixels[part], examples.labels[part]
-            network, room = self._room_for(len(labels))
-            self._kernels.probe_examples(
-                self._own, network, self._parameters, gradient, room, self.levels, pixels, labels
-            )  # fmt: skip
-            total += gradient
-            chunks.append(self._plan.seen(network, room))
-        whole = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
-        hidden = len(whole) // 3  # layers; the logits have deltas only
-        mean = self._plan.read((total / len(examples)).astype(np.float32))
-        return Probed(whole[:hidden], whole[2 * hidden :], whole[hidden : 2 * hidden], mean)
-
-    def _room_for(self, examples: int) -> tuple[Network, Room]:
-        return self._plan.room(examples, self.levels[0], self._keeps_z)
-
-    def _on_each_thread(self, work):
-        """Call work(thread) for every thread at the same time."""
-        if self.threads == 1:
-            return [work(0)]
-        return list(self._pool.map(work, range(self.threads)))
-
-
-def prepare(activation: str, loss: str, optimizer: str = "sgd") -> None:
-    """Compile the kernels of such networks, or load them from the cache, before any thread waits for another."""
-    parts = parts_of(activation, loss, optimizer).values()
-    with compiling(kernels().run_updates, *(part.compiled for part in parts)):
-        layers = (Convolution((1, 6, 6), SIDE, full_table(1, 1)), Pooling((1, 2, 2)), Dense(1, 2))
-        network = ConvolutionKernels(layers, (6, 6), activation, loss, 1, 0.1, optimizer=optimizer)
-        examples = Examples(np.zeros((1, 36), np.uint8), np.zeros(1, np.uint8))
-        network.train(examples)
-        network.evaluate(examples)

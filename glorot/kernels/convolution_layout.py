@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glorot.kernels import cpu
-from glorot.kernels.cpu import Layout
+from glorot.kernels.layout import Layout, aligned, padded
 from glorot.kernels.simd import LANES
 from glorot.kernels.views import FAN_IN, FAN_OUT, above_of, weights_of
 from glorot.models.layers import Convolution, Dense, Description, Pooling, Rbf
@@ -81,10 +80,6 @@ def unsupported(layers: tuple[Description, ...]) -> str:
     return "" if rest else "expected a fully connected layer behind the pooling layers, found none"
 
 
-def padded(n: int) -> int:
-    return -(-n // LANES) * LANES
-
-
 class Plan:
     """Where everything lies: the tables of a network, and room for examples."""
 
@@ -145,13 +140,13 @@ class Plan:
     def room(self, examples: int, background: float, keeps_z: bool) -> tuple[Network, Room]:
         """Room for some examples, with the background around their images."""
         dense = Layout(self.sizes, examples)
-        a, delta = (cpu._aligned(examples * block).reshape(examples, block) for block in (self.block, self.delta_block))
+        a, delta = (aligned(examples * block).reshape(examples, block) for block in (self.block, self.delta_block))
         maps, height, width = self.layers[0].inputs
         for block in a:
             block[: maps * height * padded(width)].reshape(-1, padded(width))[:, :width] = background
         logits = np.zeros((2, examples, self.n_classes), np.float32)
         cost = np.zeros(examples, np.float32)
-        dense_a, dense_delta = dense.workspace(False), cpu._aligned(dense.n_activations)
+        dense_a, dense_delta = dense.workspace(False), aligned(dense.n_activations)
         kept, dense_kept = (np.zeros_like(a), np.zeros_like(dense_a)) if keeps_z else (a, dense_a)
         room = Room(a, delta, kept, dense_a, dense_delta, dense_kept, logits[0], logits[1], cost)
         return self.network._replace(dense=dense.layers), room

@@ -41,7 +41,6 @@ a loop over its rows moves the weights and what the optimizer keeps of each of t
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import NamedTuple
 
@@ -52,6 +51,8 @@ from glorot.compiled.elementary import ZERO
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
 from glorot.kernels.formulas import call_activate, call_losses_and_deltas, call_times_slope, own_of, parts_of
+from glorot.kernels.host import OnCpu
+from glorot.kernels.layout import Layout, aligned, padded
 from glorot.kernels.moves import call_move_columns
 from glorot.kernels.products import (
     UPDATE_ROWS,
@@ -64,12 +65,10 @@ from glorot.kernels.products import (
 from glorot.kernels.protocol import Probed
 from glorot.kernels.simd import LANES, wait_for_all
 from glorot.kernels.views import (
-    BELOW,
     FAN_IN,
     FAN_OUT,
     STRIDE_IN,
     STRIDE_OUT,
-    W,
     above_of,
     below_of,
     copy,
@@ -79,8 +78,6 @@ from glorot.kernels.views import (
     z_below_of,
 )
 from glorot.models.activations import ACTIVATIONS
-from glorot.models.network import Layer
-from glorot.models.optimizers import OPTIMIZERS, Optimizer
 
 EVALUATION_CHUNK = 96  # examples that pass the network together
 
@@ -178,8 +175,8 @@ def run_updates(
 
     own: an Own. layers: (n_layers, 7) int64. parameters, a, delta: flat float32. memory: (kept, n_parameters) float32,
     the optimizer's; plain SGD keeps nothing. inputs: Inputs of updates * batch_size examples. labels: theirs, uint8.
-    rates: (updates, 3) float32, see `rates_of`. losses: (updates,) float64, gets each minibatch's mean loss before its
-    update. Stops before an update whose loss is not finite. Returns the number of updates done.
+    rates: (updates, 3) float32, see `host.rates_of`. losses: (updates,) float64, gets each minibatch's mean loss before
+    its update. Stops before an update whose loss is not finite. Returns the number of updates done.
     """
     n_layers, seen, costs = len(layers), below_of(layers[0], a, batch_size), np.empty(batch_size, np.float32)
     logits, deltas = above_of(layers[-1], a, batch_size), above_of(layers[-1], delta, batch_size)
@@ -271,89 +268,12 @@ def kernels() -> Kernels:
 # What the rest of the package sees. -----------------------------------------------------------------------------
 
 
-def _aligned(n: int) -> np.ndarray:
-    """n float32 zeros that begin at a cache line."""
-    raw = np.zeros(n + LANES, np.float32)
-    offset = -raw.ctypes.data // 4 % LANES
-    return raw[offset : offset + n]
-
-
-def _padded(n: int) -> int:
-    return -(-n // LANES) * LANES
-
-
-class Layout:
-    """Where everything lies in the flat arrays, for minibatches of a given number of examples."""
-
-    def __init__(self, sizes: tuple[int, ...], examples: int):
-        strides = [_padded(size + 1) for size in sizes[:-1]] + [_padded(sizes[-1])]
-        weights = np.cumsum([0] + [out * stride for out, stride in zip(sizes[1:], strides[:-1], strict=True)])
-        rows = np.cumsum([0] + [examples * stride for stride in strides])
-        self.layers = np.array(
-            [
-                (sizes[l], sizes[l + 1], strides[l], strides[l + 1], weights[l], rows[l], rows[l + 1])
-                for l in range(len(sizes) - 1)
-            ],
-            np.int64,
-        )
-        self.n_parameters = int(weights[-1])
-        self.n_activations = int(rows[-1])
-        self.examples = examples
-
-    def workspace(self, keeps_z: bool) -> np.ndarray:
-        """Room for activations, with the constant 1 behind the units of each layer but the last; and for as many z."""
-        a = _aligned((1 + keeps_z) * self.n_activations)
-        for layer in self.layers:
-            rows = a[layer[BELOW] : layer[BELOW] + self.examples * layer[STRIDE_IN]]
-            rows.reshape(self.examples, layer[STRIDE_IN])[:, layer[FAN_IN]] = 1
-        return a
-
-    def read(self, parameters: np.ndarray) -> list[Layer]:
-        """A copy of flat parameters, layer by layer."""
-        layers = []
-        for l, (fan_in, *_) in enumerate(self.layers):
-            weights = self.weights(parameters, l)
-            layers.append(Layer(weights[:, :fan_in].copy(), weights[:, fan_in].copy()))
-        return layers
-
-    def write(self, layers: list[Layer], parameters: np.ndarray) -> None:
-        """Set flat parameters; their padding to 0, where a diverged update may have left NaN."""
-        parameters[:] = 0
-        for l, (fan_in, *_) in enumerate(self.layers):
-            weights = self.weights(parameters, l)
-            weights[:, :fan_in], weights[:, fan_in] = layers[l]
-
-    def weights(self, parameters: np.ndarray, l: int) -> np.ndarray:
-        """Layer l's (fan_out, stride) part of the flat parameters, biases in column fan_in, as a view."""
-        layer = self.layers[l]
-        flat = parameters[layer[W] : layer[W] + layer[FAN_OUT] * layer[STRIDE_IN]]
-        return flat.reshape(layer[FAN_OUT], layer[STRIDE_IN])
-
-    def above(self, values: np.ndarray, l: int, examples: int) -> np.ndarray:
-        """Layer l's units in the flat activations or deltas of some examples: (examples, fan_out), as a view."""
-        layer = self.layers[l]
-        return above_of(layer, values, examples)[:, : layer[FAN_OUT]]
-
-
-def rates_of(optimizer: Optimizer, learning_rate: float, batch_size: int, made: int, updates: int) -> np.ndarray:
-    """What each of the next updates, after `made`, needs beside its gradient: (updates, 3) float32."""
-    rates = np.empty((updates, 3), np.float32)
-    if optimizer.step is None:
-        rates[:] = learning_rate / batch_size, 1, 1
-        return rates
-    for u in range(updates):
-        rates[u] = *optimizer.rates(learning_rate, made + u + 1), 1 / batch_size
-    return rates
-
-
-class CpuKernels:
+class CpuKernels(OnCpu):
     """One network on the CPU: runs segments of updates, evaluates, probes, copies parameters in and out.
 
     layout, flat, activations: where its parameters lie, and what its units gave for a minibatch. formulas: activation
     and loss.
     """
-
-    staging = None
 
     def __init__(
         self,
@@ -370,41 +290,17 @@ class CpuKernels:
 
         levels: (256,) float32, what the network sees of each byte (``datasets/inputs.py``).
         """
-        self.batch_size, self.threads, self.levels = batch_size, threads, levels
-        self.learning_rate, self.updates_made = learning_rate, 0
-        self._optimizer = OPTIMIZERS[optimizer]
-        self._layout = Layout(sizes, batch_size)
-        self._parameters = _aligned(self._layout.n_parameters)
+        self.layout = Layout(sizes, batch_size)
+        super().__init__(self.layout, batch_size, learning_rate, threads, optimizer)
+        self.levels = levels
         self._keeps_z = ACTIVATIONS[activation].keeps_z
-        self._a, self._delta = self._layout.workspace(self._keeps_z), _aligned(self._layout.n_activations)
+        self._a, self._delta = self.layout.workspace(self._keeps_z), aligned(self.layout.n_activations)
         self._evaluation = Layout(sizes, EVALUATION_CHUNK)
         self._evaluation_a = [self._evaluation.workspace(self._keeps_z) for _ in range(threads)]
-        self._evaluation_delta = [_aligned(EVALUATION_CHUNK * _padded(sizes[-1])) for _ in range(threads)]
-        kept = len(self._optimizer.keeps)
-        self._memory = _aligned(kept * self._layout.n_parameters).reshape(kept, self._layout.n_parameters)
-        self.layout, self.flat, self.activations = self._layout, self._parameters, self._a
+        self._evaluation_delta = [aligned(EVALUATION_CHUNK * padded(sizes[-1])) for _ in range(threads)]
+        self.flat, self.activations = self._parameters, self._a
         self.formulas = activation, loss
         self._kernels, self.own = kernels(), own_of(activation, loss, optimizer)
-        self._pool = ThreadPoolExecutor(threads)
-
-    @property
-    def parameters(self) -> list[Layer]:
-        """A copy of the parameters."""
-        return self._layout.read(self._parameters)
-
-    @parameters.setter
-    def parameters(self, layers: list[Layer]) -> None:
-        self._layout.write(layers, self._parameters)
-
-    @property
-    def memory(self) -> dict[str, list[Layer]]:
-        """A copy of what the optimizer keeps of each parameter."""
-        return {name: self._layout.read(kept) for name, kept in zip(self._optimizer.keeps, self._memory, strict=True)}
-
-    @memory.setter
-    def memory(self, memory: dict[str, list[Layer]]) -> None:
-        for name, kept in zip(self._optimizer.keeps, self._memory, strict=True):
-            self._layout.write(memory[name], kept)
 
     def train(self, examples: Examples) -> np.ndarray:
         """Updates on consecutive minibatches; with plain SGD theta -= learning_rate * mean gradient.
@@ -412,21 +308,14 @@ class CpuKernels:
         examples: a multiple of batch_size of them. Returns the (updates,) float64 mean losses of the minibatches,
         each before its update; where one is not finite it is the last, and its update was not made.
         """
-        losses = np.empty(len(examples) // self.batch_size)
-        barrier = np.zeros(2 * LANES, np.int64)
-        rates = rates_of(self._optimizer, self.learning_rate, self.batch_size, self.updates_made, len(losses))
         inputs = self.inputs_of(examples)
-        done = self.on_each_thread(
-            lambda thread: self._kernels.run_updates(
-                self.own, self._layout.layers, self._parameters, self._memory, self._a, self._delta, inputs,
+        return self.updates(
+            len(examples) // self.batch_size,
+            lambda rates, losses, barrier, thread: self._kernels.run_updates(
+                self.own, self.layout.layers, self._parameters, self._memory, self._a, self._delta, inputs,
                 examples.labels, self.batch_size, rates, losses, barrier, thread, self.threads,
-            )
-        )[0]  # fmt: skip
-        self.updates_made += done
-        return losses[: done + 1]
-
-    def estimate(self, examples: Examples) -> None:
-        """Nothing: what other optimizers than `curvature.py`'s keep is no statistic of the network."""
+            ),
+        )  # fmt: skip
 
     def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""
@@ -444,7 +333,7 @@ class CpuKernels:
     def probe(self, examples: Examples) -> Probed:
         """As the protocol has it."""
         layout, a, parameters = self._evaluation, self._evaluation_a[0], self._parameters.copy()
-        delta, layers = _aligned(layout.n_activations), range(len(layout.layers))
+        delta, layers = aligned(layout.n_activations), range(len(layout.layers))
         chunks: list[list[np.ndarray]] = []
         inputs = self.inputs_of(examples)
         for first in range(0, len(examples), layout.examples):
@@ -463,12 +352,6 @@ class CpuKernels:
         if examples.pixels.dtype == np.float32:
             return Inputs(self.levels[:0], np.empty((0, 0), np.uint8), examples.pixels)
         return Inputs(self.levels, examples.pixels, np.empty((0, 0), np.float32))
-
-    def on_each_thread(self, work):
-        """Call work(thread) for every thread at the same time."""
-        if self.threads == 1:
-            return [work(0)]
-        return list(self._pool.map(work, range(self.threads)))
 
 
 def prepare(activation: str, loss: str, optimizer: str = "sgd") -> None:
