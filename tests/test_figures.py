@@ -259,9 +259,9 @@ def test_probed_run_of_five_layers_first(tmp_path):
     store(tmp_path, "narrow", hidden=(20,) * 5, updates=900)
     store(tmp_path, "blind", hidden=(1000,) * 5, updates=900, probed=False)
     store(tmp_path, "quadratic", hidden=(1000,) * 5, updates=900, loss="quadratic")
-    assert figures.needed(gather([tmp_path]), "Tanh").by_label["Tanh"].runs[0].run_id == "deep"
-    with pytest.raises(NotDrawn, match="Tanh N"):
-        figures.needed(gather([tmp_path]), "Tanh", "Tanh N")
+    assert figures.needed(gather([tmp_path]), "Tanh")[0].by_label["Tanh"].runs[0].run_id == "deep"
+    shown, notes = figures.needed(gather([tmp_path]), "Tanh", "Tanh N")
+    assert ([*shown.by_label], [note.split()[1:3] for note in notes]) == (["Tanh"], [["Tanh", "N,"]])
 
 
 def test_panels_of_runs_that_are_alike(tmp_path):
@@ -269,7 +269,7 @@ def test_panels_of_runs_that_are_alike(tmp_path):
     store(tmp_path, "tanh", updates=100)
     store(tmp_path, "tanh-on-few", updates=900, train_examples=20)
     store(tmp_path, "softsign", "softsign", updates=100, salt=3)
-    shown = figures.needed(gather([tmp_path]), "Tanh", "Softsign")
+    shown, _ = figures.needed(gather([tmp_path]), "Tanh", "Softsign")
     assert [shown.by_label[method].runs[0].run_id for method in ("Tanh", "Softsign")] == ["tanh", "softsign"]
     store(tmp_path, "tanh-n-on-few", "tanh", "normalized", updates=100, train_examples=20, learning_rate=0.5)
     caption = page(9, gather([tmp_path])).caption
@@ -302,6 +302,14 @@ def test_the_lowest_seed_is_looked_into(tmp_path):
 def test_no_runs(number, reason):
     with pytest.raises(NotDrawn, match=reason.replace("(", r"\(")):
         page(number, [])
+
+
+@pytest.mark.parametrize(("number", "missing"), [(3, "Softsign"), (4, "Softsign"), (9, "Tanh N")])
+def test_one_of_two_methods_alone(tmp_path, number, missing):
+    store(tmp_path, "a", "tanh")
+    drawn = page(number, gather([tmp_path]))
+    assert [panel.title for panel in drawn.panels] == ["Tanh"]
+    assert [note.partition(";")[0] for note in drawn.notes] == [f"without {missing}, of which there is no probed run"]
 
 
 @pytest.mark.parametrize(("depth", "other"), [(4, 5), (5, 4)])

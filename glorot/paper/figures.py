@@ -43,12 +43,16 @@ def probed(runs: Iterable[StoredRun]) -> list[Shown]:
     return settings_of(run for run in fitting if len(run.probes))
 
 
-def needed(runs: Iterable[StoredRun], *methods: str) -> Selection:
-    """Probed runs of each of the methods: with the paper's five layers where there are such. Raises NotDrawn."""
+def needed(runs: Iterable[StoredRun], *methods: str) -> tuple[Selection, list[str]]:
+    """Probed runs of the methods, with the paper's five layers where there are such; and notes on those without.
+
+    Raises NotDrawn where there is none.
+    """
     selection = select((one for one in probed(runs) if one.method in methods), together=methods)
-    if missing := [method for method in methods if method not in selection.by_label]:
-        raise NotDrawn(f"needs probed runs on Shapeset of {' and '.join(missing)}; {how_to_get()}")
-    return selection
+    if not selection:
+        raise NotDrawn(f"needs probed runs on Shapeset of {' and '.join(methods)}; {how_to_get()}")
+    missing = [method for method in methods if method not in selection.by_label]
+    return selection, [f"without {method}, of which there is no probed run; {how_to_get()}" for method in missing]
 
 
 def caption(selection: Selection, said: Collection[str] = ()) -> str:
@@ -105,12 +109,13 @@ def saturation(runs: Sequence[StoredRun], data: Path) -> Page[Moments]:
 
 def final_activations(runs: Sequence[StoredRun], data: Path) -> Page[Histograms]:
     """Figure 4: histograms of activations at the end of training."""
-    selection = needed(runs, "Tanh", "Softsign")
+    methods = ("Tanh", "Softsign")
+    selection, notes = needed(runs, *methods)
     panels = []
-    for method in ("Tanh", "Softsign"):
+    for method in (one for one in methods if one in selection.by_label):
         probes = selection.by_label[method].runs[0].probes
         panels.append(histograms(probes, "activation", method, int(probes["update"].max())))
-    return Page(panels, caption(selection))
+    return Page(panels, caption(selection), notes)
 
 
 def initial_activations(runs: Sequence[StoredRun], data: Path) -> Page[Histograms]:
@@ -142,9 +147,10 @@ def normalized_saturation(runs: Sequence[StoredRun], data: Path) -> Page[Moments
 
 
 def over_time(runs: Sequence[StoredRun], quantity: str, *methods: str) -> Page[Moments]:
-    """A panel for each of these methods. Raises NotDrawn."""
-    selection = needed(runs, *methods)
-    return Page([moments(selection.by_label[method], quantity, method) for method in methods], caption(selection))
+    """A panel for each of these methods that there are runs of. Raises NotDrawn."""
+    selection, notes = needed(runs, *methods)
+    there = [method for method in methods if method in selection.by_label]
+    return Page([moments(selection.by_label[method], quantity, method) for method in there], caption(selection), notes)
 
 
 def moments(shown: Shown, quantity: str, title: str) -> Moments:
