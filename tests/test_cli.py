@@ -15,11 +15,14 @@ from pathlib import Path
 
 import click
 import pytest
+from stored import table_rows
 
 from glorot.bench import start
+from glorot.bench.setting import Setting
 from glorot.cli.main import cli
 from glorot.datasets.loading import missing_files
 from glorot.errors import GlorotError
+from glorot.reporting import markdown
 from glorot.reporting.significance import MCNEMAR
 from glorot.results.rows import HISTORY_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
 
@@ -170,6 +173,16 @@ def test_a_table_and_a_plan_import_only_what_they_need(environment, tmp_path):
     assert imported(environment, "status", str(tmp_path / "seeds"), among=heavy) == "[]"
     sweep = str(tmp_path / "seeds" / "sweep.yaml")
     assert imported(environment, "run", sweep, "--dry-run", among=(*heavy, "scipy")) == "[]"
+
+
+def test_the_start_of_commands_is_set_beside_what_others_take(monkeypatch):
+    monkeypatch.setattr(start, "first_lines", lambda folder: {"run": 0.5, "report": 0.25})
+    monkeypatch.setattr(start, "_cpu_seconds", lambda *words: 1.5)
+    begun = start.measure(Setting((8,), n_inputs=9))
+    assert all(0.01 < seconds < 60 for seconds in begun.libraries.values())
+    assert 2**25 < begun.least_memory < begun.memory < 2**31
+    rows = table_rows(markdown.written(start.document(begun)))
+    assert ["of it, Numba with one small function", f"{begun.least_memory / 1e6:.0f} MB"] in rows
 
 
 def test_first_lines_are_those_of_commands_that_succeed(tmp_path, monkeypatch):

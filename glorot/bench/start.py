@@ -33,13 +33,28 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+LEAST_MEMORY = """\
+import resource, numba
+numba.njit(cache=True)(lambda x: x + 1)(1)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+LIBRARIES = {  # what each command imports of others, and cannot do without
+    "run": "import click, numpy, numpy.random, pydantic, yaml; pydantic.BaseModel",
+    "report": "import click, numpy, numpy.random, pydantic, scipy.special, tabulate, yaml; pydantic.BaseModel",
+    "status": "import click, filelock, numpy, numpy.random, pydantic, yaml; pydantic.BaseModel",
+}
+
+
 class Start(NamedTuple):
-    """lines: seconds to a command's first line, by its name. compiling: CPU seconds that a fresh installation takes
-    longer. memory: bytes of a process that trains and evaluates."""
+    """lines: seconds to a command's first line, by its name. libraries: of them, Python and the imports of LIBRARIES.
+    compiling: CPU seconds that a fresh installation takes longer. memory: bytes of a process that trains and evaluates.
+    least_memory: of one that imports Numba and calls one small function from its cache."""
 
     lines: dict[str, float]
+    libraries: dict[str, float]
     compiling: float
     memory: int
+    least_memory: int
 
 
 def _command(*words: str) -> list[str]:
@@ -93,18 +108,30 @@ def measure(setting: Setting) -> Start:
         short = "--set", "updates=1", "--set", "evaluate_every=1", "-j", "1", "--device", "cpu", "--rerun"
         cold, warm = (_cpu_seconds(folder, cache, "run", "quickstart", *short) for _ in range(2))
         lines = first_lines(folder)
-        memory = subprocess.run(
-            [sys.executable, "-c", MEMORY.format(setting)], check=True, capture_output=True, text=True
-        ).stdout
-    return Start(lines, cold - warm, 1024 * int(memory))
+        (folder / "least.py").write_text(LEAST_MEMORY)  # Numba caches nothing of -c
+        libraries = {name: min(_seconds(folder, "-c", code)[0] for _ in range(6)) for name, code in LIBRARIES.items()}
+        memory, least = (
+            [_seconds(folder, *words)[1] for _ in range(2)][1]  # the second time nothing is compiled
+            for words in (("-c", MEMORY.format(setting)), ("least.py",))
+        )
+    return Start(lines, libraries, cold - warm, 1024 * int(memory), 1024 * int(least))
+
+
+def _seconds(folder: Path, *words: str) -> tuple[float, str]:
+    """Of a process of Python, and what it says."""
+    began = time.perf_counter()
+    ended = subprocess.run([sys.executable, *words], cwd=folder, check=True, capture_output=True, text=True)
+    return time.perf_counter() - began, ended.stdout
 
 
 def document(start: Start) -> Document:
     """The same for people."""
     seen = [
         *((f"first line of glorot {name}", seconds, "s", "2f") for name, seconds in start.lines.items()),
+        *((f"of it, importing other libraries for {name}", one, "s", "2f") for name, one in start.libraries.items()),
         ("compiling for glorot run quickstart, first run", start.compiling, "CPU seconds", "1f"),
         ("memory of a process that trains and evaluates", start.memory / 1e6, "MB", "0f"),
+        ("of it, Numba with one small function", start.least_memory / 1e6, "MB", "0f"),
     ]
     rows = [[name, f"{value:.{digits}} {unit}"] for name, value, unit, digits in seen]
     columns = ("quantity", "value", "unit")
