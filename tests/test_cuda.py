@@ -202,7 +202,7 @@ def test_blocks_that_wait_for_each_other(resident, sizes, batch_size, activation
     made, cpu = (on(layers, batch_size, activation=activation) for on in (on_cuda, on_cpu))
     if not resident:
         made = on_cuda(layers, batch_size, activation=activation, resident=False)
-    assert made._resident == resident
+    assert made.resident == resident
     assert made._layout.blocks > 1
     with blocks_side_by_side(monkeypatch):
         losses = made.train(examples)
@@ -217,7 +217,7 @@ def test_an_update_that_diverges_leaves_the_weights():
     """Those in shared memory, too, go back as they were before it."""
     layers, examples = random_layers((7, 8, 3)), random_examples(8 * 3, 7, 3)
     made, other = (on_cuda(layers, 3, learning_rate=1e20, activation="linear", resident=r) for r in (True, False))
-    assert (made._resident, other._resident) == (True, False)
+    assert (made.resident, other.resident) == (True, False)
     losses = made.train(examples)
     assert len(losses) < 8
     assert not np.isfinite(losses[-1])
@@ -407,7 +407,7 @@ def test_weights_that_stay_in_shared_memory(width):
     """Where there is room: on an H100 also at the paper's size."""
     layers, examples = random_layers((1024, *(width,) * 5, 9)), random_examples(200 * 10, 1024, 9)
     made, other = on_cuda(layers, 10, learning_rate=0.01), on_cuda(layers, 10, learning_rate=0.01, resident=False)
-    if not made._resident:
+    if not made.resident:
         pytest.skip("this GPU has no room for them")
     np.testing.assert_allclose(made.train(examples), other.train(examples), rtol=1e-4)
     for found, wanted in zip(made.parameters, other.parameters, strict=True):

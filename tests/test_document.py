@@ -134,7 +134,7 @@ def test_what_bench_shows():
         "ms_per_update": 1.25, "updates_per_second": 800.0, "gflops": 250.0, "weight_gb_per_second": 50.0,
         "floor": {
             "read_gb_per_second": 90.0, "read_write_gb_per_second": 100.0, "gflops": 300.0, "ms_per_update": 1.0,
-            "barrier_us": 1.5,
+            "weights_stay": False, "barrier_us": 1.5,
         },
         "share_of_floor": 0.8, "us_per_evaluated_example": 20.0, "times_sgd": {"ours": 1.5, "bytes": 1.67},
         "peers": {"PyTorch": {"ms_per_update": 2.5, "ratio": 2.0, "rounds": 11}},

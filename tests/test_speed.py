@@ -1,6 +1,7 @@
 """The gate on speed: a verdict needs a factor and agreeing rounds; baselines read back. Nothing here times anything."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -117,6 +118,15 @@ def test_the_floor_of_an_optimizer_that_keeps_something(optimizer, bytes_of_sgd)
     fast, slow = Floor(1.0, 1.0, 1e99), Floor(1e99, 1e99, 1.0)
     assert one.floor_seconds(fast) / sgd.floor_seconds(fast) == pytest.approx(bytes_of_sgd)
     assert one.floor_seconds(slow) == sgd.floor_seconds(slow)
+
+
+def test_the_floor_of_weights_that_stay_in_shared_memory():
+    """By hand: 12 barriers of 2 us, and 3 products of 10 examples with all weights (2 with the first layer's)."""
+    paper, rates = Setting(), Floor(1.0, 1.0, 1e12, barrier=2e-6)
+    weights = 1024 * 1000 + 4 * 1000 * 1000 + 1000 * 9
+    products = 20 * (3 * weights - 1024 * 1000) / 1e12
+    assert paper.floor_seconds(replace(rates, weights_stay=True)) == pytest.approx(24e-6 + products)
+    assert paper.floor_seconds(rates) == pytest.approx(24e-6 + 12 * weights)
 
 
 def test_an_optimizer_in_turns_with_sgd_and_pytorch(monkeypatch):

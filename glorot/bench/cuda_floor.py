@@ -8,6 +8,7 @@ from numba import cuda, types
 
 from glorot.compiled.elementary import F, fma
 from glorot.kernels.cuda import Queue, device_errors
+from glorot.kernels.cuda_tiles import THREADS as BARRIER_THREADS
 from glorot.kernels.cuda_tiles import arrive, at, put, wait
 
 THREADS, BLOCKS_A_PROCESSOR = 1024, 2
@@ -17,12 +18,14 @@ BARRIERS = 2000
 
 @dataclass(frozen=True)
 class GpuFloor:
-    """read, read_write: bytes/s of weights of the size measured. flops: operations/s. barrier: seconds."""
+    """read, read_write: bytes/s of weights of the size measured. flops: operations/s. barrier: seconds, of as many
+    blocks as the network's grid has. weights_stay: in shared memory, so that none is read or written in an update."""
 
     read: float
     read_write: float
     flops: float
     barrier: float
+    weights_stay: bool = False
 
 
 @cuda.jit
@@ -62,8 +65,8 @@ def _barriers(counter):
         wait(counter, passed + 1)
 
 
-def measure(n_bytes: int) -> GpuFloor:
-    """The best of a few tries, for weights of so many bytes. Raises DeviceError."""
+def measure(n_bytes: int, blocks: int, weights_stay: bool) -> GpuFloor:
+    """The best of a few tries, for weights of so many bytes and a grid of so many blocks. Raises DeviceError."""
     with device_errors():
         queue, processors = Queue(), cuda.get_current_device().MULTIPROCESSOR_COUNT
         grid = processors * BLOCKS_A_PROCESSOR, THREADS, queue.stream
@@ -84,18 +87,17 @@ def measure(n_bytes: int) -> GpuFloor:
         _barriers.compile((types.int64[::1],))
         for one in _barriers.overloads.values():
             one.cooperative = True
-        for counter in counters[:3]:
-            _barriers[processors, 256, queue.stream](counter)
-        queue.stream.synchronize()
-        began = time.perf_counter()
-        for counter in counters[3:]:
-            _barriers[processors, 256, queue.stream](counter)
-        queue.stream.synchronize()
-        barrier = (time.perf_counter() - began) / BARRIERS / len(counters[3:])
+        barrier = np.inf
+        for counter in counters:
+            began = time.perf_counter()
+            _barriers[blocks, BARRIER_THREADS, queue.stream](counter)
+            queue.stream.synchronize()
+            barrier = min(barrier, (time.perf_counter() - began) / BARRIERS)
         threads = processors * BLOCKS_A_PROCESSOR * THREADS
         return GpuFloor(
             n_bytes / seconds(lambda: _read[grid](values, sums), 200),
             2 * n_bytes / seconds(lambda: _read_write[grid](values), 200),
             2 * CHAINS * TURNS * threads / seconds(lambda: _compute[grid](F(1), sums), 20),
             barrier,
+            weights_stay,
         )

@@ -96,12 +96,14 @@ def multiply_add(times):
 @dataclass(frozen=True)
 class Floor:
     """Rates of some threads together. read: bytes/s. read_write: bytes/s, counting both ways. flops: float32
-    operations/s, a fused multiply-add counting two. barrier: seconds; a CPU's is not noticed."""
+    operations/s, a fused multiply-add counting two. barrier: seconds; a CPU's is not noticed. weights_stay: where an
+    update need not read or write them, as on some GPUs (`cuda_floor`)."""
 
     read: float
     read_write: float
     flops: float
     barrier: float = 0.0
+    weights_stay: bool = False
 
 
 def measure(n_bytes: int, threads: int, repetitions: int = 7) -> Floor:

@@ -53,9 +53,9 @@ class Setting:
     def floor_seconds(self, floor: "Floor | GpuFloor") -> float:
         """The least time of an update: each weight is read forward, read and written backward, as is what its optimizer
         keeps, and no faster than the arithmetic goes (without the optimizer's); on a GPU there is a barrier behind each
-        layer, forward and backward."""
+        layer, forward and backward, and the weights may stay where they are used."""
         forward, backward = self.flops
-        n_bytes = 4 * self.weights
+        n_bytes = 0 if floor.weights_stay else 4 * self.weights
         waiting = 2 * (len(self.sizes) - 1) * floor.barrier
         return (
             waiting

@@ -182,6 +182,8 @@ class Passes:
 class CudaKernels:
     """One network on an NVIDIA GPU: runs segments of updates, evaluates, probes, copies parameters in and out.
 
+    resident: whether its weights stay in shared memory during a launch of updates. blocks: of the grid that makes them.
+
     Every method raises DeviceError where the GPU cannot, or cannot any more: out of memory, a lost device.
     """
 
@@ -209,21 +211,22 @@ class CudaKernels:
             self.updates_made = 0
             self._queue, self._staging = Queue(), Queue()
             kernels = compiled(activation, loss, tile_of(batch_size))
-            self._in_one_launch, self._resident = not blocks and can_wait_for_each_other(), False
+            self._in_one_launch, self.resident = not blocks and can_wait_for_each_other(), False
             if self._in_one_launch:
                 count, shared_bytes = processors()
                 layout = Layout(sizes, batch_size, count)
-                self._resident = resident and layout.can_be_resident(count, shared_bytes)
-                if self._resident:
+                self.resident = resident and layout.can_be_resident(count, shared_bytes)
+                if self.resident:
                     count = resident_blocks(kernels.run_resident, "run_resident", layout.resident_bytes)
-                    self._resident = layout.can_be_resident(count, shared_bytes)
-                if not self._resident:
+                    self.resident = layout.can_be_resident(count, shared_bytes)
+                if not self.resident:
                     layout = Layout(
                         sizes, batch_size, resident_blocks(kernels.run_updates, "run_updates", SHARED_BYTES)
                     )
             else:
                 layout = Layout(sizes, batch_size, blocks or STEPWISE_BLOCKS)
             self._layout = layout
+            self.blocks = layout.blocks
             self._levels = self._queue.put(levels)
             self._weights = self._queue.put(np.zeros(self._layout.n_weights, np.float32))
             self._training = Passes(self._queue, self._layout, kernels, self._weights, self._levels, batch_size)
@@ -302,7 +305,7 @@ class CudaKernels:
         with device_errors():
             losses = self._queue.put(np.full(updates, np.nan))
             if self._in_one_launch:
-                self._training.run_updates(staged, losses, self.batch_size, step, self._resident)
+                self._training.run_updates(staged, losses, self.batch_size, step, self.resident)
             else:
                 for u in range(updates):
                     self._training.forward(staged, losses, u, self.batch_size)
