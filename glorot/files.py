@@ -18,6 +18,7 @@ except ImportError:  # not on Windows, where a file that is open cannot be remov
 
 PARTIAL = re.compile(r"\..*\.[0-9a-f]{32}\.part", re.DOTALL)
 WAITING = 16  # threads that wait for the disk
+BUFFER = 2**16  # bytes of a file that are written together
 KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
@@ -62,14 +63,14 @@ def whole(destination: Path) -> Iterator[IO[bytes]]:
     A link stays, and what it leads to is written. Raises OSError where the folder cannot be written, and NotAFile
     where a folder, a pipe or a device is there.
     """
-    with _begun([destination]) as [(destination, partial, file)]:
+    with _begun([os.fspath(destination)]) as [(name, partial, file)]:
         yield file
         file.flush()
         os.fsync(file.fileno())
-        _name(destination, partial, file)
+        _name(name, partial, file)
 
 
-def write_all(contents: Mapping[Path, bytes]) -> None:
+def write_all(contents: Mapping[str, bytes]) -> None:
     """Write small files, each as `whole` does. The disk is waited for once, and not for each of them.
 
     Where this raises OSError, each of them has its old content or the new one.
@@ -97,38 +98,42 @@ def _wait_for_disk(descriptors: Sequence[int]) -> None:
 
 
 @contextlib.contextmanager
-def _begun(destinations: Iterable[Path]) -> Iterator[list[tuple[Path, Path, IO[bytes]]]]:
-    """Of each file its destination, what it is called until it is complete, and that file, open."""
-    files: list[tuple[Path, Path, IO[bytes]]] = []
+def _begun(destinations: Iterable[str]) -> Iterator[list[tuple[str, str, IO[bytes]]]]:
+    """Of each file its destination, what it is called until it is complete, and that file, open.
+
+    Text, and no Paths: these take longer than to write a small file.
+    """
+    files: list[tuple[str, str, IO[bytes]]] = []
     made: list[Path] = []
-    ready: set[Path] = set()
+    ready: set[str] = set()
     try:
         for destination in destinations:
             with contextlib.suppress(FileNotFoundError):
                 if stat.S_ISLNK(mode := os.lstat(destination).st_mode):
-                    destination = Path(os.path.realpath(destination))
+                    destination = os.path.realpath(destination)
                     mode = os.stat(destination).st_mode
                 if not stat.S_ISREG(mode):
-                    raise NotAFile(destination, mode)
-            if (folder := destination.parent) not in ready:
-                made += _make_folders(folder)
-                sweep(folder)
+                    raise NotAFile(Path(destination), mode)
+            folder, name = os.path.split(destination)
+            if folder not in ready:
+                made += _make_folders(Path(folder))
+                sweep(Path(folder))
                 ready.add(folder)
-            files.append((destination, *_partial(destination)))
+            files.append((destination, *_partial(folder, name)))
         yield files
     except BaseException:  # Ctrl-C as well
         for _, partial, _ in files:
-            partial.unlink(missing_ok=True)
-        for folder in reversed(made):
+            Path(partial).unlink(missing_ok=True)
+        for new in reversed(made):
             with contextlib.suppress(OSError):  # others may have put something there
-                folder.rmdir()
+                new.rmdir()
         raise
     finally:
         for _, _, file in files:
             file.close()
 
 
-def _name(destination: Path, partial: Path, file: IO[bytes]) -> None:
+def _name(destination: str, partial: str, file: IO[bytes]) -> None:
     """Give a file that is complete its name: while it is locked, so that no one takes it for a leftover."""
     if fcntl is None:
         file.close()
@@ -156,13 +161,13 @@ def _make_folders(folder: Path) -> list[Path]:
     return missing[::-1]
 
 
-def _partial(destination: Path) -> tuple[Path, IO[bytes]]:
-    """A new file beside the destination, open and locked while this process lives."""
+def _partial(folder: str, name: str) -> tuple[str, IO[bytes]]:
+    """A new file beside one that is to be written, open and locked while this process lives."""
     while True:
-        path = destination.parent / f".{destination.name}.{uuid.uuid4().hex}.part"
-        file = open(path, "xb")  # noqa: SIM115  (not tempfile: its files cannot be read by other users)
+        path = os.path.join(folder, f".{name}.{uuid.uuid4().hex}.part")
+        file = open(path, "xb", BUFFER)  # noqa: SIM115  (not tempfile: its files cannot be read by other users)
         with contextlib.suppress(BlockingIOError):
-            if not _lock(file) or path.exists():
+            if not _lock(file) or os.path.exists(path):
                 return path, file
         file.close()  # taken for a leftover before it was locked
 

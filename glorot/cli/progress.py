@@ -113,7 +113,10 @@ class Display:
 
     def started(self, run: Run) -> None:
         self._tasks[run.run_id] = self.progress.add_task(
-            self._label(run), total=run.settings.all_updates, amount="", state=self.state
+            "" if self.progress.disable else self._label(run),
+            total=run.settings.all_updates,
+            amount="",
+            state=self.state,
         )
 
     def progressed(self, run: Run, update: int, row: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from distributed import Client, Future
 
@@ -31,7 +31,7 @@ from glorot.training.checkpoint import Checkpoints
 DEATHS = 3  # workers that a cell may take with it before it has failed
 LOOK_SECONDS = 1.0  # between two looks at which workers there are
 PROGRESS_SECONDS = 2.0  # between two reports of a cell, and more where there are many cells
-TAKE_SECONDS = 0.2  # from the end of a cell until its result is taken, with those of others
+TAKE_SECONDS = 1.0  # the least time between two times that results are taken
 STOP_SECONDS = 60.0  # how long cells may take to save their states
 PART = 2**24  # bytes of a file that are sent together
 GONE = (
@@ -103,6 +103,7 @@ class DaskEngine:
         self._topic, self._started, self._looked = f"glorot-{uuid.uuid4().hex}", 0, 0.0
         self._idle_since: float | None = None
         self._finished: dict[str, Future] = {}  # used in Dask's thread only
+        self._taken_at = 0.0
         with _scheduler():
             client.subscribe_topic(self._topic, self._heard)
             self._look()
@@ -154,9 +155,10 @@ class DaskEngine:
         ended: list[tuple[Run, Outcome]] = []
         saving = {cell.key for cell in self._cells.values() if cell.update >= 0}
         try:
-            if saving and self.client.status == "running":
-                addresses = [self._cells[key].member.address for key in saving]
-                self.client.run(remote.ask_to_stop, sorted(saving), workers=addresses, on_error="return")
+            if self._cells and self.client.status == "running":
+                addresses = [cell.member.address for cell in self._cells.values()]
+                answers = self.client.run(remote.ask_to_stop, sorted(self._cells), workers=addresses, on_error="return")
+                saving.update(*(keys for keys in answers.values() if isinstance(keys, set)))
             deadline = time.monotonic() + STOP_SECONDS
             while saving & self._cells.keys() and time.monotonic() < deadline:
                 for run, message in self.messages(timeout=0.2):
@@ -187,11 +189,12 @@ class DaskEngine:
         self._finished[key] = future
         if len(self._finished) == 1:
             loop: Any = self.client.loop
-            loop.call_later(TAKE_SECONDS, self._take)
+            loop.call_at(max(loop.time(), self._taken_at + TAKE_SECONDS), self._take)
 
     async def _take(self) -> None:
         """In Dask's thread: take what tasks have returned from their workers, that of several at once."""
-        finished, self._finished = self._finished, {}
+        finished, self._finished, loop = self._finished, {}, cast(Any, self.client.loop)
+        self._taken_at = loop.time()
         try:
             results = await self.client.gather(list(finished.values()), asynchronous=True)
         except BaseException:  # of one of them

@@ -22,9 +22,9 @@ from glorot.results.store import Store, Stored, settings_of, write_text
 from glorot.sweeps.runs import Run
 from glorot.sweeps.written import dump
 from glorot.training.cell import Outcome
-from glorot.training.checkpoint import Checkpoints
+from glorot.training.checkpoint import discard
 
-STORE_SECONDS = 0.2  # the least time between two times that results are stored
+STORE_SECONDS = 1.0  # the least time between two times that results are stored
 STORE_MOST = 50  # results that wait for it
 
 
@@ -177,13 +177,9 @@ class Ended:
         if not ended:
             return
         for run, outcome in ended:
-            details = traceback_file(self.results, run)
             if outcome.traceback:
-                write_text(details, outcome.traceback)
-            elif details.exists():  # of the time before
-                with contextlib.suppress(OSError):
-                    details.unlink()
-                    details.parent.rmdir()
+                write_text(traceback_file(self.results, run), outcome.traceback)
+        _remove_tracebacks([traceback_file(self.results, run) for run, one in ended if not one.traceback])
         self.results.write_runs([
             Stored(
                 {**settings_of(run), **one.result}, one.provenance, one.history, one.probes, one.correct,
@@ -191,12 +187,20 @@ class Ended:
             )
             for run, one in ended
         ])  # fmt: skip
+        discard(self.checkpoint_folder, [run for run, outcome in ended if outcome.status in FINISHED])
         for run, outcome in ended:
-            if outcome.status in FINISHED:
-                Checkpoints(self.checkpoint_folder, run.settings, run.device).discard()
             self.progress.remove(run)
             self.observer.finished(run, outcome)
         self._stored = time.monotonic()
+
+
+def _remove_tracebacks(tracebacks: Sequence[Path]) -> None:
+    """Those of the time before."""
+    if tracebacks and tracebacks[0].parent.is_dir():  # of all of them
+        for details in tracebacks:
+            with contextlib.suppress(OSError):
+                details.unlink()
+                details.parent.rmdir()
 
 
 @contextlib.contextmanager

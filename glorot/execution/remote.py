@@ -34,6 +34,7 @@ from glorot.training.cell import Outcome
 from glorot.training.checkpoint import Checkpoints, checkpoint_folder, code
 from glorot.training.loop import HistoryRow
 
+FIRST_SECONDS = 0.5  # until a cell tells its progress for the first time: one that is shorter has none to tell
 CLOSING_SECONDS = 20.0  # how long a worker that closes waits for its cell's state
 _asked: set[str] = set()  # keys of cells that are to save their state and end
 _under_way: set[str] = set()
@@ -169,7 +170,7 @@ def _work(key: str, run: Run, tasks: Tasks, is_shared: bool, topic: str, seconds
     worker = get_worker()
     if not is_shared:
         tasks = replace(tasks, checkpoint_folder=checkpoint_folder())
-    told = -seconds
+    told = time.monotonic() - seconds + FIRST_SECONDS
 
     def report(update: int, row: HistoryRow) -> None:
         nonlocal told
@@ -214,9 +215,11 @@ def _state_of(run: Run, tasks: Tasks) -> tuple[str, bytes] | None:
     return None
 
 
-def ask_to_stop(keys: Sequence[str]) -> None:
-    """These cells are to save their states and end."""
-    _asked.update(_under_way.intersection(keys))
+def ask_to_stop(keys: Sequence[str]) -> set[str]:
+    """These cells are to save their states and end. Returns those that are under way here."""
+    here = _under_way.intersection(keys)
+    _asked.update(here)
+    return here
 
 
 class _Guard(WorkerPlugin):

@@ -67,8 +67,7 @@ def _strange(found: Iterable[str], columns: Mapping[str, type]) -> list[str]:
 
 def cells_of(record: Mapping[str, Any], columns: Mapping[str, type]) -> dict[str, str]:
     """A record as text, in the order of its keys."""
-    unknown = _strange(record, columns)
-    if unknown:
+    if not record.keys() <= columns.keys() and (unknown := _strange(record, columns)):
         raise ResultsError(f"expected the columns {', '.join(columns)}; found {', '.join(unknown)}")
     return {key: _cell(key, value, columns.get(key, str)) for key, value in record.items()}
 
@@ -77,6 +76,8 @@ def _cell(column: str, value: Any, kind: type) -> str:
     """One value as text that reads back as the same value."""
     if value is None:
         return ""
+    if kind is float is type(value):
+        return repr(value) if value == value else ""
     if kind is str:
         text = str(value)
         if column == "reason":  # of a failure: of many lines perhaps, or of bytes that are no text
@@ -98,9 +99,9 @@ def _cell(column: str, value: Any, kind: type) -> str:
 
 def csv_text(rows: Sequence[Mapping[str, str]], header: Sequence[str]) -> str:
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, header, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([row.get(column, "") for column in header] for row in rows)
     return buffer.getvalue()
 
 

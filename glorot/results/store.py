@@ -19,8 +19,11 @@ clean. One process writes (``execution/execute.py``); any number may read meanwh
 
 import contextlib
 import io
+import os
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -191,7 +194,7 @@ class Store:
 
         Raises ResultsError, with the rows as they were, where a file cannot be written.
         """
-        files_of_runs: dict[Path, bytes | None] = {}
+        files_of_runs: dict[str, bytes | None] = {}
         rows = []
         for run in runs:
             run_id = run.record["run_id"]
@@ -207,17 +210,14 @@ class Store:
                 cells = [cells_of(row, columns) for row in tables[folder]]
                 is_there = bool(cells) or folder == "history"
                 text = csv_text(cells, list(columns)).encode() if is_there else None
-                files_of_runs[self._path(folder, run_id, "csv")] = text
+                files_of_runs[self._name(folder, run_id, "csv")] = text
             correct = None if run.correct is None else _npy(run.correct.astype("u1"))
-            files_of_runs[self.correct_path(run_id)] = correct
+            files_of_runs[self._name("correct", run_id, "npy")] = correct
             predictions = None if run.predictions is None else _npy(run.predictions)
-            files_of_runs[self._path("predictions", run_id, "npy")] = predictions
+            files_of_runs[self._name("predictions", run_id, "npy")] = predictions
         # runs.csv comes last: a run counts as finished only once everything about it is stored.
         write_all({path: data for path, data in files_of_runs.items() if data is not None})
-        for path, data in files_of_runs.items():
-            if data is None and path.exists():  # of an earlier run
-                with contextlib.suppress(OSError):
-                    path.unlink()
+        _remove([path for path, data in files_of_runs.items() if data is None])  # of an earlier run
         self._add(rows)
 
     def fold(self) -> None:
@@ -236,9 +236,12 @@ class Store:
         return self._path("correct", run_id, "npy")
 
     def _path(self, folder: str, run_id: str, suffix: str) -> Path:
+        return Path(self._name(folder, run_id, suffix))
+
+    def _name(self, folder: str, run_id: str, suffix: str) -> str:
         if not re.fullmatch(r"\w[\w.-]*", run_id):
             raise ResultsError(f"expected a run_id of letters, digits, '-', '_' and '.', found {run_id!r}")
-        return self.folder / folder / f"{run_id}.{suffix}"
+        return os.path.join(self.folder, folder, f"{run_id}.{suffix}")
 
     def _add(self, new: Sequence[dict[str, dict[str, str]]]) -> None:
         """Add rows to each table, or replace them: at once where they are small, else by way of the journal."""
@@ -256,7 +259,7 @@ class Store:
                 self._journal.add(new)
             except OSError as error:
                 raise _cannot_write(self._journal.path, error) from error
-            if self._journal.rows >= max(SMALL, self._stored // 2):  # so that all this is as much for each run
+            if self._journal.rows >= max(SMALL, self._stored):  # so that all this is as much for each run
                 self.fold()
         self._stored += len(new)
 
@@ -358,23 +361,43 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
     Raises ResultsError where that fails; the old file is then untouched and no temporary one is left.
     """
-    write_all({Path(path): data})
+    write_all({os.fspath(path): data})
 
 
-def write_all(contents: Mapping[Path, bytes]) -> None:
+def write_all(contents: Mapping[str, bytes]) -> None:
     """Write several files, each as `write_bytes` does."""
-    path = Path()
+    path = ""
     try:
         new = {}
         for path, data in contents.items():
-            if not (path.is_file() and path.read_bytes() == data):  # a run with nothing to do leaves every file alone
+            if not _has(path, data):  # a run with nothing to do leaves every file alone
                 new[path] = data
         files.write_all(new)
     except OSError as error:
         raise _cannot_write(error.filename or path, error) from error
 
 
-def _cannot_write(path: Path, error: OSError) -> ResultsError:
+def _has(path: str, data: bytes) -> bool:
+    """Whether this is the content of a file. Raises OSError."""
+    try:
+        there = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(there.st_mode) and there.st_size == len(data) and files.read_bytes(Path(path)) == data
+
+
+def _remove(paths: Iterable[str]) -> None:
+    """Remove those files that are there and can be removed. Most folders are not even there: each is asked once."""
+    by_folder: dict[str, list[str]] = {}
+    for path in paths:
+        by_folder.setdefault(os.path.dirname(path), []).append(path)
+    for folder in filter(os.path.isdir, by_folder):
+        for path in by_folder[folder]:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def _cannot_write(path: Path | str, error: OSError) -> ResultsError:
     return ResultsError(
         f"cannot write {path}: {error.strerror or error}; earlier results are intact. "
         "Make room or choose another folder with --output"
@@ -382,10 +405,17 @@ def _cannot_write(path: Path, error: OSError) -> ResultsError:
 
 
 def _npy(array: "np.ndarray") -> bytes:
+    """As np.save writes a list of one dimension."""
+    return _npy_header(array.dtype, len(array)) + array.tobytes()
+
+
+@lru_cache(maxsize=16)
+def _npy_header(dtype: Any, length: int) -> bytes:
     import numpy as np
 
     buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
+    np.lib.format.write_array_header_1_0(buffer, header)
     return buffer.getvalue()
 
 

@@ -11,6 +11,7 @@ is one that cannot be read, or is of another run than its name says; that is a p
 import contextlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -26,7 +27,7 @@ from glorot.models.network import Layer
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.models.pretraining import PRETRAINING
 from glorot.places import cache_folder
-from glorot.sweeps.runs import run_id
+from glorot.sweeps.runs import Run, run_id
 from glorot.sweeps.settings import Settings
 from glorot.training.loop import HistoryRow, Pretrained, PretrainingRow, State
 
@@ -149,10 +150,14 @@ class Checkpoints:
             self.problems.append(f"the saved state {path} is not used: {reason}")
             return None
 
-    def discard(self) -> None:
-        """Remove the state under way: the run's result is stored."""
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+
+def discard(folder: Path, runs: Sequence[Run]) -> None:
+    """Remove the states under way of these runs: their results are stored."""
+    with contextlib.suppress(OSError):
+        there = {name.rpartition("-")[2] for name in os.listdir(folder) if name.endswith(".npz")}
+        for run in runs:
+            if there and f"{run_id(run.settings, run.device)}.npz" in there:
+                Checkpoints(folder, run.settings, run.device).path.unlink(missing_ok=True)
 
 
 def _progress(state: State) -> tuple[int, int, int]:
