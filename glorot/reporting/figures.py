@@ -1,6 +1,7 @@
 """`glorot report NAME --figures`: the figures of any sweep, as PNG, SVG and PDF, and all of them on one sheet."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +89,9 @@ def _lines_in_parts(panels: Sequence[views.Panel]) -> Iterator[Sequence[views.Pa
     if len(numbers) <= MOST_LINES:
         yield panels
         return
-    for start in range(0, len(numbers), MOST_LINES):
-        some = set(numbers[start : start + MOST_LINES])
+    size = math.ceil(len(numbers) / math.ceil(len(numbers) / MOST_LINES))  # of equal parts: an axis' halves stay whole
+    for start in range(0, len(numbers), size):
+        some = set(numbers[start : start + size])
         parts = [
             views.Panel(one.title, [line for line in one.lines if line.number in some], one.chance) for one in panels
         ]
