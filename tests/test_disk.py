@@ -134,7 +134,10 @@ def test_training_on_four_times_what_the_process_may_use(tmp_path):
             lambda manifest: manifest.update(shape=[28]),
             "its values are impossible; make it again with `glorot data convert`",
         ),
-        (lambda manifest: manifest.pop("classes"), "expected the manifest of a converted data set, but: 'classes'"),
+        (
+            lambda manifest: manifest.pop("classes"),
+            "expected the manifest of a converted data set, but: it has no 'classes'",
+        ),
         (lambda manifest: manifest.update(sha256="1" * 64), "found 1111111111111111...; remove `content`"),
     ],
 )

@@ -190,7 +190,8 @@ def manifest_of(folder: Path | str) -> dict[str, Any]:
         if not (right and texts):
             raise ValueError("its values are impossible")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or error
+        missing = f"it has no {error}" if isinstance(error, KeyError) else ""
+        reason = missing or getattr(error, "strerror", None) or error
         raise DataError(f"{path}: expected the manifest of a converted data set, but: {reason}; {AGAIN}") from error
     expected = sum(counts.values()) * (int(np.prod(shape)) + 1)
     there = data.stat().st_size if data.is_file() else 0
