@@ -41,7 +41,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 LIBRARIES = {  # what each command imports of others, and cannot do without
     "run": "import click, numpy, numpy.random, pydantic, yaml; pydantic.BaseModel",
     "report": "import click, numpy, numpy.random, pydantic, scipy.special, tabulate, yaml; pydantic.BaseModel",
-    "status": "import click, filelock, numpy, numpy.random, pydantic, yaml; pydantic.BaseModel",
+    "status": "import click, numpy, numpy.random, pydantic, yaml; pydantic.BaseModel",
 }
 
 

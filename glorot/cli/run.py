@@ -77,7 +77,6 @@ def run(
     from glorot.cli.progress import ImageBar
     from glorot.datasets.loading import data_folder, pinned
     from glorot.execution import plan as plans
-    from glorot.execution.cluster import parsed as parsed_cluster
     from glorot.kernels import Choice, choose_device
     from glorot.plugins.trial import try_choices
     from glorot.sweeps import config
@@ -94,7 +93,9 @@ def run(
     if overrides:
         loaded = replace(loaded, name=f"{loaded.name}-trial")
     if cluster:  # its workers have a GPU or not; this machine is not asked
-        parsed_cluster(cluster)
+        from glorot.execution.cluster import parsed
+
+        parsed(cluster)
         kind = "cuda" if device == "cuda" else "cpu"
         chosen = Choice(kind, f"{kind} of {cluster}")
     else:

@@ -33,11 +33,15 @@ def lock_of(folder: Path) -> "filelock.BaseFileLock":
 
 def is_running(folder: Path) -> bool:
     """Whether a process is writing to this folder now."""
-    import filelock
-
     try:
         if not (folder / ".lock").exists() or not files.can_lock(folder / ".lock"):
             return False
+    except OSError:
+        return False
+
+    import filelock
+
+    try:
         with lock_of(folder):
             return False
     except filelock.Timeout:
