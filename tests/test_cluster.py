@@ -27,6 +27,32 @@ grid:
   activation: [tanh, sigmoid]
   initializer: [standard, normalized]
 """
+ONE_LONG = """
+name: long
+base: {dataset: shapeset, width: 300, depth: 3, learning_rate: 0.03, batch_size: 10, updates: 30000,
+       evaluate_every: 5000, valid_examples: 500, test_examples: 500, activation: tanh, initializer: normalized}
+grid: {seed: [0]}
+"""
+SBATCH = """#!/bin/sh
+mkdir -p "$JOBS"
+number=$$
+cp "$1" "$JOBS/$number.sh"
+setsid sh "$JOBS/$number.sh" > "$JOBS/$number.out" 2>&1 &
+echo $! > "$JOBS/$number.pid"
+echo "Submitted batch job $number"
+"""
+SCANCEL = """#!/bin/sh
+for number; do kill -TERM -- -$(cat "$JOBS/$number.pid"); done
+"""
+JOBS = """
+jobs: 2
+cores: 1
+processes: 1
+memory: 1GB
+queue: normal
+walltime: "04:00:00"
+worker_extra_args: ["--lifetime", "230m", "--lifetime-stagger", "5m"]
+"""
 OTHER_VERSION = """
 import distributed.versions as versions
 versions._version_cached = lambda name, real=versions._version_cached: "0.1" if name == "numba" else real(name)
@@ -194,6 +220,58 @@ def test_a_worker_with_other_versions_and_a_scheduler_that_dies(processes, undis
     _, said = driver.communicate(timeout=120)
     assert (driver.returncode, "the scheduler of the cluster does not answer any more" in said) == (2, True), said
     worker.wait(60)
+
+
+@pytest.mark.slow
+def test_a_cell_leaves_a_worker_whose_lifetime_ends(processes):
+    """Its state comes to the driver first, so that it goes on where it was, elsewhere, without a shared folder."""
+    (processes.folder / "long.yaml").write_text(ONE_LONG)
+    alone = [sys.executable, "-m", "glorot", "run", str(processes.folder / "long.yaml"), "-q"]
+    subprocess.run([*alone, "-o", str(processes.folder / "alone")], check=True, capture_output=True, timeout=300)
+    processes.scheduler()
+    first = processes.worker("--lifetime", "20s", nanny=True)
+    driver = processes.drive("-v")
+    until(processes.progress)
+    processes.worker()
+    _, said = driver.communicate(timeout=300)
+    assert driver.returncode == 0, said
+    assert "it goes on elsewhere" in said
+    assert "the lifetime of its worker ends" in said
+    after = said.partition("it goes on elsewhere")[2]
+    assert "update 0:" not in after  # it was not begun again
+    first.wait(60)
+    assert processes.stored() == stored(processes.folder / "alone" / "long")
+
+
+@pytest.mark.slow
+def test_jobs_of_slurm(glorot, tmp_path):
+    """With scripts in place of SLURM's own: sbatch starts a job on this machine, scancel ends it."""
+    pytest.importorskip("dask_jobqueue", reason="needs glorot[dask]")
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, text in {"sbatch": SBATCH, "scancel": SCANCEL}.items():
+        (commands / name).write_text(text)
+        (commands / name).chmod(0o755)
+    (tmp_path / "jobs.yaml").write_text(JOBS)
+    (tmp_path / "long.yaml").write_text(SWEEP)
+    assert glorot("run", "long.yaml", "-q", "-o", "here").returncode == 0
+    variables = {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", "JOBS": str(tmp_path / "jobs")}
+    ended = glorot("run", "long.yaml", "-q", "-o", "there", "--cluster", "slurm:jobs.yaml", **variables)
+    assert ended.returncode == 0, ended.stderr
+    assert stored(tmp_path / "there" / "long") == stored(tmp_path / "here" / "long")
+    scripts = sorted((tmp_path / "jobs").glob("*.sh"))
+    assert len(scripts) == 2
+    assert all("#SBATCH -p normal" in script.read_text() for script in scripts)
+    assert all("--lifetime 230m" in script.read_text() for script in scripts)
+    until(lambda: not any(is_alive(int(file.read_text())) for file in (tmp_path / "jobs").glob("*.pid")), 60)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
 def drive_with(processes: Processes, number: int) -> subprocess.Popen:

@@ -18,6 +18,7 @@ CONNECT_SECONDS = 20
 SETTINGS = {
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 1000,  # deaths are counted by us, for each cell
+    "distributed.client.scheduler-info-interval": "1 minute",  # of all workers, which nobody looks at
     "distributed.worker.memory.pause": False,  # a cell at 80 % of the memory goes on
     "distributed.logging": {"distributed": "critical", "distributed.client": "critical", "tornado": "critical"},
 }

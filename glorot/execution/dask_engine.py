@@ -231,6 +231,8 @@ class DaskEngine:
             self._drop(cell)
             if what.state:
                 self._keep_state(*what.state)
+            if what.leaving:
+                cell.member.refused = "its lifetime ends"
             if isinstance(what.outcome, Outcome):
                 self._deaths.pop(cell.run.run_id, None)
                 yield cell.run, what.outcome
@@ -240,7 +242,8 @@ class DaskEngine:
                 self._refuse(cell.member, str(what.outcome))
                 yield cell.run, GivenBack("its worker has no device any more; it goes on elsewhere")
             else:
-                yield cell.run, GivenBack(f"interrupted on {cell.member.host}; it goes on elsewhere")
+                why = "the lifetime of its worker ends" if what.leaving else "interrupted"
+                yield cell.run, GivenBack(f"{why} on {cell.member.host}; it goes on elsewhere")
         elif self.client.status == "running":
             yield from self._lost(cell, f"no result came from its worker on {cell.member.host}: {_reason(what)}")
 

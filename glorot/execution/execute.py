@@ -183,7 +183,7 @@ class Ended:
         self.results.write_runs([
             Stored(
                 {**settings_of(run), **one.result}, one.provenance, one.history, one.probes, one.correct,
-                one.predictions, one.pretraining,
+                one.predictions, one.pretraining, one.contents,
             )
             for run, one in ended
         ])  # fmt: skip

@@ -29,12 +29,14 @@ from glorot.errors import DataError, DeviceError
 from glorot.execution.engine import Tasks, carry_out
 from glorot.files import whole
 from glorot.kernels import devices
+from glorot.results.contents import contents_of
 from glorot.sweeps.runs import Run
 from glorot.training.cell import Outcome
 from glorot.training.checkpoint import Checkpoints, checkpoint_folder, code
 from glorot.training.loop import HistoryRow
 
 FIRST_SECONDS = 0.5  # until a cell tells its progress for the first time: one that is shorter has none to tell
+LEAVING_SECONDS = 30.0  # before the end of a worker's lifetime: then its cell leaves it
 CLOSING_SECONDS = 20.0  # how long a worker that closes waits for its cell's state
 _asked: set[str] = set()  # keys of cells that are to save their state and end
 _under_way: set[str] = set()
@@ -61,11 +63,12 @@ class Facts:
 class Returned:
     """What a worker hands back. outcome: None where the cell was interrupted. state: its file's name and content,
     where the driver's folder of states is not the worker's. problem: why there is neither, where that was not asked
-    for."""
+    for. leaving: whether the worker's lifetime ends, so that it is to get no more."""
 
     outcome: Outcome | DeviceError | None
     state: tuple[str, bytes] | None = None
     problem: str = ""
+    leaving: bool = False
 
 
 class _StopRequested(BaseException):
@@ -177,7 +180,7 @@ def _work(key: str, run: Run, tasks: Tasks, is_shared: bool, topic: str, seconds
         if time.monotonic() - told >= seconds:
             told = time.monotonic()
             worker.log_event(topic, {"key": key, "update": update, "row": asdict(row)})
-        if key in _asked or _is_closing(worker) or not _is_wanted(worker, key):
+        if key in _asked or _is_closing(worker) or _ends_soon(worker) or not _is_wanted(worker, key):
             raise _StopRequested
 
     _under_way.add(key)
@@ -185,12 +188,13 @@ def _work(key: str, run: Run, tasks: Tasks, is_shared: bool, topic: str, seconds
         outcome = carry_out(run, tasks, report)
         if isinstance(outcome, Outcome):
             outcome.provenance["host"] = socket.gethostname()
+            outcome = _written(outcome)
         return Returned(outcome)
     except _StopRequested:
         state = None if is_shared else _state_of(run, tasks)
         if _is_closing(worker):  # no result of this task would arrive any more
             worker.log_event(topic, {"key": key, "left": True, "state": list(state or ())})
-        return Returned(None, state)
+        return Returned(None, state, leaving=_ends_soon(worker))
     except BaseException as error:  # a task that raises what cannot be sent would end the driver's connection
         return Returned(None, problem=f"{type(error).__name__}: {error}")
     finally:
@@ -198,8 +202,26 @@ def _work(key: str, run: Run, tasks: Tasks, is_shared: bool, topic: str, seconds
         _asked.discard(key)
 
 
+def _written(outcome: Outcome) -> Outcome:
+    """With the files of its results as bytes: the driver of many workers has no time to make them."""
+    contents = contents_of(outcome.history, outcome.probes, outcome.correct, outcome.predictions, outcome.pretraining)
+    return Outcome(
+        outcome.result, provenance=outcome.provenance, traceback=outcome.traceback, problems=outcome.problems,
+        contents=dict(contents),
+    )  # fmt: skip
+
+
 def _is_closing(worker: Worker) -> bool:
     return worker.status not in (Status.running, Status.paused)
+
+
+def _ends_soon(worker: Worker) -> bool:
+    """Whether its lifetime (`dask worker --lifetime`) is nearly over. The scheduler forgets a worker at that moment, so
+    what it has is to be handed over before."""
+    if not worker.lifetime:
+        return False
+    began = worker.monitor.proc.create_time()  # of its process: a little before its lifetime began
+    return time.time() > began + worker.lifetime - min(LEAVING_SECONDS, worker.lifetime / 10)
 
 
 def _is_wanted(worker: Worker, key: str) -> bool:

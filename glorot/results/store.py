@@ -18,18 +18,17 @@ clean. One process writes (``execution/execute.py``); any number may read meanwh
 """
 
 import contextlib
-import io
 import os
 import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glorot import files
 from glorot.datasets.local import LocalData
 from glorot.errors import ResultsError
+from glorot.results.contents import SUFFIXES, Contents, contents_of, read_npy
 from glorot.results.journal import TABLES, Journal
 from glorot.results.rows import (
     FURTHER_FIELDS,
@@ -44,7 +43,6 @@ from glorot.results.rows import (
     cells_of,
     csv_text,
     frame_of,
-    read_file,
     read_rows,
     values_of,
 )
@@ -57,7 +55,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = {"runs.csv": RUN_COLUMNS, "provenance.csv": PROVENANCE_COLUMNS}
-FILES_OF_A_RUN = {"history": HISTORY_COLUMNS, "probes": PROBE_COLUMNS, "pretraining": PRETRAINING_COLUMNS}
 SMALL = 100  # runs up to which the tables are written anew for each
 
 
@@ -67,6 +64,7 @@ class Stored(NamedTuple):
     record: `settings_of(run)` and the columns OUTCOME_COLUMNS; provenance, history, probes, pretraining: the columns
     of their files, run_id taken from the record. correct: (n,) bool, whether each test example was classified
     correctly. predictions: (n,) of type loop.PREDICTION. What is None, NaN or not there is stored as an empty cell.
+    contents: all that but the record and provenance, where it is bytes already.
     """
 
     record: Mapping[str, Any]
@@ -76,6 +74,7 @@ class Stored(NamedTuple):
     correct: "np.ndarray | None" = None
     predictions: "np.ndarray | None" = None
     pretraining: Iterable[Mapping[str, Any]] = ()
+    contents: Contents | None = None
 
 
 class Store:
@@ -151,7 +150,7 @@ class Store:
 
         Raises ResultsError where the file is not what `write_run` writes.
         """
-        found = _read_npy(self.correct_path(run_id), "a list of 0 and 1 of type uint8", np_type="|u1", most=1)
+        found = read_npy(self.correct_path(run_id), "a list of 0 and 1 of type uint8", np_type="|u1", most=1)
         return None if found is None else found.astype(bool)
 
     def read_predictions(self, run_id: str) -> "np.ndarray | None":
@@ -159,7 +158,7 @@ class Store:
         results that are older, and of runs that diverged. Raises ResultsError as `read_correct` does."""
         from glorot.training.loop import PREDICTION
 
-        return _read_npy(self._path("predictions", run_id, "npy"), "a list of predictions", PREDICTION)
+        return read_npy(self._path("predictions", run_id, "npy"), "a list of predictions", PREDICTION)
 
     def write_sweep(self, text: str, runs: Iterable[Mapping[str, Any]] = ()) -> None:
         """Begin a sweep: check that what is stored can be read, write sweep.yaml, bring the rows in order.
@@ -204,17 +203,11 @@ class Store:
                 "provenance.csv": cells_of({**run.provenance, "run_id": run_id}, PROVENANCE_COLUMNS),
                 "runs.csv": cells_of(run.record, RUN_COLUMNS),
             })  # fmt: skip
-            probes = [{**row, "counts": _counts(row)} for row in run.probes]
-            tables = {"history": run.history, "probes": probes, "pretraining": run.pretraining}
-            for folder, columns in FILES_OF_A_RUN.items():
-                cells = [cells_of(row, columns) for row in tables[folder]]
-                is_there = bool(cells) or folder == "history"
-                text = csv_text(cells, list(columns)).encode() if is_there else None
-                files_of_runs[self._name(folder, run_id, "csv")] = text
-            correct = None if run.correct is None else _npy(run.correct.astype("u1"))
-            files_of_runs[self._name("correct", run_id, "npy")] = correct
-            predictions = None if run.predictions is None else _npy(run.predictions)
-            files_of_runs[self._name("predictions", run_id, "npy")] = predictions
+            contents = run.contents or contents_of(
+                run.history, run.probes, run.correct, run.predictions, run.pretraining
+            )
+            for folder, suffix in SUFFIXES.items():
+                files_of_runs[self._name(folder, run_id, suffix)] = contents[folder]
         # runs.csv comes last: a run counts as finished only once everything about it is stored.
         write_all({path: data for path, data in files_of_runs.items() if data is not None})
         _remove([path for path, data in files_of_runs.items() if data is None])  # of an earlier run
@@ -402,38 +395,3 @@ def _cannot_write(path: Path | str, error: OSError) -> ResultsError:
         f"cannot write {path}: {error.strerror or error}; earlier results are intact. "
         "Make room or choose another folder with --output"
     )
-
-
-def _npy(array: "np.ndarray") -> bytes:
-    """As np.save writes a list of one dimension."""
-    return _npy_header(array.dtype, len(array)) + array.tobytes()
-
-
-@lru_cache(maxsize=16)
-def _npy_header(dtype: Any, length: int) -> bytes:
-    import numpy as np
-
-    buffer = io.BytesIO()
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
-    np.lib.format.write_array_header_1_0(buffer, header)
-    return buffer.getvalue()
-
-
-def _read_npy(path: Path, expected: str, np_type: Any, most: int | None = None) -> "np.ndarray | None":
-    """A list that `_npy` wrote, of this type; None if there is no such file. most: its largest value."""
-    import numpy as np
-
-    try:
-        found: np.ndarray = np.lib.format.read_array(io.BytesIO(read_file(path)), allow_pickle=False)
-        if found.ndim != 1 or found.dtype != np_type or (most is not None and found.max(initial=0) > most):
-            raise ValueError(f"expected {expected}, found {found.dtype} {found.shape}")
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # damage can raise anything: its header is parsed as Python
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ResultsError(f"cannot read {path}: {reason}; remove it and run the sweep again with --rerun") from error
-    return found
-
-
-def _counts(row: Mapping[str, Any]) -> str:
-    return " ".join(map(str, row["counts"] or ()))

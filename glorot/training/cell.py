@@ -35,6 +35,7 @@ class Outcome:
     correct: whether each test example was classified correctly, (n,) bool; None unless it is done.
     pretraining: the rows of pretraining/RUN_ID.csv. predictions: of the same examples, (n,) of type loop.PREDICTION.
     traceback: text; empty unless the cell failed by an error that is not the user's.
+    contents: those files as bytes, by folder (results/contents.py), where they take the place of the rows and lists.
     problems: what went wrong but changed nothing: saved states that could not be read or written.
     """
 
@@ -47,6 +48,7 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
     predictions: "np.ndarray | None" = None
     pretraining: list[dict[str, Any]] = field(default_factory=list)
+    contents: dict[str, bytes | None] | None = None
 
     @property
     def status(self) -> str:
