@@ -222,25 +222,35 @@ def test_a_worker_with_other_versions_and_a_scheduler_that_dies(processes, undis
     worker.wait(60)
 
 
+@pytest.fixture(scope="module")
+def one_alone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "long.yaml").write_text(ONE_LONG)
+    command = [sys.executable, "-m", "glorot", "run", str(folder / "long.yaml"), "-q", "-o", str(folder)]
+    subprocess.run([*command, "--checkpoints", str(folder / "states")], check=True, capture_output=True, timeout=600)
+    return stored(folder / "long")
+
+
 @pytest.mark.slow
-def test_a_cell_leaves_a_worker_whose_lifetime_ends(processes):
+@pytest.mark.parametrize("end", ["lifetime", "SIGTERM"])
+def test_a_cell_leaves_a_worker_that_ends(end, processes, one_alone):
     """Its state comes to the driver first, so that it goes on where it was, elsewhere, without a shared folder."""
     (processes.folder / "long.yaml").write_text(ONE_LONG)
-    alone = [sys.executable, "-m", "glorot", "run", str(processes.folder / "long.yaml"), "-q"]
-    subprocess.run([*alone, "-o", str(processes.folder / "alone")], check=True, capture_output=True, timeout=300)
     processes.scheduler()
-    first = processes.worker("--lifetime", "20s", nanny=True)
+    first = processes.worker(*(["--lifetime", "20s"] if end == "lifetime" else []), nanny=True)
     driver = processes.drive("-v")
     until(processes.progress)
     processes.worker()
+    if end == "SIGTERM":
+        first.terminate()
     _, said = driver.communicate(timeout=300)
     assert driver.returncode == 0, said
-    assert "it goes on elsewhere" in said
-    assert "the lifetime of its worker ends" in said
-    after = said.partition("it goes on elsewhere")[2]
+    why = "the lifetime of its worker ends on" if end == "lifetime" else "its worker on"
+    before, found, after = said.partition("it goes on elsewhere")
+    assert (found, why in before, "update 0:" in before) == ("it goes on elsewhere", True, True), said
     assert "update 0:" not in after  # it was not begun again
     first.wait(60)
-    assert processes.stored() == stored(processes.folder / "alone" / "long")
+    assert processes.stored() == one_alone
 
 
 @pytest.mark.slow
