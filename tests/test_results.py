@@ -1,12 +1,14 @@
 """Stored results: exact, in order, whole or not at all."""
 
 import errno
+import io
 import math
 import os
 import tempfile
 import uuid
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -15,10 +17,12 @@ from stored import a_provenance, a_record
 
 from glorot import files
 from glorot.errors import ResultsError
+from glorot.results.contents import contents_of
 from glorot.results.rows import FURTHER_FIELDS, HISTORY_COLUMNS, OUTCOME_COLUMNS, PROVENANCE_COLUMNS, RUN_COLUMNS
 from glorot.results.store import Store, find_folders, read_folders, settings_of, write_text
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
+from glorot.training.loop import PREDICTION
 
 HISTORY = [
     {"update": 0, "examples": 0, "train_loss": math.nan, "valid_loss": 2.2, "valid_error": 88.5,
@@ -90,6 +94,20 @@ def test_what_is_written_reads_back_exactly(loss, error, seed, method, size):
         assert (row["seed"], row["method"], row.get("size", "")) == (seed, method, size)
         assert row["width"] is pd.NA
         assert store.read_history("a")["test_loss"].tolist() == [loss]
+
+
+@pytest.mark.parametrize("length", [0, 1, 999])
+def test_lists_are_written_as_numpy_does(length):
+    """Byte for byte, so that results of any version can be compared as files."""
+    correct = np.arange(length) % 3 == 0
+    predictions = np.zeros(length, PREDICTION)
+    predictions["loss"] = np.linspace(0, 1, length)
+    contents = contents_of([], correct=correct, predictions=predictions)
+    for name, array in {"correct": correct.astype("u1"), "predictions": predictions}.items():
+        expected = io.BytesIO()
+        np.save(expected, array)
+        assert contents[name] == expected.getvalue()
+    assert contents["probes"] is None
 
 
 def test_missing_values(tmp_path):
