@@ -79,6 +79,8 @@ def test_the_table_of_fields():
         ("modern", "modern"),
         ("reproduction", "shapeset-long"),
         ("reproduction", "second-order"),
+        ("reproduction", "pretraining"),
+        ("reproduction", "pretraining-mnist"),
     ],
 )
 def test_tables_of_committed_runs(document, sweep):

@@ -218,6 +218,19 @@ def test_sigmoid_of_four_layers_stands_beside_that_of_five(tmp_path):
     assert four.style["linestyle"] != found["Sigmoid"].style["linestyle"]
 
 
+def test_a_network_that_was_pre_trained_has_a_line_of_its_own(tmp_path):
+    """As in the paper's figure 11; its end is no end of the paper's Tanh."""
+    store(tmp_path, "plain", "tanh", hidden=DEEP)
+    assert "`glorot run pretraining`" in page(11, gather([tmp_path])).caption
+    denoising = 'denoising(corruption=0.25, updates=300, learning_rate=0.001, loss="cross_entropy", tied=true)'
+    store(tmp_path, "before", "tanh", hidden=DEEP, pretraining=denoising, salt=7)
+    found = curves(tmp_path)
+    assert list(found) == ["Tanh", "Tanh, pre-trained"]
+    assert (found["Tanh, pre-trained"].errors[-1], found["Tanh, pre-trained"].paper) == (47, None)
+    assert found["Tanh, pre-trained"].style["linestyle"] != found["Tanh"].style["linestyle"]
+    assert "`glorot run pretraining`" not in page(11, gather([tmp_path])).caption
+
+
 SEARCH = """\
 name: chosen
 base: {dataset: shapeset, depth: 5, width: 30, updates: 100, evaluate_every: 50}

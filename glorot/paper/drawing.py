@@ -82,7 +82,6 @@ OTHER_COLOR = "#000000"  # of activation functions that someone adds: the eighth
 DASHES: dict[str, Any] = {
     "standard": "-", "normalized": (0, (4, 1.5)), "standard_normal": ":", "scaled_normal": "-.",
 }  # fmt: skip
-SHALLOWER_DASHES = (0, (1, 1))  # of a method's second depth
 OTHER_DASHES = [
     (0, (6, 1, 1, 1)),
     (0, (2, 1)),

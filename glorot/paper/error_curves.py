@@ -21,7 +21,7 @@ from glorot.paper.alike import (
     settings_of,
     with_exceptions,
 )
-from glorot.paper.drawing import DIM, SHADE, SHALLOWER_DASHES, Page, method_style, sheet, time_axis, unit_of_time
+from glorot.paper.drawing import DIM, SHADE, Page, method_style, sheet, time_axis, unit_of_time
 from glorot.paper.table1 import TABLE_1
 from glorot.registry import parsed
 from glorot.reporting.pictures import plain
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHALLOWER = "Sigmoid, 4 layers"
+PRETRAINED = ", pre-trained"
+SECOND = {SHALLOWER: (0, (1, 1)), PRETRAINED: (0, (6, 1.5, 1, 1.5))}  # dashes of what is not a method's first line
 
 # Data. ---------------------------------------------------------------------------------------------
 
@@ -42,7 +44,7 @@ class Curve:
     """A method's runs. updates: (t,). errors: (t,), percent, mean over seeds.
 
     spread: (t,), standard error of that mean; None of one run. rate: the learning rate. paper: the paper's error at the
-    end of its training, where it has one. shallower: whether it is a second depth of a method.
+    end of its training, where it has one. dashes: where it is not the first line of its method.
     """
 
     label: str
@@ -53,12 +55,12 @@ class Curve:
     spread: np.ndarray | None = None
     rate: float = 0.0
     paper: float | None = None
-    shallower: bool = False
+    dashes: Any = None
 
     @property
     def style(self) -> dict[str, Any]:
         style = method_style(self.activation, self.initializer)
-        return style | {"linestyle": SHALLOWER_DASHES} if self.shallower else style
+        return style | {"linestyle": self.dashes} if self.dashes else style
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,13 +110,13 @@ def curves(runs: Sequence[StoredRun], dataset: str) -> tuple[Curves, str]:
     label = DATASETS[dataset].label
     if not found:
         raise NotDrawn(f"needs runs on {label}; {how_to_get(dataset)}")
-    selection = select(one for one in found if len(history(one)[0]))
+    selection = select((one for one in found if len(history(one)[0])), _label, {"pretraining"})
     if not selection:
         raise NotDrawn(f"needs runs on {label} that did not diverge at once; {how_to_get(dataset)}")
     selection = with_four_layers(selection, found)
     names = {method: method + "*" * (method in selection.unlike) for method in selection.by_label}
     renamed = selection.renamed(names)
-    text = f"{described(renamed, said={'learning_rate'})}; {seeds_text(renamed)}"
+    text = f"{described(renamed, said={'learning_rate', 'pretraining', 'probes'})}; {seeds_text(renamed)}"
     if selection.unlike:
         text += "\n* trained with other settings than the others: see above"
     lines = [curve(one, names[method], TABLE_1[dataset].get(method)) for method, one in selection.by_label.items()]
@@ -125,6 +127,10 @@ def curves(runs: Sequence[StoredRun], dataset: str) -> tuple[Curves, str]:
 
     lines.sort(key=lambda line: (place(line), line.initializer != "standard", line.label))
     return Curves(label, lines, DATASETS[dataset].chance), text
+
+
+def _label(one: Shown) -> str:
+    return one.method + PRETRAINED * (one["pretraining"] not in ("", "none"))
 
 
 def with_four_layers(selection: Selection, found: Iterable[Shown]) -> Selection:
@@ -149,9 +155,10 @@ def curve(one: Shown, name: str, paper: float | None) -> Curve:
     several = len(errors) > 1
     spread = errors.std(axis=0, ddof=1) / np.sqrt(len(errors)) if several else None
     first = one.runs[0]
+    dashes = [dashes for mark, dashes in SECOND.items() if mark in name]
     return Curve(
         name, first["activation"], first["initializer"], updates, errors.mean(axis=0), spread, one.learning_rate, paper,
-        name.startswith(SHALLOWER),
+        *dashes,
     )  # fmt: skip
 
 
