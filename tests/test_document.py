@@ -106,7 +106,9 @@ LESSONS = {
     "minibatches": lambda: minibatches.document(
         Setting((20,), 10), [minibatches.Speed(1, 5000.4, 5000.4), minibatches.Speed(4, 2500.4, 10001.6)]
     ),
-    "start": lambda: start.document(start.Start({"run": 0.251, "status": 0.33}, 11.72, 223_000_000)),
+    "start": lambda: start.document(
+        start.Start({"run": 0.251, "status": 0.33}, {"run": 0.18, "status": 0.19}, 11.72, 223_000_000, 168_000_000)
+    ),
 }  # fmt: skip
 
 
