@@ -175,6 +175,7 @@ def test_a_table_and_a_plan_import_only_what_they_need(environment, tmp_path):
     assert imported(environment, "run", sweep, "--dry-run", among=(*heavy, "scipy")) == "[]"
 
 
+@pytest.mark.slow
 def test_the_start_of_commands_is_set_beside_what_others_take(monkeypatch):
     monkeypatch.setattr(start, "first_lines", lambda folder: {"run": 0.5, "report": 0.25})
     monkeypatch.setattr(start, "_cpu_seconds", lambda *words: 1.5)

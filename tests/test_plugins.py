@@ -183,6 +183,7 @@ def runs_of(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_researcher_s_afternoon(tmp_path, glorot):
     """Her own images, her own activation and initializer, three seeds; table and figures with her labels, also when
     the plug-in is gone; an edit of it is never served stale."""

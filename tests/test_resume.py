@@ -99,7 +99,12 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("signum", "code", "group"),
-    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False), (signal.SIGTERM, 143, True), (signal.SIGHUP, 129, True)],
+    [
+        (signal.SIGINT, 130, True),
+        (signal.SIGTERM, 143, False),
+        pytest.param(signal.SIGTERM, 143, True, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, True, marks=pytest.mark.slow),
+    ],
 )
 def test_signals_save_the_state(folder, undisturbed, signum, code, group):
     process = start(folder)
@@ -120,7 +125,7 @@ def strange_compression(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", ["strange compression", "another run's"])
+@pytest.mark.parametrize("damage", ["strange compression", pytest.param("another run's", marks=pytest.mark.slow)])
 def test_a_damaged_state_is_told_and_the_run_starts_again(folder, undisturbed, damage):
     process = start(folder, "-j2")
     until(lambda: len(states(folder)) >= 2)
@@ -219,7 +224,8 @@ def compare(folder: Path, undisturbed: dict[str, bytes]) -> None:
     assert stored(folder) == undisturbed
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [3, 20])
 def test_kills_at_random_moments_lose_nothing(folder, undisturbed, kills):
     kill_at_random(folder, kills, kills, undisturbed)
     finish(folder, "--retry-failed")
