@@ -38,7 +38,7 @@ def stop_on_signals() -> None:
         signal.signal(signum, stop)
 
 
-# Cores. --------------------------------------------------------------------------------------------
+# Cores and memory. --------------------------------------------------------------------------------------------
 
 
 def cores(root: Path = Path("/")) -> int:
@@ -48,6 +48,11 @@ def cores(root: Path = Path("/")) -> int:
     """
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([there, *(math.ceil(quota) for quota in _quotas(root))]))
+
+
+def memory() -> int:
+    """Bytes of memory that this machine has; 0 where it does not say."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
 
 
 def _quotas(root: Path) -> list[float]:

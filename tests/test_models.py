@@ -21,6 +21,7 @@ from glorot.results.stored import StoredRun
 from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand, run_id
 from glorot.sweeps.settings import Settings
+from glorot.training import support_vectors
 from glorot.training.cell import run_cell
 
 SVM = "model: {svm: {C: 10}}"
@@ -171,6 +172,27 @@ def test_a_support_vector_machine(tmp_path):
     assert (told.exit_code, told.exception) == (0, None)
     assert "NaN" not in (tmp_path / "s" / "report.html").read_text()
     assert row["hidden"] == row["activation"] == ""
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "poly", "linear"])
+@pytest.mark.parametrize("share", [1, 0], ids=["products of matrices", "libsvm alone"])
+def test_pairs_of_classes_as_libsvm_fits_them(monkeypatch, kernel, share):
+    """The same coefficients, intercepts and classes as one SVC of all classes has; labels with a gap."""
+    svm = pytest.importorskip("sklearn.svm")
+    monkeypatch.setattr(support_vectors, "SHARE", share)
+    generator = np.random.default_rng(3)
+    labels = generator.choice([1, 2, 5, 6], 120)
+    x = generator.normal(size=(120, 8)) + 0.7 * labels[:, None]
+    test = generator.normal(size=(300, 8)) + generator.uniform(0, 5, (300, 1))
+    chosen = MODELS[MODELS.canonical({"svm": {"kernel": kernel, "C": 3, "degree": 2}})]
+    ours = support_vectors.OneAgainstOne(chosen, 0.05, x, labels)
+    theirs = svm.SVC(C=3, kernel=kernel, gamma=0.05, degree=2, coef0=1.0, decision_function_shape="ovo").fit(x, labels)
+    decisions = ours.kernel(test, x) @ ours.coefficients + ours.intercepts
+    # scikit-learn's sign, with more than two classes, is that of the first class of a pair
+    np.testing.assert_allclose(decisions, -theirs.decision_function(test), rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(ours.predict(test), theirs.predict(test))
+    assert len(set(ours.predict(test))) == 4
+    np.testing.assert_array_equal(np.flatnonzero(ours.coefficients.any(axis=1)), np.sort(theirs.support_))
 
 
 def test_an_svm_that_cannot_be(tmp_path, monkeypatch):
