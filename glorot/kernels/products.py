@@ -8,8 +8,9 @@ Which tiles, in which order, decides the speed alone; no choice below changes th
 - Backward, `update_columns`: strips of columns, each from the first row to the last, so that the strip's a and delta
   stay in L1. From PACKED examples on they are copied, so that what a strip needs lies together: in place each example
   would be on a page of its own.
-- Backward with HELD examples (the paper's minibatch) on AVX-512: a column's a and delta stay in registers from the
-  first row of W to the last.
+- Backward with HELD examples (the paper's minibatch) on AVX-512: a column's a and delta stay in registers for a block
+  of HELD_BLOCK rows of W. The next block is fetched meanwhile. With all rows of a column as one block, every row would
+  be on a page of its own, and the weights of a large network would come late.
 
 The three products are compiled by themselves (``compiled/calls.py``): networks of all kinds call the same machine code.
 """
@@ -35,11 +36,11 @@ PAGE = 512  # floats: with rows of so many or more, every example is on a page o
 if has_avx512():  # 32 registers of 16 floats
     PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 48, 4, 4, 5
     UPDATE_ROWS, UPDATE_COLUMNS, FIRST_ROWS, FIRST_COLUMNS = 6, 32, 8, 32
-    HELD, HELD_ROWS, HELD_AHEAD = 10, 2, 16
+    HELD, HELD_ROWS, HELD_BLOCK = 10, 2, 24
 else:  # 16 registers of 8 floats: a vector of ours takes two; and a smaller L2
     PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 32, 2, 3, 2
     UPDATE_ROWS, UPDATE_COLUMNS, FIRST_ROWS, FIRST_COLUMNS = 5, 8, 5, 16
-    HELD, HELD_ROWS, HELD_AHEAD = 0, 1, 0
+    HELD, HELD_ROWS, HELD_BLOCK = 0, 1, 1
 NARROW = min(LANES, UPDATE_COLUMNS)  # columns of a tile that every strip is a multiple of
 
 dot, dot_rest, dot_one = (dot_tile(ROWS, examples, ahead=PANEL) for examples in (EXAMPLES, REST_EXAMPLES, 1))
@@ -49,9 +50,9 @@ update_narrow = update_tile(UPDATE_ROWS, with_delta=True, lanes=NARROW, ahead=2 
 update_first = update_tile(FIRST_ROWS, with_delta=False, lanes=FIRST_COLUMNS, ahead=2 * FIRST_ROWS)
 update_first_narrow = update_tile(FIRST_ROWS, with_delta=False, ahead=2 * FIRST_ROWS)
 update_row, update_first_row = update_tile(1, with_delta=True), update_tile(1, with_delta=False)
-held = held_tile(HELD, HELD_ROWS, LANES, with_delta=True, ahead=HELD_AHEAD)
+held = held_tile(HELD, HELD_ROWS, LANES, with_delta=True, ahead=HELD_BLOCK)
 held_row = held_tile(HELD, 1, LANES, with_delta=True)
-held_first = held_tile(HELD, HELD_ROWS, 2 * LANES, with_delta=False, ahead=HELD_AHEAD)
+held_first = held_tile(HELD, HELD_ROWS, 2 * LANES, with_delta=False, ahead=HELD_BLOCK)
 held_first_row = held_tile(HELD, 1, LANES, with_delta=False)
 
 
@@ -159,9 +160,11 @@ def update_held(W, start, stop, a, delta, below, step):
     """As update_columns, for HELD examples."""
     whole = len(W) // HELD_ROWS * HELD_ROWS
     clear(below, start, stop - start)
-    for k in range(start, stop, LANES):
-        held(W, 0, whole, k, a, delta, below, step)
-        if whole < len(W):
+    for j in range(0, whole, HELD_BLOCK):
+        for k in range(start, stop, LANES):
+            held(W, j, min(HELD_BLOCK, whole - j), k, a, delta, below, step)
+    if whole < len(W):
+        for k in range(start, stop, LANES):
             held_row(W, whole, len(W) - whole, k, a, delta, below, step)
 
 
@@ -169,8 +172,9 @@ def update_held(W, start, stop, a, delta, below, step):
 def update_first_held(W, start, stop, a, delta, step):
     """As update_first_columns, for HELD examples."""
     whole, wide = len(W) // HELD_ROWS * HELD_ROWS, start + (stop - start) // (2 * LANES) * 2 * LANES
-    for k in range(start, wide, 2 * LANES):
-        held_first(W, 0, whole, k, a, delta, a, step)
+    for j in range(0, whole, HELD_BLOCK):
+        for k in range(start, wide, 2 * LANES):
+            held_first(W, j, min(HELD_BLOCK, whole - j), k, a, delta, a, step)
     for k in range(start, stop, LANES):
         top = whole if k < wide else 0
         if top < len(W):
