@@ -13,10 +13,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from glorot.compiled.cache import has_avx512, jit
+from glorot.compiled.cache import jit, registers
 from glorot.kernels.simd import LANES, VECTOR, fused, load, pointer_to, splat, store, variables
 
-ACCUMULATORS = 24 if has_avx512() else 6  # sums: enough to hide the latency of additions, few enough for the registers
+ACCUMULATORS = (
+    24 if registers() == (32, 16) else 6
+)  # sums: enough to hide the latency of additions, few enough for the registers
 
 
 @intrinsic

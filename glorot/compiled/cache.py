@@ -46,9 +46,16 @@ def cpu_target() -> tuple[str, str]:
     return name, llvmlite.binding.get_host_cpu_features().flatten() if features is None else features
 
 
-def has_avx512() -> bool:
-    """Whether the processor compiled for has 32 registers of 16 floats."""
-    return "+avx512f" in cpu_target()[1].split(",")
+def registers() -> tuple[int, int]:
+    """How many vector registers the processor compiled for has, and how many float32 are in each."""
+    return registers_of(llvmlite.binding.get_process_triple(), cpu_target()[1])
+
+
+def registers_of(triple: str, features: str) -> tuple[int, int]:
+    """triple: LLVM's name of the machine. features: as `cpu_target` gives them."""
+    if triple.startswith(("aarch64", "arm64")):
+        return 32, 4  # NEON, which all of them have
+    return (32, 16) if "+avx512f" in features.split(",") else (16, 8)
 
 
 def sources_of(function: Callable) -> frozenset[Path]:

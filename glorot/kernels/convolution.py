@@ -36,7 +36,7 @@ from functools import cache
 
 import numpy as np
 
-from glorot.compiled.cache import has_avx512, inner, jit
+from glorot.compiled.cache import inner, jit, registers
 from glorot.compiled.elementary import ZERO, fma
 from glorot.compiled.names import bound
 from glorot.kernels import cpu
@@ -80,7 +80,7 @@ from glorot.kernels.views import FAN_IN, FAN_OUT, above_of, below_of, weights_of
 
 EVALUATION_CHUNK = 16  # examples that pass the network together
 
-if has_avx512():
+if registers() == (32, 16):
     COLUMNS, ROWS, GRADIENT_COLUMNS = 16, 8, SIDE
 else:
     COLUMNS, ROWS, GRADIENT_COLUMNS = 8, 5, 1

@@ -28,7 +28,8 @@ One update runs, with every thread at the same step (a barrier between the steps
 
                    panel     tile forward              tile backward          the same in the first layer
         AVX-512    48 rows   4 rows x 4 (5) examples   6 rows x 32 columns    8 rows x 32 columns
-        others     32 rows   2 rows x 3 (2) examples   5 rows x 8 columns     5 rows x 16 columns
+        AVX2       32 rows   2 rows x 3 (2) examples   5 rows x 8 columns     5 rows x 16 columns
+        Arm        32 rows   2 rows x 3 (2) examples   6 rows x 8 columns     6 rows x 16 columns
 
 W is prefetched into L2, a panel (forward) or two tiles (backward) ahead, while the arithmetic goes on. With ten
 examples and AVX-512, a and delta of a strip stay in registers instead: ``products.py`` has these loops.

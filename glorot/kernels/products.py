@@ -6,8 +6,8 @@ Which tiles, in which order, decides the speed alone; no choice below changes th
 - Forward, `dots`: PANEL rows of W stay in L2 while all examples pass, a tile at a time. The next panel is prefetched
   meanwhile, and evenly: each of the first passes fetches a share of it. All at once would wait for memory alone.
 - Backward, `update_columns`: strips of columns, each from the first row to the last, so that the strip's a and delta
-  stay in L1. From PACKED examples on they are copied, so that what a strip needs lies together: in place each example
-  would be on a page of its own.
+  stay in L1. From PACKED examples on, where W has MANY rows, they are copied, so that what a strip needs lies together:
+  in place each example would be on a page of its own.
 - Backward with HELD examples (the paper's minibatch) on AVX-512: a column's a and delta stay in registers for a block
   of HELD_BLOCK rows of W. The next block is fetched meanwhile. With all rows of a column as one block, every row would
   be on a page of its own, and the weights of a large network would come late.
@@ -16,39 +16,62 @@ The three products are compiled by themselves (``compiled/calls.py``): networks 
 """
 
 from functools import cache
+from typing import NamedTuple
 
 import numba
 import numpy as np
 from numba.core import types
 
-from glorot.compiled.cache import has_avx512, inner, jit_apart
+from glorot.compiled.cache import inner, jit_apart, registers
 from glorot.compiled.calls import Apart, calling
 from glorot.kernels.simd import LANES, MATRIX, dot_tile, held_tile, update_tile
 from glorot.kernels.views import clear, copy
 
 L1_BYTES = 24 * 1024  # share of the first-level cache for delta and a of a strip
 PACKED = 17  # examples
+MANY = 256  # rows of W, which pay for the copy
 PAGE = 512  # floats: with rows of so many or more, every example is on a page of its own
+FEW = 2  # rows of a tile for what the larger ones leave
 
-# Tiles that fit the registers. PANEL: rows. REST_EXAMPLES: of the dot tiles that come first, until EXAMPLES divides the
-# rest of the minibatch. UPDATE_: of an update tile with a delta below. FIRST_: of
-# one without.
-if has_avx512():  # 32 registers of 16 floats
-    PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 48, 4, 4, 5
-    UPDATE_ROWS, UPDATE_COLUMNS, FIRST_ROWS, FIRST_COLUMNS = 6, 32, 8, 32
-    HELD, HELD_ROWS, HELD_BLOCK = 10, 2, 24
-else:  # 16 registers of 8 floats: a vector of ours takes two; and a smaller L2
-    PANEL, ROWS, EXAMPLES, REST_EXAMPLES = 32, 2, 3, 2
-    UPDATE_ROWS, UPDATE_COLUMNS, FIRST_ROWS, FIRST_COLUMNS = 5, 8, 5, 16
-    HELD, HELD_ROWS, HELD_BLOCK = 0, 1, 1
+
+class Tiles(NamedTuple):
+    """What fits the registers. panel: rows. rows, examples: of a dot tile. rest_examples: of those that come first,
+    until `examples` divides the rest of the minibatch. part: lanes that a dot tile loads together. update_: of an
+    update tile with a delta below, first_: of one without. held: examples whose a and delta stay in registers for
+    held_block rows, held_rows at a time; 0: they never do."""
+
+    panel: int
+    rows: int
+    examples: int
+    rest_examples: int
+    part: int
+    update_rows: int
+    update_columns: int
+    first_rows: int
+    first_columns: int
+    held: int = 0
+    held_rows: int = 1
+    held_block: int = 1
+
+
+# By the registers of the processor compiled for: how many, and the floats of each. A vector of ours takes 16 floats.
+TILES = {
+    (32, 16): Tiles(48, 4, 4, 5, 16, 6, 32, 8, 32, held=10, held_rows=2, held_block=24),  # AVX-512
+    (16, 8): Tiles(32, 2, 3, 2, 16, 5, 8, 5, 16),  # AVX2, with a smaller L2
+    (32, 4): Tiles(32, 2, 3, 2, 8, 6, 8, 6, 16),  # Arm
+}
+TILE = TILES[registers()]
+PANEL, ROWS, EXAMPLES, REST_EXAMPLES, PART = TILE[:5]
+UPDATE_ROWS, UPDATE_COLUMNS, FIRST_ROWS, FIRST_COLUMNS, HELD, HELD_ROWS, HELD_BLOCK = TILE[5:]
 NARROW = min(LANES, UPDATE_COLUMNS)  # columns of a tile that every strip is a multiple of
 
-dot, dot_rest, dot_one = (dot_tile(ROWS, examples, ahead=PANEL) for examples in (EXAMPLES, REST_EXAMPLES, 1))
-row_dot, row_dot_one = dot_tile(1, EXAMPLES), dot_tile(1, 1)
+dot, dot_rest, dot_one = (dot_tile(ROWS, n, ahead=PANEL, part=PART) for n in (EXAMPLES, REST_EXAMPLES, 1))
+row_dot, row_dot_one = (dot_tile(1, n, part=PART) for n in (EXAMPLES, 1))
 update = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=2 * UPDATE_ROWS)
 update_narrow = update_tile(UPDATE_ROWS, with_delta=True, lanes=NARROW, ahead=2 * UPDATE_ROWS)
 update_first = update_tile(FIRST_ROWS, with_delta=False, lanes=FIRST_COLUMNS, ahead=2 * FIRST_ROWS)
 update_first_narrow = update_tile(FIRST_ROWS, with_delta=False, ahead=2 * FIRST_ROWS)
+update_few, update_first_few = update_tile(FEW, with_delta=True), update_tile(FEW, with_delta=False)
 update_row, update_first_row = update_tile(1, with_delta=True), update_tile(1, with_delta=False)
 held = held_tile(HELD, HELD_ROWS, LANES, with_delta=True, ahead=HELD_BLOCK)
 held_row = held_tile(HELD, 1, LANES, with_delta=True)
@@ -136,7 +159,10 @@ def update_strip(W, k, n, a, c, delta, packed, below, step):
             update(W, j, k, wide, a, c, tile, first, i, below, step)
         if UPDATE_COLUMNS > NARROW and wide < n:
             update_narrow(W, j, k + wide, n - wide, a, c + wide, tile, first, i, below, step)
-    for j in range(whole, len(W)):
+    few = whole + (len(W) - whole) // FEW * FEW
+    for j in range(whole, few, FEW):
+        update_few(W, j, k, n, a, c, delta, 0, j, below, step)
+    for j in range(few, len(W)):
         update_row(W, j, k, n, a, c, delta, 0, j, below, step)
 
 
@@ -151,7 +177,10 @@ def update_first_strip(W, k, n, a, c, delta, packed, step):
             update_first(W, j, k, wide, a, c, tile, first, i, a, step)
         if FIRST_COLUMNS > LANES and wide < n:
             update_first_narrow(W, j, k + wide, n - wide, a, c + wide, tile, first, i, a, step)
-    for j in range(whole, len(W)):
+    few = whole + (len(W) - whole) // FEW * FEW
+    for j in range(whole, few, FEW):
+        update_first_few(W, j, k, n, a, c, delta, 0, j, a, step)
+    for j in range(few, len(W)):
         update_first_row(W, j, k, n, a, c, delta, 0, j, a, step)
 
 
@@ -188,7 +217,7 @@ def update_columns(W, start, stop, a, delta, below, step):
         update_held(W, start, stop, a, delta, below, step)
         return
     columns, packed = strip_columns(examples), packed_deltas(delta, len(W), UPDATE_ROWS)
-    together = examples >= PACKED and a.shape[1] >= PAGE
+    together = examples >= PACKED and a.shape[1] >= PAGE and len(W) >= MANY
     a_strip, below_strip = a, below
     if together:
         a_strip, below_strip = np.empty((examples, columns), np.float32), np.empty((examples, columns), np.float32)
@@ -209,7 +238,7 @@ def update_first_columns(W, start, stop, a, delta, step):
         update_first_held(W, start, stop, a, delta, step)
         return
     columns, packed = strip_columns(examples), packed_deltas(delta, len(W), FIRST_ROWS)
-    together = examples >= PACKED and a.shape[1] >= PAGE
+    together = examples >= PACKED and a.shape[1] >= PAGE and len(W) >= MANY
     a_strip = a
     if together:
         a_strip = np.empty((examples, columns), np.float32)

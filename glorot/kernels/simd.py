@@ -206,14 +206,25 @@ def variables(builder, count, vector=VECTOR):
     return variables
 
 
-def dot_tile(rows, examples, ahead=0):
+def joined(builder, parts):
+    """One vector of the lanes of several, whose number is a power of two."""
+    while len(parts) > 1:
+        lanes = [*range(2 * parts[0].type.count)]
+        parts = [_shuffle(builder, x, y, lanes) for x, y in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]
+
+
+def dot_tile(rows, examples, ahead=0, part=LANES):
     """Intrinsic dot(W, j, a, e, z, first, count): for a tile of rows x examples that begins at (j, e)
 
         z[e, j] = sum_k W[j, k] * a[e, k],    W: (fan_out, n), a: (examples, n), z: (examples, >= fan_out).
 
     n is a multiple of 16. Lane i adds up the products k = i, i+16, i+32, ...; then the lanes are added as a tree.
     Meanwhile `count` rows of W from row j+ahead+first on are prefetched, if ahead is not 0.
+
+    part: of the lanes are loaded together, a divisor of 16, so that registers hold no more than they must.
     """
+    parts, vector = range(0, LANES, part), ir.VectorType(FLOAT, part)
 
     @intrinsic
     def dot(typingctx, W, j, a, e, z, first, count):
@@ -224,18 +235,20 @@ def dot_tile(rows, examples, ahead=0):
             z_rows = row_pointers(context, builder, z, z_, e_, examples, column=j_)
             n = builder.extract_value(context.make_array(W)(context, builder, W_).shape, 1)
             (fetched,) = row_pointers(context, builder, W, W_, builder.add(builder.add(j_, first_), n.type(ahead)), 1)
-            sums = variables(builder, examples * rows)
+            sums = [variables(builder, len(parts), vector) for _ in range(examples * rows)]
             with cgutils.for_range_slice(builder, n.type(0), n, n.type(LANES), inc=True) as (k, _):
-                weights = [load(builder, row, k) for row in w_rows]
-                if ahead:
-                    with cgutils.for_range(builder, count_) as loop:
-                        prefetch(builder, fetched, builder.add(k, builder.mul(n, loop.index)))
-                for example, a_row in enumerate(a_rows):
-                    x = load(builder, a_row, k)
-                    for row, weight in enumerate(weights):
-                        s = sums[example * rows + row]
-                        builder.store(fused(builder, weight, x, builder.load(s)), s)
-            totals = lane_sums(builder, [builder.load(s) for s in sums])
+                for i, lane in enumerate(parts):
+                    place = builder.add(k, n.type(lane))
+                    weights = [load(builder, row, place, vector) for row in w_rows]
+                    if ahead and i == 0:
+                        with cgutils.for_range(builder, count_) as loop:
+                            prefetch(builder, fetched, builder.add(k, builder.mul(n, loop.index)))
+                    for example, a_row in enumerate(a_rows):
+                        x = load(builder, a_row, place, vector)
+                        for row, weight in enumerate(weights):
+                            s = sums[example * rows + row][i]
+                            builder.store(fused(builder, weight, x, builder.load(s)), s)
+            totals = lane_sums(builder, [joined(builder, [builder.load(s) for s in each]) for each in sums])
             for example, z_row in enumerate(z_rows):
                 for row in range(rows):
                     place = builder.gep(z_row, [n.type(row)])
@@ -277,7 +290,7 @@ def update_tile(rows, with_delta, lanes=LANES, ahead=0, apart=False, learn=True)
                 minus_step = splat(builder, builder.fneg(step_), vector)
             width = builder.extract_value(context.make_array(W)(context, builder, W_).shape, 1)
             with cgutils.for_range_slice(builder, n_.type(0), n_, n_.type(lanes), inc=True) as (t, _):
-                weights = [load(builder, row, t, vector) for row in w_rows]
+                weights = [load(builder, row, t, vector) for row in w_rows if with_delta]
                 for row in w_rows if ahead else []:
                     for line in range(0, lanes, LANES):
                         place = builder.add(builder.add(t, n_.type(line)), builder.mul(width, n_.type(ahead)))
@@ -303,7 +316,8 @@ def update_tile(rows, with_delta, lanes=LANES, ahead=0, apart=False, learn=True)
                     if apart:
                         store(builder, total, gradient_rows[row], t)
                     else:
-                        store(builder, fused(builder, minus_step, total, weights[row]), w_rows[row], t)
+                        weight = weights[row] if with_delta else load(builder, w_rows[row], t, vector)
+                        store(builder, fused(builder, minus_step, total, weight), w_rows[row], t)
             return context.get_dummy_value()
 
         p = types.intp
