@@ -213,6 +213,34 @@ def test_blocks_that_wait_for_each_other(resident, sizes, batch_size, activation
 
 
 @marked(simulated)
+def test_weights_that_stay_give_the_same_bits(monkeypatch):
+    """Both ways add up in the same order, where there is a block for every tile; three updates use each place twice."""
+    from side_by_side import blocks_side_by_side
+
+    from glorot.kernels import cuda
+
+    monkeypatch.setattr(cuda, "processors", lambda: (4, 2**20))
+    monkeypatch.setattr(cuda, "resident_blocks", lambda *arguments: 4)
+    layers, examples = random_layers((10, 14, 13, 3)), random_examples(3 * 3, 10, 3)
+    made, other = (on_cuda(layers, 3, resident=resident) for resident in (True, False))
+    with blocks_side_by_side(monkeypatch):
+        assert bits(made.train(examples)) == bits(other.train(examples))
+    assert bits_of(made.parameters) == bits_of(other.parameters)
+
+
+@marked(simulated)
+def test_what_is_not_there_is_no_number_that_a_block_can_publish():
+    from glorot.kernels import cuda_exchange
+
+    place = np.zeros(8, np.float32)
+    cuda_exchange.withdraw_four(place, 4)
+    assert cuda_exchange.late(*cuda_exchange.look_at_four(place, 4))
+    cuda_exchange.publish_four(place, 4, *np.float32([np.nan, -np.nan, np.inf, -0.0]))
+    assert not cuda_exchange.late(*cuda_exchange.look_at_four(place, 4))
+    assert not place[:4].any()
+
+
+@marked(simulated)
 def test_an_update_that_diverges_leaves_the_weights():
     """Those in shared memory, too, go back as they were before it."""
     layers, examples = random_layers((7, 8, 3)), random_examples(8 * 3, 7, 3)
@@ -303,7 +331,8 @@ def ptx_of(name, T, capability, monkeypatch, activation="tanh", loss="cross_entr
     cuda_steps.compiled.cache_clear()
     kernel = getattr(cuda_steps.compiled(activation, loss, T), name)
     try:
-        return cuda.compile_ptx(kernel.py_func, cuda_steps.SIGNATURES[name], cc=capability)[0]
+        bounds = kernel.targetoptions.get("launch_bounds")
+        return cuda.compile_ptx(kernel.py_func, cuda_steps.SIGNATURES[name], cc=capability, launch_bounds=bounds)[0]
     except Exception as error:
         if "NvvmSupportError" in type(error).__name__ or "libNVVM" in str(error):
             pytest.skip(f"needs NVIDIA's compiler: pip install 'glorot[cuda-compiler]' ({error})")
@@ -322,6 +351,7 @@ def ptx_of(name, T, capability, monkeypatch, activation="tanh", loss="cross_entr
 )  # fmt: skip
 def test_kernels_compile_without_spills(name, T, capability, monkeypatch, tmp_path):
     """To PTX, and from there, where ptxas is, to machine code: nothing spilled, room for a block of all threads."""
+    from glorot.kernels.cuda_resident_blocks import RESIDENT_THREADS
     from glorot.kernels.cuda_tiles import SHARED_BYTES, THREADS
 
     ptx = ptx_of(name, T, capability, monkeypatch)
@@ -350,7 +380,10 @@ def test_kernels_compile_without_spills(name, T, capability, monkeypatch, tmp_pa
     registers = int(re.search(r"Used (\d+) registers", done.stderr)[1])
     print(f"{name}, tiles of {T} examples, {target[6:]}: {registers} registers, {len(ptx):,} bytes of PTX")
     assert (stack, stores, loads) == (0, 0, 0)
-    assert registers * THREADS <= 65536
+    warps = (RESIDENT_THREADS if name == "run_resident" else THREADS) // 32
+    assert registers * 32 * -(-warps // 4) <= 65536 // 4, (
+        "each quarter of a multiprocessor has a quarter of the registers"
+    )
 
 
 @pytest.mark.slow

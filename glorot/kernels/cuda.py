@@ -19,6 +19,7 @@ from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
 from glorot.errors import DeviceError
 from glorot.kernels.cuda_layout import Layout, tile_of
+from glorot.kernels.cuda_resident_blocks import RESIDENT_THREADS
 from glorot.kernels.cuda_steps import SIGNATURES, Compiled, compiled
 from glorot.kernels.cuda_tiles import (
     ABOVE,
@@ -79,7 +80,7 @@ def processors() -> tuple[int, int]:
     return chip.MULTIPROCESSOR_COUNT, chip.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
 
 
-def resident_blocks(kernel: Any, name: str, shared_bytes: int) -> int:
+def resident_blocks(kernel: Any, name: str, threads: int, shared_bytes: int) -> int:
     """How many blocks of a kernel can run at a time, and so wait for each other."""
     if SIMULATED:
         return 1
@@ -92,7 +93,7 @@ def resident_blocks(kernel: Any, name: str, shared_bytes: int) -> int:
             binding.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared_bytes,
             function.handle, function.device.id,
         )  # fmt: skip
-    return one.max_cooperative_grid_blocks(THREADS, shared_bytes)
+    return one.max_cooperative_grid_blocks(threads, shared_bytes)
 
 
 # The simulator's launches return when they are done, and it takes one at a time.
@@ -115,9 +116,11 @@ class Queue:
         self.stream.synchronize()
         return host
 
-    def launch(self, kernel: Any, blocks: int, *arguments: Any, shared_bytes: int = SHARED_BYTES) -> None:
+    def launch(
+        self, kernel: Any, blocks: int, *arguments: Any, threads: int = THREADS, shared_bytes: int = SHARED_BYTES
+    ) -> None:
         with ONE_AT_A_TIME:
-            kernel[blocks, THREADS, self.stream, shared_bytes](*arguments)
+            kernel[blocks, threads, self.stream, shared_bytes](*arguments)
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,7 @@ class Passes:
         self.a, self.delta = (queue.put(np.zeros(k * layout.n_activations, np.float32)) for k in (halves, 1))
         self.partial = cuda.device_array(2 * layout.n_partial, np.float32, stream=queue.stream)
         self.example_losses = queue.put(np.zeros(n, np.float32))
+        self.exchanged: Any = None
 
     def forward(self, staged: Staged, losses: Any, u: int, n: int) -> None:
         """a of every layer, losses and the delta of the logits of examples u * n, ...; their mean loss to losses[u]."""
@@ -168,15 +172,25 @@ class Passes:
             if step is not None and not in_passing:
                 self.queue.launch(self.kernels.update_step, self.layout.blocks, *shared, size)
 
-    def run_updates(self, staged: Staged, losses: Any, n: int, step: np.float32, resident: bool) -> None:
-        """As many updates as losses has room for, in one launch. resident: with weights that stay in shared memory."""
-        counter = self.queue.put(np.zeros(1, np.int64))
-        kernel = self.kernels.run_resident if resident else self.kernels.run_updates
+    def run_updates(self, staged: Staged, losses: Any, n: int, step: np.float32) -> None:
+        """As many updates as losses has room for, in one launch."""
         self.queue.launch(
-            kernel, self.layout.blocks, self.layers, self.weights, self.a, self.delta, self.partial,
-            self.levels, staged.pixels, staged.labels, self.example_losses, losses, counter, n, step,
-            shared_bytes=self.layout.resident_bytes if resident else SHARED_BYTES,
+            self.kernels.run_updates, self.layout.blocks, self.layers, self.weights, self.a, self.delta, self.partial,
+            self.levels, staged.pixels, staged.labels, self.example_losses, losses, self._counter(), n, step,
         )  # fmt: skip
+
+    def run_resident(self, staged: Staged, losses: Any, step: np.float32) -> None:
+        """The same with weights that stay in shared memory."""
+        if self.exchanged is None:
+            self.exchanged = cuda.device_array(2 * self.layout.n_exchanged, np.float32, stream=self.queue.stream)
+        self.queue.launch(
+            self.kernels.run_resident, self.layout.blocks, self.layers, self.weights, self.exchanged, self.levels,
+            staged.pixels, staged.labels, losses, self._counter(), step,
+            threads=RESIDENT_THREADS, shared_bytes=self.layout.resident_bytes,
+        )  # fmt: skip
+
+    def _counter(self) -> Any:
+        return self.queue.put(np.zeros(1, np.int64))
 
 
 class CudaKernels:
@@ -217,11 +231,13 @@ class CudaKernels:
                 layout = Layout(sizes, batch_size, count)
                 self.resident = resident and layout.can_be_resident(count, shared_bytes)
                 if self.resident:
-                    count = resident_blocks(kernels.run_resident, "run_resident", layout.resident_bytes)
+                    count = resident_blocks(
+                        kernels.run_resident, "run_resident", RESIDENT_THREADS, layout.resident_bytes
+                    )
                     self.resident = layout.can_be_resident(count, shared_bytes)
                 if not self.resident:
                     layout = Layout(
-                        sizes, batch_size, resident_blocks(kernels.run_updates, "run_updates", SHARED_BYTES)
+                        sizes, batch_size, resident_blocks(kernels.run_updates, "run_updates", THREADS, SHARED_BYTES)
                     )
             else:
                 layout = Layout(sizes, batch_size, blocks or STEPWISE_BLOCKS)
@@ -304,8 +320,10 @@ class CudaKernels:
         step = np.float32(self.learning_rate / self.batch_size)
         with device_errors():
             losses = self._queue.put(np.full(updates, np.nan))
-            if self._in_one_launch:
-                self._training.run_updates(staged, losses, self.batch_size, step, self.resident)
+            if self.resident:
+                self._training.run_resident(staged, losses, step)
+            elif self._in_one_launch:
+                self._training.run_updates(staged, losses, self.batch_size, step)
             else:
                 for u in range(updates):
                     self._training.forward(staged, losses, u, self.batch_size)

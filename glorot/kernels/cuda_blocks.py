@@ -38,7 +38,7 @@ from glorot.kernels.cuda_tiles import (
     rows_of,
 )  # fmt: skip
 
-AT_A_TIME, MANY_AT_A_TIME = 4, 12  # partial sums that a thread fetches; 1000 units have eleven
+AT_A_TIME = 4  # partial sums that a thread fetches together, to registers
 
 
 class OnTiles(NamedTuple):
@@ -49,15 +49,14 @@ class OnTiles(NamedTuple):
     multiply_rows: Any
     multiply_columns: Any
     descend: Any
-    multiply_and_descend: Any
     add_gradient: Any
     store_sums: Any
 
 
-def on_tiles(T: int, f, slope, keeps_z: bool, at_a_time: int = AT_A_TIME) -> OnTiles:
+def on_tiles(T: int, f, slope, keeps_z: bool) -> OnTiles:
     """T: up to MOST_EXAMPLES. f, slope: of the activation, for kernels to call. keeps_z: whether slope takes z, which
-    then lies in the second half of a. at_a_time: partial sums that a thread fetches together, to registers."""
-    sum_parts, examples_of, own_columns = _sum_parts(T, at_a_time), _examples_of(T), _own_columns(T)
+    then lies in the second half of a."""
+    sum_parts, examples_of, own_columns = _sum_parts(T), _examples_of(T), _own_columns(T)
     return OnTiles(
         _gather_below(T, f, sum_parts, keeps_z),
         _gather_above(T, slope, sum_parts, keeps_z),
@@ -66,7 +65,6 @@ def on_tiles(T: int, f, slope, keeps_z: bool, at_a_time: int = AT_A_TIME) -> OnT
         _multiply(T, examples_of, across=TILE_COLUMNS, along=1),
         _multiply(T, examples_of, across=1, along=TILE_COLUMNS),
         _descend(T, examples_of, own_columns),
-        _multiply_and_descend(T, examples_of, own_columns),
         _add_gradient(T, examples_of, own_columns),
         _store_sums(T),
     )
@@ -84,7 +82,7 @@ def _padded(T: int) -> int:
 # Values to shared memory. --------------------------------------------------------------------------------------------
 
 
-def _sum_parts(T, AT_A_TIME):
+def _sum_parts(T):
     TURNS = _turns(T)
     FETCHED = TURNS * AT_A_TIME
 
@@ -252,29 +250,6 @@ def _descend(T, examples_of, own_columns):
                     put(weights, first + j * stride + k, fma(-step, gradient, at(tile, j * TILE_COLUMNS + k)))
 
     return descend
-
-
-def _multiply_and_descend(T, examples_of, own_columns):
-    SUMS, PADDED = PER_LANE * T, _padded(T)
-
-    @device
-    def multiply_and_descend(tile, rows, columns, below, above, step, acc):
-        """multiply_columns and descend in one pass over a tile that stays in shared memory."""
-        lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
-        x, y = cuda.local.array(SUMS, np.float32), cuda.local.array(PADDED, np.float32)
-        own_columns(below, x)
-        for j in range(warp, rows, WARPS):
-            examples_of(above, j, y)
-            for i in range(PER_LANE):
-                k, gradient = lane + i * LANES, ZERO
-                w = at(tile, j * TILE_COLUMNS + k)
-                for e in range(T):
-                    acc[i * T + e] = fma(w, y[e], acc[i * T + e])
-                    gradient = fma(y[e], x[i * T + e], gradient)
-                if k < columns:
-                    put(tile, j * TILE_COLUMNS + k, fma(-step, gradient, w))
-
-    return multiply_and_descend
 
 
 def _add_gradient(T, examples_of, own_columns):

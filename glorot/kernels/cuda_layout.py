@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from glorot.kernels.cuda_resident import places
+from glorot.kernels.cuda_resident import exchange_places, places
 from glorot.kernels.cuda_tiles import (
     LAYER,
     MOST_EXAMPLES,
@@ -49,7 +49,8 @@ class Layout:
             stride, stride_above = _padded(fan_in + 1), _padded(fan_out)
             table[l] = (
                 fan_in, fan_out, self.n_weights, stride, above, self.n_activations, _padded(fan_in), stride_above,
-                down, across, -(-fan_out // down), -(-(fan_in + 1) // across), span_in, span_out, parts_below, 0, 0,
+                down, across, -(-fan_out // down), -(-(fan_in + 1) // across), span_in, span_out, parts_below,
+                *[0] * 5,
             )  # fmt: skip
             above = self.n_activations
             self.n_weights += fan_out * stride
@@ -60,6 +61,7 @@ class Layout:
                 table[l - 1, PARTS_ABOVE] = parts[1]
             parts_below = parts[0]  # of the layer below, for the next one
         table[:, PLACE], floats = places(len(table), list(table[:, ROWS]), self.T)
+        self.n_exchanged = exchange_places(table, self.T)
         self.layers, self.blocks, self.resident_bytes = table, min(items, blocks or MOST_BLOCKS), 4 * floats
 
     def can_be_resident(self, blocks: int, shared_bytes: int) -> bool:

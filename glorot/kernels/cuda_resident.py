@@ -1,178 +1,217 @@
 """Thousands of updates in one launch, with the weights in the shared memory of the GPU all the while.
 
 Where there is a block for every tile of a layer, and a block's shared memory has room for one tile of each layer, no
-weight travels: a block takes its tiles in at the start, and writes them back at the end. Only partial sums pass between
-blocks. The paper's network is 132 tiles a layer at most, and needs 205 KB a block: an H100 has 132 multiprocessors with
-227 KB each. ``cuda_steps`` has the picture, and the kernels for other networks and devices.
+weight travels: a block takes its tiles in at the start, and writes them back at the end. Only partial sums and
+activations pass between blocks (``cuda_exchange``): a block waits for what it needs, not for all other blocks. The
+paper's network is 132 tiles a layer at most, and needs 214 KB a block: an H100 has 132 multiprocessors with 227 KB
+each. ``cuda_steps`` has the picture, and the kernels for other networks and devices.
+
+Values of a unit, in shared memory as in global: PADDED floats, one an example and zeros behind. Thread t of a block
+has four examples of one unit, those from 4 t on, wherever units of a tile are gathered or summed up.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 from numba import cuda, types
 
-from glorot.compiled.elementary import ONE, ZERO
-from glorot.kernels.cuda_blocks import MANY_AT_A_TIME, OnTiles
+from glorot.compiled.elementary import ZERO
+from glorot.kernels.cuda_exchange import withdraw_four
+from glorot.kernels.cuda_resident_blocks import (
+    COLUMN,
+    MULTIPLIERS,
+    RESIDENT_THREADS,
+    ROW,
+    SHARE,
+    WIDTH,
+    in_blocks,
+    padded,
+)
 from glorot.kernels.cuda_tiles import (
+    A_AT,
     ALIGNMENT,
     COLUMNS,
+    D_AT,
     FAN_IN,
     FAN_OUT,
+    LANES,
     LAYER,
-    PAD,
-    PER_LANE,
     PLACE,
     ROWS,
-    STRIDE_IN,
-    STRIDE_OUT,
-    THREADS,
+    SIMULATED,
     TILE_COLUMNS,
     TILE_ROWS,
     TILES_IN,
     TILES_OUT,
     WARPS,
-    arrive,
-    at,
+    Z_AT,
     columns_of,
+    count_up,
     device,
     load_tile,
     put,
     rows_of,
     store_tile,
-    wait,
+    wait_for_all,
 )  # fmt: skip
-from glorot.models.losses import LOSSES
+
+OPTIONS: dict[str, Any] = {} if SIMULATED else {"launch_bounds": RESIDENT_THREADS}
+CLERK = RESIDENT_THREADS - LANES  # a thread of the last warp, which has nothing else to do
 
 
 def places(depth: int, rows: list[int], T: int) -> tuple[list[int], int]:
     """Where a block keeps its tile of each layer, in floats from the start of its shared memory, and how many floats it
     needs in all. rows: of a tile of each layer. The table of layers comes first; behind the tiles: values of columns,
-    of rows, and what the warps have to add up."""
-    ends = [-(-2 * LAYER * depth // 4) * 4]
+    of rows, the examples' losses, and what the warps have to add up."""
+    ends = [-(-2 * WIDTH * depth // 4) * 4]
     for count in rows:
         ends.append(-(-(ends[-1] + count * TILE_COLUMNS) // 4) * 4)
-    behind = 2 * TILE_ROWS * PAD + WARPS * T * TILE_ROWS
-    return ends[:-1], max(ends[-1] + behind, max(ends[:-1]) + TILE_ROWS * TILE_COLUMNS + 4)
+    behind = (2 * TILE_ROWS + 1 + WARPS * TILE_ROWS) * padded(T)
+    return ends[:-1], max(ends[-1] + behind, max(ends[:-1]) + (TILE_ROWS + WARPS) * TILE_COLUMNS + 4)
 
 
-def run_resident(T: int, loss: str, tiles: OnTiles) -> Any:
-    """The kernel, for minibatches of up to T examples. It takes what `cuda_steps` gives to run_updates."""
-    SUMS = PER_LANE * T
-    gather_below, gather_above, multiply_rows = tiles.gather_below, tiles.gather_above, tiles.multiply_rows
-    multiply_and_descend, store_sums, output = tiles.multiply_and_descend, tiles.store_sums, _output(loss)
-
-    @cuda.jit
-    def run_updates(
-        layers, weights, a, delta, partial, levels, pixels, labels, example_losses, losses, counter, n, step
-    ):
-        room, table = cuda.shared.array(0, types.float32, alignment=ALIGNMENT), cuda.shared.array(0, types.int64)
-        depth, block, passed = layers.shape[0], cuda.blockIdx.x, 0
-        for i in range(cuda.threadIdx.x, depth * LAYER, THREADS):
-            table[i] = layers[i // LAYER, i % LAYER]
-        cuda.syncthreads()
-        last = table[(depth - 1) * LAYER : depth * LAYER]
-        below_at = (last[PLACE] + last[ROWS] * TILE_COLUMNS + 3) // 4 * 4
-        below = room[below_at : below_at + TILE_ROWS * PAD]
-        above = room[below_at + TILE_ROWS * PAD : below_at + 2 * TILE_ROWS * PAD]
-        scratch = room[below_at + 2 * TILE_ROWS * PAD :]
-        for l in range(depth):  # zeros behind a tile give way to the next one
-            layer = table[l * LAYER : l * LAYER + LAYER]
-            if block < layer[TILES_OUT] * layer[TILES_IN]:
-                load_tile(layer, weights, block // layer[TILES_IN], block % layer[TILES_IN], room[layer[PLACE] :])
-            cuda.syncthreads()
-        acc = cuda.local.array(SUMS, np.float32)
-        if block < table[TILES_OUT] * table[TILES_IN]:
-            gather_below(table, 0, block % table[TILES_IN], 0, n, levels, pixels, 0, partial, a, True, False, below)
-        for u in range(len(losses)):
-            finite = True
-            for stage in range(2 * depth):
-                l = min(stage, 2 * depth - 1 - stage)
-                layer = table[l * LAYER : l * LAYER + LAYER]
-                row, column = block // layer[TILES_IN], block % layer[TILES_IN]
-                mine, tile = row < layer[TILES_OUT], room[layer[PLACE] :]
-                for i in range(SUMS):
-                    acc[i] = ZERO
-                if stage < depth:
-                    if mine:
-                        if l > 0:
-                            gather_below(layer, l, column, 0, n, levels, pixels, u, partial, a, False, row == 0, below)
-                        cuda.syncthreads()
-                        multiply_rows(tile, below, columns_of(layer, column), acc)
-                        first = (l & 1) * (len(partial) // 2) + column * n * layer[STRIDE_OUT] + row * layer[ROWS]
-                        store_sums(acc, scratch, partial, first, layer[STRIDE_OUT], 0, n, rows_of(layer, row))
-                else:
-                    if stage == depth:
-                        mean = output(layer, l, partial, labels, u, n, scratch, above)
-                        if block == 0 and cuda.threadIdx.x == 0:
-                            losses[u] = mean
-                        finite = math.isfinite(mean)
-                        if not finite:
-                            break
-                    elif mine:
-                        gather_above(layer, l, row, 0, n, partial, a, delta, False, False, above)
-                    if mine:
-                        cuda.syncthreads()
-                        multiply_and_descend(
-                            tile, rows_of(layer, row), columns_of(layer, column), below, above, step, acc
-                        )
-                        if l > 0:
-                            k0, stride = column * layer[COLUMNS], layer[STRIDE_IN]
-                            first = ((l + 1) & 1) * (len(partial) // 2) + row * n * stride + k0
-                            store_sums(
-                                acc, scratch, partial, first, stride, 0, n, min(layer[COLUMNS], layer[FAN_IN] - k0)
-                            )
-                arrive(counter)
-                passed += 1
-                # Meanwhile, what no other block has to give: a of the units below, and the next images.
-                l = max(2 * depth - 2 - stage, 0)
-                layer, ahead = table[l * LAYER : l * LAYER + LAYER], u + (stage + 1 == 2 * depth)
-                if stage >= depth and ahead < len(losses) and block < layer[TILES_OUT] * layer[TILES_IN]:
-                    gather_below(
-                        layer, l, block % layer[TILES_IN], 0, n, levels, pixels, ahead, partial, a, True, False, below
-                    )
-                wait(counter, passed)
-            if not finite:
-                break
-        for l in range(depth):
-            layer = table[l * LAYER : l * LAYER + LAYER]
-            if block < layer[TILES_OUT] * layer[TILES_IN]:
-                store_tile(layer, weights, block // layer[TILES_IN], block % layer[TILES_IN], room[layer[PLACE] :])
-
-    return run_updates
+def exchange_places(table: np.ndarray, T: int) -> int:
+    """Where the blocks exchange what, to the table of layers. Returns how many floats one update has of this."""
+    end = 0
+    for l, layer in enumerate(table):
+        above, below = (layer[kind] * padded(T) for kind in (FAN_OUT, FAN_IN))
+        layer[Z_AT], layer[D_AT], layer[A_AT] = starts = np.cumsum(
+            [end, layer[TILES_IN] * above, layer[TILES_OUT] * below * (l > 0)]
+        )
+        end = starts[-1] + 2 * above  # a, and perhaps z
+    return int(end)
 
 
-def _output(loss: str) -> Any:
-    normalizer, value_of, delta_of = map(device, (LOSSES[loss].normalizer, LOSSES[loss].value, LOSSES[loss].delta))
+def run_resident(T: int, loss: str, f: Any, slope: Any, keeps_z: bool) -> Any:
+    """The kernel, for minibatches of T examples.
+
+    Each value has two places, for even and odd updates: an update's logits need something of every block, so whoever
+    has them all knows that all blocks have read what they need of the update before, and withdraws what it published
+    then. All count up when they have done so, and nobody looks at those places again until all have counted.
+    """
+    SUMS, PADDED = SHARE * T, padded(T)
+    FOURS = PADDED // 4
+    b = in_blocks(T, loss, f, slope, keeps_z)
+    gather_forward, gather_backward, look_up, pixels_of = b.gather_forward, b.gather_backward, b.look_up, b.pixels_of
+    multiply, multiply_and_descend, put_sums, publish_sums = b.multiply, b.descend, b.put_sums, b.publish_sums
+    gather_logits, output, mean_of = b.gather_logits, b.output, b.mean_of
 
     @device
-    def output(layer, l, partial, labels, u, n, scratch, above):
-        """As in `cuda_steps`, with logits and losses in shared memory. The delta of the logits goes to `above`."""
-        fan_out, stride = layer[FAN_OUT], layer[STRIDE_OUT]
-        first, parts = (l & 1) * (len(partial) // 2), layer[TILES_IN]
-        x, losses = cuda.local.array(MANY_AT_A_TIME, np.float32), scratch[n * fan_out :]
-        for s in range(cuda.threadIdx.x, n * fan_out, THREADS):
-            offset, total = first + s // fan_out * stride + s % fan_out, ZERO
-            for p in range(0, parts, MANY_AT_A_TIME):
-                for q in range(MANY_AT_A_TIME):
-                    x[q] = at(partial, offset + min(p + q, parts - 1) * n * stride)
-                for q in range(MANY_AT_A_TIME):
-                    if p + q < parts:
-                        total += x[q]
-            put(scratch, s, total)
-        cuda.syncthreads()
-        for e in range(cuda.threadIdx.x, n, THREADS):
-            logits = scratch[e * fan_out : (e + 1) * fan_out]
-            shared, total, label = normalizer(logits), ZERO, at(labels, u * n + e)
-            for k in range(fan_out):
-                target = ONE if k == label else ZERO
-                total += value_of(logits[k], shared, target)
-                put(above, k * PAD + e, delta_of(logits[k], shared, target))
-            put(losses, e, total)
-        cuda.syncthreads()
-        mean = np.float64(0)
-        for e in range(n):
-            mean += at(losses, e)
-        return mean / n
+    def withdraw(table, depth, t, published, slot):
+        """What this block published, so that it can publish again."""
+        for l in range(depth):
+            layer = table[l * WIDTH : l * WIDTH + WIDTH]
+            row, column, fan_in, fan_out = layer[ROW], layer[COLUMN], layer[FAN_IN], layer[FAN_OUT]
+            if row < layer[TILES_OUT]:
+                j0, k0 = row * layer[ROWS], column * layer[COLUMNS]
+                if t < rows_of(layer, row) * FOURS:
+                    withdraw_four(published, slot + layer[Z_AT] + (column * fan_out + j0) * PADDED + 4 * t)
+                if l > 0 and t < min(layer[COLUMNS], fan_in - k0) * FOURS:
+                    withdraw_four(published, slot + layer[D_AT] + (row * fan_in + k0) * PADDED + 4 * t)
+                    if row == 0:
+                        first = slot + table[(l - 1) * WIDTH + A_AT] + k0 * PADDED + 4 * t
+                        withdraw_four(published, first)
+                        if keeps_z:
+                            withdraw_four(published, first + fan_in * PADDED)
 
-    return output
+    @cuda.jit(**OPTIONS)
+    def run_updates(layers, weights, published, levels, pixels, labels, losses, counter, step):
+        """len(losses) updates on consecutive minibatches of T examples. published: two halves. Else as in
+        `cuda_steps`."""
+        room, table = cuda.shared.array(0, types.float32, alignment=ALIGNMENT), cuda.shared.array(0, types.int64)
+        depth, t = layers.shape[0], cuda.threadIdx.x
+        for l in range(depth):
+            for i in range(t, LAYER, RESIDENT_THREADS):
+                table[l * WIDTH + i] = layers[l, i]
+            table[l * WIDTH + ROW] = cuda.blockIdx.x // layers[l, TILES_IN]
+            table[l * WIDTH + COLUMN] = cuda.blockIdx.x % layers[l, TILES_IN]
+        cuda.syncthreads()
+        last = table[(depth - 1) * WIDTH : depth * WIDTH]
+        below_at = (last[PLACE] + last[ROWS] * TILE_COLUMNS + 3) // 4 * 4
+        below = room[below_at : below_at + TILE_ROWS * PADDED]
+        above = room[below_at + TILE_ROWS * PADDED :]
+        totals = room[below_at + 2 * TILE_ROWS * PADDED :]
+        scratch = room[below_at + (2 * TILE_ROWS + 1) * PADDED :]
+        for l in range(depth):  # zeros behind a tile give way to the next one
+            layer = table[l * WIDTH : l * WIDTH + WIDTH]
+            if layer[ROW] < layer[TILES_OUT] and t < WARPS * LANES:
+                load_tile(layer, weights, layer[ROW], layer[COLUMN], room[layer[PLACE] :])
+            cuda.syncthreads()
+        half = len(published) // 2
+        for i in range(4 * cuda.grid(1), len(published), 4 * cuda.gridsize(1)):
+            withdraw_four(published, i)
+        cuda.syncthreads()
+        if t == CLERK:
+            count_up(counter)
+        acc = cuda.local.array(SUMS, np.float32)
+        image = cuda.local.array(4, np.float32)
+        first_layer = table[:WIDTH]
+        bytes_ahead = pixels_of(first_layer, t, pixels, 0)
+        look_up(first_layer, t, levels, bytes_ahead, image)
+        for u in range(len(losses)):
+            slot = (u & 1) * half
+            if t < TILE_ROWS * FOURS:
+                for i in range(4):
+                    put(below, 4 * t + i, image[i])
+            if t == CLERK:
+                wait_for_all(counter, u + 1)
+            cuda.syncthreads()
+            for l in range(depth):
+                layer = table[l * WIDTH : l * WIDTH + WIDTH]
+                row, column = layer[ROW], layer[COLUMN]
+                if row < layer[TILES_OUT]:
+                    if l > 0:
+                        gather_forward(table, l, t, published, slot, below)
+                        cuda.syncthreads()
+                    if t < MULTIPLIERS * LANES:
+                        for i in range(SUMS):
+                            acc[i] = ZERO
+                        multiply(room[layer[PLACE] :], below, columns_of(layer, column), acc)
+                        put_sums(acc, scratch)
+                    cuda.syncthreads()
+                    first = slot + layer[Z_AT] + (column * layer[FAN_OUT] + row * layer[ROWS]) * PADDED
+                    publish_sums(scratch, t, published, first, rows_of(layer, row))
+            cuda.syncthreads()
+            gather_logits(last, t, published, slot, scratch)
+            cuda.syncthreads()
+            if u > 0:
+                withdraw(table, depth, t, published, half - slot)
+            if not output(last, t, labels, u, scratch, above, totals):
+                if t == CLERK and cuda.blockIdx.x == 0:
+                    losses[u] = mean_of(totals)
+                break
+            for back in range(depth):
+                l = depth - 1 - back
+                layer = table[l * WIDTH : l * WIDTH + WIDTH]
+                row, column = layer[ROW], layer[COLUMN]
+                if u + 1 < len(losses) and l == min(1, depth - 1):
+                    bytes_ahead = pixels_of(first_layer, t, pixels, u + 1)
+                if row < layer[TILES_OUT] and back > 0:
+                    gather_backward(table, l, t, published, slot, image, below, above)
+                    cuda.syncthreads()
+                if l == 0:
+                    look_up(first_layer, t, levels, bytes_ahead, image)
+                if t == CLERK and l == max(depth - 2, 0):
+                    if cuda.blockIdx.x == 0:
+                        losses[u] = mean_of(totals)
+                    count_up(counter)
+                if row < layer[TILES_OUT]:
+                    if t < MULTIPLIERS * LANES:
+                        for i in range(SUMS):
+                            acc[i] = ZERO
+                        rows, columns = rows_of(layer, row), columns_of(layer, column)
+                        multiply_and_descend(room[layer[PLACE] :], rows, columns, below, above, step, acc)
+                        if l > 0:
+                            put_sums(acc, scratch)
+                    if l > 0:
+                        cuda.syncthreads()
+                        k0 = column * layer[COLUMNS]
+                        first = slot + layer[D_AT] + (row * layer[FAN_IN] + k0) * PADDED
+                        publish_sums(scratch, t, published, first, min(layer[COLUMNS], layer[FAN_IN] - k0))
+            cuda.syncthreads()
+        for l in range(depth):
+            layer = table[l * WIDTH : l * WIDTH + WIDTH]
+            if layer[ROW] < layer[TILES_OUT] and t < WARPS * LANES:
+                store_tile(layer, weights, layer[ROW], layer[COLUMN], room[layer[PLACE] :])
+
+    return run_updates

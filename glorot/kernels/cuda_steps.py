@@ -19,6 +19,8 @@ or its slope (``gather_below``, ``gather_above``). So an update takes one step a
 barrier of the whole grid behind each, and `run_updates` makes thousands of updates in one launch. Weights are read
 once forward, read and written once backward; the next step's tile is fetched while a block waits at the barrier.
 
+Where all weights fit into shared memory, ``cuda_resident`` does the same without a barrier.
+
 More tiles than blocks: a block takes a *span* of them, whose sum is made in registers. More examples than ten: several
 tiles of examples, and the weights are updated in a step of their own.
 
@@ -33,7 +35,7 @@ import numpy as np
 from numba import cuda, types
 
 from glorot.compiled.elementary import ONE, ZERO, fma
-from glorot.kernels.cuda_blocks import MANY_AT_A_TIME, OnTiles, on_tiles
+from glorot.kernels.cuda_blocks import OnTiles, on_tiles
 from glorot.kernels.cuda_resident import run_resident
 from glorot.kernels.cuda_tiles import (
     ABOVE,
@@ -80,6 +82,7 @@ _UPDATE = (_LAYERS, _INT, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _
 SIGNATURES = {
     "run_updates": (_LAYERS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _BYTES, _FLOATS, _LOSSES,
                     types.int64[::1], _INT, types.float32),
+    "run_resident": (_LAYERS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _BYTES, _LOSSES, types.int64[::1], types.float32),
     "forward_step": (_LAYERS, _INT, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _LOSSES, _INT, _INT),
     "loss_step": (_LAYERS, _FLOATS, _FLOATS, _FLOATS, _BYTES, _FLOATS, _LOSSES, _INT, _INT),
     "backward_step": (*_UPDATE, types.boolean),
@@ -87,7 +90,6 @@ SIGNATURES = {
     "predict": (_LAYERS, _FLOATS, _BYTES),
     "gather": (_BYTES, _BYTES, types.int64[::1], _BYTES, _BYTES),
 }  # fmt: skip
-SIGNATURES["run_resident"] = SIGNATURES["run_updates"]
 
 
 class Compiled(NamedTuple):
@@ -113,7 +115,7 @@ def compiled(activation: str, loss: str, T: int) -> Compiled:
     forward, output, backward, update = _forward(T, tiles), _output(loss), _backward(T, tiles), _update(T, tiles)
     return Compiled(
         _run_updates(T, forward, output, backward, update),
-        run_resident(T, loss, on_tiles(T, *formulas, at_a_time=MANY_AT_A_TIME)),
+        run_resident(T, loss, *formulas),
         _forward_step(forward),
         _loss_step(output),
         _backward_step(backward),

@@ -23,10 +23,11 @@ PAD = -(-MOST_EXAMPLES // 4) * 4  # floats of a unit: a value an example, read f
 # Columns of ``layers``. Tiles: (TILES_OUT, TILES_IN) of (ROWS, COLUMNS). W begins at W, a row every W_STRIDE; a and
 # delta below at BELOW, an example every STRIDE_IN; above likewise. SPAN_IN tiles of a row are summed up by one block,
 # backward SPAN_OUT of a column; PARTS_BELOW partial sums make z below, PARTS_ABOVE delta above. PLACE: of a tile in the
-# shared memory of a block that keeps one of every layer.
+# shared memory of a block that keeps one of every layer; such blocks exchange partial sums of z and of delta below, and
+# a, at Z_AT, D_AT and A_AT.
 (FAN_IN, FAN_OUT, W, W_STRIDE, BELOW, ABOVE, STRIDE_IN, STRIDE_OUT, TILES_OUT, TILES_IN, ROWS, COLUMNS,
- SPAN_IN, SPAN_OUT, PARTS_BELOW, PARTS_ABOVE, PLACE) = range(17)  # fmt: skip
-LAYER = 17
+ SPAN_IN, SPAN_OUT, PARTS_BELOW, PARTS_ABOVE, PLACE, Z_AT, D_AT, A_AT) = range(20)  # fmt: skip
+LAYER = 20
 
 # The shared memory of a block: two rows of ``layers`` (int64), then a tile of W, values of its columns, of its rows.
 TILE_AT = 2 * 2 * LAYER
@@ -62,7 +63,7 @@ else:
 
     from glorot.kernels import simd  # noqa: F401  # its primitives are compiled for this device too
 
-    def _pointer(context, builder, signature, args):
+    def pointer_to(context, builder, signature, args):
         array = context.make_array(signature.args[0])(context, builder, args[0])
         return builder.gep(array.data, [args[1]])
 
@@ -71,7 +72,7 @@ else:
         """array[i], i >= 0."""
 
         def codegen(context, builder, signature, args):
-            return builder.load(_pointer(context, builder, signature, args))
+            return builder.load(pointer_to(context, builder, signature, args))
 
         return array.dtype(array, i), codegen
 
@@ -80,7 +81,7 @@ else:
         """array[i] = value, i >= 0."""
 
         def codegen(context, builder, signature, args):
-            builder.store(args[2], _pointer(context, builder, signature, args))
+            builder.store(args[2], pointer_to(context, builder, signature, args))
             return context.get_dummy_value()
 
         return types.void(array, i, array.dtype), codegen
@@ -91,7 +92,7 @@ else:
 
         def codegen(context, builder, signature, args):
             vector = ir.VectorType(ir.FloatType(), 4)
-            pointer = builder.bitcast(_pointer(context, builder, signature, args), vector.as_pointer())
+            pointer = builder.bitcast(pointer_to(context, builder, signature, args), vector.as_pointer())
             loaded = builder.load(pointer, align=16)
             values = [builder.extract_element(loaded, ir.IntType(32)(lane)) for lane in range(4)]
             return context.make_tuple(builder, signature.return_type, values)
@@ -129,19 +130,31 @@ def device(function):
 
 
 @device
+def count_up(counter):
+    """What this block wrote before its last syncthreads is there for the others. counter: (1,), 0 at the launch."""
+    add_one(counter)
+
+
+@device
+def wait_for_all(counter, passed):
+    """Until all blocks of the grid have counted up `passed` times in this launch. For one thread of a block."""
+    while counted(counter) < passed * cuda.gridDim.x:
+        pass
+
+
+@device
 def arrive(counter):
-    """At the barrier: what this block has written is there for the others. counter: (1,), 0 at the launch."""
+    """At the barrier of all blocks."""
     cuda.syncthreads()
     if cuda.threadIdx.x == 0:
-        add_one(counter)
+        count_up(counter)
 
 
 @device
 def wait(counter, passed):
     """Until all blocks of the grid have arrived `passed` times in this launch."""
     if cuda.threadIdx.x == 0:
-        while counted(counter) < passed * cuda.gridDim.x:
-            pass
+        wait_for_all(counter, passed)
     cuda.syncthreads()
 
 
