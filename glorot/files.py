@@ -5,11 +5,11 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 try:
     import fcntl
@@ -17,6 +17,7 @@ except ImportError:  # not on Windows, where a file that is open cannot be remov
     fcntl = None  # type: ignore[assignment]
 
 PARTIAL = re.compile(r"\..*\.[0-9a-f]{32}\.part", re.DOTALL)
+T = TypeVar("T")
 WAITING = 16  # threads that wait for the disk
 BUFFER = 2**16  # bytes of a file that are written together
 KINDS = {
@@ -70,10 +71,11 @@ def whole(destination: Path) -> Iterator[IO[bytes]]:
         _name(name, partial, file)
 
 
-def write_all(contents: Mapping[str, bytes]) -> None:
+def write_all(contents: Mapping[str, bytes], wait: bool = True) -> None:
     """Write small files, each as `whole` does. The disk is waited for once, and not for each of them.
 
-    Where this raises OSError, each of them has its old content or the new one.
+    wait: else not at all: only whoever pulls the plug may then find something else. Where this raises OSError, each
+    of them has its old content or the new one.
     """
     if not contents:
         return
@@ -81,20 +83,44 @@ def write_all(contents: Mapping[str, bytes]) -> None:
         for (_, _, file), data in zip(files, contents.values(), strict=True):
             file.write(data)
             file.flush()
-        descriptors = [file.fileno() for _, _, file in files]
-        if len(descriptors) == 1:
-            os.fsync(descriptors[0])
-        else:
-            shares = [descriptors[first::WAITING] for first in range(min(len(descriptors), WAITING))]
-            with ThreadPoolExecutor(len(shares)) as pool:
-                list(pool.map(_wait_for_disk, shares))
+        if wait:
+            _side_by_side(os.fsync, [file.fileno() for _, _, file in files])
         for one in files:
             _name(*one)
 
 
-def _wait_for_disk(descriptors: Sequence[int]) -> None:
-    for one in descriptors:
-        os.fsync(one)
+def wait_for_disk(paths: Iterable[str]) -> None:
+    """Wait until the disk has these files. One that is gone has no need of it. Raises OSError."""
+    _side_by_side(_wait_for, list(paths))
+
+
+def _wait_for(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError), open(path, "rb" if fcntl else "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _side_by_side(do: Callable[[T], None], items: Sequence[T]) -> None:
+    """Do what only waits for the disk with all of them, several at a time."""
+
+    def do_all(share: Sequence[T]) -> None:
+        for one in share:
+            do(one)
+
+    if len(items) == 1:
+        do(items[0])
+    elif items:
+        shares = [items[first::WAITING] for first in range(min(len(items), WAITING))]
+        with ThreadPoolExecutor(len(shares)) as pool:
+            list(pool.map(do_all, shares))
+
+
+def has(path: str, data: bytes) -> bool:
+    """Whether this is the content of a file. Raises OSError."""
+    try:
+        there = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(there.st_mode) and there.st_size == len(data) and read_bytes(Path(path)) == data
 
 
 @contextlib.contextmanager

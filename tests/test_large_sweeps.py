@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from glorot.errors import ResultsError
-from glorot.results import store
-from glorot.results.store import Store, settings_of
+from glorot.results import pending, store
+from glorot.results.contents import SUFFIXES
+from glorot.results.store import Store, Stored, settings_of
 from glorot.sweeps import config
 from glorot.sweeps.fields import combined
 from glorot.sweeps.runs import expand, run_id
@@ -130,6 +131,75 @@ def test_what_a_crash_leaves_of_a_journal(tmp_path, monkeypatch, runs):
     assert len(missing.read_runs()) == 26
     written(tmp_path / "torn", runs)
     assert tables(tmp_path / "torn") == tables(tmp_path / "whole")
+
+
+def many(runs, text="a"):
+    """Outcomes that are stored together."""
+    done = [settings_of(run) | {"status": "done", "updates_done": 9} for run in runs]
+    return [Stored(record, {}, [], contents=dict.fromkeys(SUFFIXES) | {"history": text.encode()}) for record in done]
+
+
+def test_many_runs_wait_for_the_disk_together(tmp_path, monkeypatch, runs):
+    """What is lost in a crash of the machine is written again; a log that is torn there has nothing to say."""
+    waits = []
+    stored = Store(tmp_path)
+    stored.write_sweep("name: x\n")
+    monkeypatch.setattr(os, "fsync", lambda file: waits.append(file))
+    stored.write_runs(many(runs[:40]))
+    assert len(waits) == 3  # of the files, and of two tables
+    monkeypatch.undo()
+    contents = (tmp_path / ".contents").read_bytes()
+    files = [stored.history_path(run.run_id) for run in runs[:40]]
+    files[0].write_bytes(b"")
+    files[1].unlink()
+    Store(tmp_path).write_sweep("name: x\n")
+    assert [file.read_bytes() for file in files] == [b"a"] * 40
+    assert not (tmp_path / ".contents").exists()
+    (tmp_path / ".contents").write_bytes(contents[:-1])
+    for file in files:
+        file.unlink()
+    Store(tmp_path).write_sweep("name: x\n")
+    assert [file.exists() for file in files] == [True] * 39 + [False]
+
+
+def test_what_is_written_later_stays(tmp_path, runs):
+    """A run that is made anew, together with few or many, is not brought back as it was."""
+    stored = Store(tmp_path)
+    stored.write_sweep("name: x\n")
+    stored.write_runs(many(runs[:20]))
+    stored.write_runs(many(runs[:1], "new"))
+    stored.write_runs(many(runs[1:20], "newer"))
+    Store(tmp_path).write_sweep("name: x\n")
+    assert stored.history_path(runs[0].run_id).read_bytes() == b"new"
+    assert {stored.history_path(run.run_id).read_bytes() for run in runs[1:20]} == {b"newer"}
+    stored.write_runs(many(runs[20:40]))
+    stored.fold()
+    assert not (tmp_path / ".contents").exists()
+
+
+def test_no_file_is_written_elsewhere(tmp_path):
+    """By a folder of results that somebody else has made."""
+    (tmp_path / "x").mkdir()
+    for name in ("../../stolen", "history/../../stolen", "/stolen", "history/.hidden", "stolen"):
+        (tmp_path / "x" / ".contents").write_bytes(pending._part(name, b"a"))
+        Store(tmp_path / "x").write_sweep("name: x\n")
+        assert {path.name for path in tmp_path.rglob("*")} == {"x", "sweep.yaml"}
+    os.mkfifo(tmp_path / "x" / ".contents")
+    with pytest.raises(ResultsError, match="expected a file, found a pipe"):
+        Store(tmp_path / "x").write_sweep("name: x\n")
+
+
+def test_a_full_disk_while_many_runs_are_stored(tmp_path, monkeypatch, runs):
+    stored = Store(tmp_path)
+    stored.write_sweep("name: x\n")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(ResultsError, match=r"cannot write .*: No space left on device; earlier results are intact"):
+        stored.write_runs(many(runs[:20]))
+    monkeypatch.undo()
+    assert (tmp_path / ".contents").read_bytes() == b""
+    assert not (tmp_path / "history").exists()
+    stored.write_runs(many(runs[:20]))
+    assert len(stored.statuses()) == 20
 
 
 def test_a_sweep_that_is_killed_between_two_tables(tmp_path, glorot):

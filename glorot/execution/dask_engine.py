@@ -3,8 +3,11 @@
 This is the driver's side; the workers' is ``remote.py``. The driver itself says which worker does which cell, so
 nothing of Dask's scheduling decides: no worker has two cells, none is stolen, and a cell that waits is not blamed for
 a worker that dies. Results are taken as they come and released at once.
+
+To wake Dask's thread takes longer than what it does then, so it is woken once for several cells.
 """
 
+import asyncio
 import pickle
 import queue
 import time
@@ -17,23 +20,21 @@ from typing import Any, cast
 
 from distributed import Client, Future
 
-from glorot.datasets import folder as class_folders
 from glorot.datasets.local import AnyData, LocalData
 from glorot.errors import ClusterError, DataError, DeviceError
-from glorot.execution import remote
+from glorot.execution import remote, sending
 from glorot.execution.engine import GivenBack, Message, Progress, Tasks
+from glorot.execution.sending import reason
 from glorot.execution.versions import differences
-from glorot.results.store import write_bytes
 from glorot.sweeps.runs import Run
 from glorot.training.cell import Outcome, failure, now
-from glorot.training.checkpoint import Checkpoints
 
 DEATHS = 3  # workers that a cell may take with it before it has failed
 LOOK_SECONDS = 1.0  # between two looks at which workers there are
 PROGRESS_SECONDS = 2.0  # between two reports of a cell, and more where there are many cells
 TAKE_SECONDS = 1.0  # the least time between two times that results are taken
+COLLECT_SECONDS = 0.02  # the most that the first of several messages waits for others
 STOP_SECONDS = 60.0  # how long cells may take to save their states
-PART = 2**24  # bytes of a file that are sent together
 GONE = (
     "the scheduler of the cluster does not answer any more; what has finished is stored, and the same command goes on "
     "from there"
@@ -55,13 +56,20 @@ class Member:
 
 @dataclass
 class Cell:
-    """A cell at a worker. update: how far it is; -1 before it has begun."""
+    """A cell at a worker. tasks: as its worker needs them. update: how far it is; -1 before it has begun.
+
+    future: for Dask's thread only, which releases it once it is taken: once what it has returned, or why there is
+    nothing, is here. dropped: whether the engine has the cell no more.
+    """
 
     key: str
     run: Run
     member: Member
-    future: Future
+    tasks: Tasks
+    future: Future | None = None
     update: int = -1
+    taken: bool = False
+    dropped: bool = False
 
 
 class _Finished:
@@ -102,7 +110,9 @@ class DaskEngine:
         self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._topic, self._started, self._looked = f"glorot-{uuid.uuid4().hex}", 0, 0.0
         self._idle_since: float | None = None
-        self._finished: dict[str, Future] = {}  # used in Dask's thread only
+        self._begun: list[Cell] = []  # those that Dask does not know yet
+        self._finished: dict[str, Future] = {}  # used in Dask's thread only, as is the next
+        self._waiting: set[asyncio.Future[None]] = set()
         self._taken_at = 0.0
         with _scheduler():
             client.subscribe_topic(self._topic, self._heard)
@@ -125,21 +135,17 @@ class DaskEngine:
         self._started += 1
         key = f"glorot-{run.run_id}-{self._started}-{self._topic[-8:]}"
         if not (self.is_shared or self.tasks.afresh):
-            self._send_states(run, member)
+            sending.send_states(self.client, self.tasks, run, member.address)
         tasks = replace(self.tasks, data_folder=member.data_folder, threads=member.threads)
-        seconds = max(PROGRESS_SECONDS, len(self.members) / 20)
-        with _scheduler():
-            future = self.client.submit(
-                remote.work, key, run, tasks, self.is_shared, self._topic, seconds,
-                key=key, workers=[member.address], allow_other_workers=False, pure=False,
-            )  # fmt: skip
-        cell = Cell(key, run, member, future)
+        cell = Cell(key, run, member, tasks)
         self._cells[key] = member.cell = cell
-        loop: Any = self.client.loop
-        loop.add_callback(self._wait_for, key, future)
+        self._begun.append(cell)
 
     def messages(self, timeout: float) -> Iterator[tuple[Run, Message]]:
         """Raises ClusterError where the scheduler is gone."""
+        if self._begun:
+            begun, self._begun = self._begun, []
+            self._in_loop(self._submit, begun)
         for key, what in self._heard_within(timeout):
             cell = self._cells.get(key)
             if cell is not None:
@@ -153,6 +159,7 @@ class DaskEngine:
 
     def stop(self) -> list[tuple[Run, Outcome]]:
         ended: list[tuple[Run, Outcome]] = []
+        self._begun = []
         saving = {cell.key for cell in self._cells.values() if cell.update >= 0}
         try:
             if self._cells and self.client.status == "running":
@@ -181,6 +188,29 @@ class DaskEngine:
         """In Dask's thread: a message of a cell under way."""
         self._inbox.put((event[1]["key"], event[1]))
 
+    def _in_loop(self, do: Callable[..., Any], *arguments: Any) -> None:
+        """Have it done in Dask's thread, some time later."""
+        loop: Any = self.client.loop
+        loop.add_callback(do, *arguments)
+
+    def _submit(self, cells: Sequence[Cell]) -> None:
+        """In Dask's thread: give cells to their workers."""
+        seconds = max(PROGRESS_SECONDS, len(self.members) / 20)
+        for cell in cells:
+            if cell.dropped:
+                continue
+            try:
+                cell.future = self.client.submit(
+                    remote.work, cell.key, cell.run, cell.tasks, self.is_shared, self._topic, seconds,
+                    key=cell.key, workers=[cell.member.address], allow_other_workers=False, pure=False,
+                )  # fmt: skip
+            except Exception as error:  # the connection is lost
+                self._inbox.put((cell.key, error))
+            else:
+                waiting = asyncio.ensure_future(self._wait_for(cell.key, cell.future))
+                self._waiting.add(waiting)
+                waiting.add_done_callback(self._waiting.discard)
+
     async def _wait_for(self, key: str, future: Future) -> None:
         """In Dask's thread: wait for a task to end. Then its worker is free, and what it returns is taken soon."""
         with suppress(BaseException):  # CancelledError too: what is wrong is found where the result is taken
@@ -201,6 +231,7 @@ class DaskEngine:
             results = [await self._taken(future) for future in finished.values()]
         for key, result in zip(finished, results, strict=True):
             self._inbox.put((key, result))
+            finished[key].release()
 
     async def _taken(self, future: Future) -> Any:
         """What a task has returned, or why there is nothing."""
@@ -212,15 +243,17 @@ class DaskEngine:
     def _heard_within(self, timeout: float) -> Iterator[tuple[str, Any]]:
         with suppress(queue.Empty):
             yield self._inbox.get(timeout=timeout)
+            time.sleep(min(COLLECT_SECONDS, len(self.members) / 1000))
             while True:
                 yield self._inbox.get_nowait()
 
     def _said(self, cell: Cell, what: Any) -> Iterator[tuple[Run, Message]]:
+        cell.taken = not isinstance(what, _Finished | dict)
         if isinstance(what, _Finished):
             cell.member.cell, cell.update = None, max(cell.update, 0)
         elif isinstance(what, dict) and "left" in what:
             if what["state"]:
-                self._keep_state(*what["state"])
+                sending.keep_state(self.tasks, *what["state"])
             self._drop(cell)
             yield cell.run, GivenBack(f"its worker on {cell.member.host} closes; it goes on elsewhere")
         elif isinstance(what, dict):
@@ -230,7 +263,7 @@ class DaskEngine:
             what = pickle.loads(what)
             self._drop(cell)
             if what.state:
-                self._keep_state(*what.state)
+                sending.keep_state(self.tasks, *what.state)
             if what.leaving:
                 cell.member.refused = "its lifetime ends"
             if isinstance(what.outcome, Outcome):
@@ -245,7 +278,7 @@ class DaskEngine:
                 why = "the lifetime of its worker ends" if what.leaving else "interrupted"
                 yield cell.run, GivenBack(f"{why} on {cell.member.host}; it goes on elsewhere")
         elif self.client.status == "running":
-            yield from self._lost(cell, f"no result came from its worker on {cell.member.host}: {_reason(what)}")
+            yield from self._lost(cell, f"no result came from its worker on {cell.member.host}: {reason(what)}")
 
     def _lost(self, cell: Cell, why: str) -> Iterator[tuple[Run, Message]]:
         self._drop(cell)
@@ -269,10 +302,16 @@ class DaskEngine:
         del self._cells[cell.key]
         if cell.member.cell is cell:
             cell.member.cell = None
-        if cell.future.status != "finished" and self.client.status == "running":
+        cell.dropped = True
+        if not cell.taken and self.client.status == "running":
             with suppress(OSError, RuntimeError):
-                self.client.cancel([cell.future], asynchronous=False, force=True)
-        cell.future.release()
+                self.client.sync(self._cancel, cell)
+
+    async def _cancel(self, cell: Cell) -> None:
+        """In Dask's thread, after what it was to do before."""
+        if cell.future is not None:
+            await self.client.cancel([cell.future], asynchronous=True, force=True)
+            cell.future.release()
 
     # Workers. ---------------------------------------------------------------------------------------
 
@@ -320,14 +359,14 @@ class DaskEngine:
 
     def _judge(self, member: Member, facts: Any) -> None:
         if not isinstance(facts, remote.Facts):
-            member.refused = f"it cannot say what it has: {_reason(facts)}"
+            member.refused = f"it cannot say what it has: {reason(facts)}"
             return
         member.host, member.data_folder, member.refused = facts.host, facts.data_folder, facts.problem
         if facts.code != remote.code():
             member.refused = "its glorot is another version of the code; install the same on both sides"
         for dataset, why in (facts.lacking or {}).items():
             if isinstance(dataset, LocalData) and not dataset.name and not member.refused:
-                self._send_data(dataset, member)
+                member.refused = sending.send_data(self.client, self.tasks, dataset, member.address)
             else:
                 member.refused = member.refused or why
         if self.device == "cuda" and not member.refused:
@@ -348,38 +387,6 @@ class DaskEngine:
         member.refused = why
         self.tell(f"worker {member.address} gets no more runs: {why}")
 
-    # Files. -----------------------------------------------------------------------------------------
-
-    def _send_data(self, dataset: LocalData, member: Member) -> None:
-        """Send the data file of a folder of images, unless another worker of the same place has received it."""
-        path = class_folders.data_file(dataset.content, self.tasks.data_folder)
-        again = self.client.run(
-            remote.look, "cpu", [dataset], self.tasks.data_folder, workers=[member.address], on_error="return"
-        ).get(member.address)
-        if isinstance(again, remote.Facts) and not again.lacking:
-            return
-        size = path.stat().st_size
-        with open(path, "rb") as file:
-            while part := file.read(PART):
-                last = file.tell() >= size
-                answer = self.client.run(
-                    remote.receive_data, dataset.content, part, last, workers=[member.address], on_error="return"
-                ).get(member.address)
-                if answer is not None:
-                    member.refused = f"data set {dataset} cannot be sent to it: {_reason(answer)}"
-                    return
-
-    def _send_states(self, run: Run, member: Member) -> None:
-        """Send what is saved of a cell to its worker. A state that does not arrive is only lost time."""
-        for path in Checkpoints(self.tasks.checkpoint_folder, run.settings, run.device).saved():
-            with suppress(OSError):
-                data = path.read_bytes()
-                self.client.run(remote.receive_state, path.name, data, workers=[member.address], on_error="return")
-
-    def _keep_state(self, name: str, data: bytes) -> None:
-        with suppress(Exception):
-            write_bytes(self.tasks.checkpoint_folder / Path(name).name, data)
-
 
 @contextmanager
 def _scheduler() -> Iterator[None]:
@@ -387,12 +394,8 @@ def _scheduler() -> Iterator[None]:
     try:
         yield
     except (OSError, TimeoutError, RuntimeError) as error:  # RuntimeError: "ConnectionPool is closed"
-        raise ClusterError(f"{GONE} ({_reason(error)})") from error
+        raise ClusterError(f"{GONE} ({reason(error)})") from error
 
 
 def _is_about_data(member: Member) -> bool:
     return member.refused.startswith("data set")
-
-
-def _reason(error: Any) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

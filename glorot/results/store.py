@@ -12,6 +12,7 @@ A sweep's folder DIR/NAME/ holds
     probes/RUN_ID.csv     one row a moment, quantity and layer, of runs that were probed
     table.md, table.csv   made from the above by report.py
     .journal              while a large sweep runs: rows that are not in runs.csv and provenance.csv yet
+    .contents             while many runs end: what is in their files, should the machine crash
 
 Equal runs give equal bytes in all but provenance.csv, so results can be committed and a rerun leaves git
 clean. One process writes (``execution/execute.py``); any number may read meanwhile.
@@ -20,8 +21,7 @@ clean. One process writes (``execution/execute.py``); any number may read meanwh
 import contextlib
 import os
 import re
-import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +30,7 @@ from glorot.datasets.local import LocalData
 from glorot.errors import ResultsError
 from glorot.results.contents import SUFFIXES, Contents, contents_of, read_npy
 from glorot.results.journal import TABLES, Journal
+from glorot.results.pending import Pending
 from glorot.results.rows import (
     FURTHER_FIELDS,
     HISTORY_COLUMNS,
@@ -87,7 +88,7 @@ class Store:
     def __init__(self, folder: Path | str, order: Iterable[str] = ()):
         self.folder = Path(folder)
         self.order = {run_id: position for position, run_id in enumerate(order)}
-        self._journal = Journal(self.folder)
+        self._journal, self._pending = Journal(self.folder), Pending(self.folder)
         self._stored: int | None = None  # how many runs there are, once it is known
 
     def read_runs(self) -> "pd.DataFrame":
@@ -133,16 +134,16 @@ class Store:
 
     def read_pretraining(self, run_id: str) -> "pd.DataFrame":
         """The costs of one run's pre-training, `loop.PretrainingRow`s; empty if there was none."""
-        return frame_of(read_rows(self._path("pretraining", run_id, "csv"), PRETRAINING_COLUMNS), PRETRAINING_COLUMNS)
+        return frame_of(read_rows(self._path("pretraining", run_id), PRETRAINING_COLUMNS), PRETRAINING_COLUMNS)
 
     def read_probes(self, run_id: str) -> "pd.DataFrame":
         """What was seen inside one run's network: `probes.ProbeRow`s, counts as tuples; empty if it was not probed."""
-        rows = read_rows(self._path("probes", run_id, "csv"), PROBE_COLUMNS)
+        rows = read_rows(self._path("probes", run_id), PROBE_COLUMNS)
         frame = frame_of(rows, PROBE_COLUMNS)
         try:
             frame["counts"] = [tuple(map(int, counts.split())) for counts in frame["counts"]]
         except ValueError as error:
-            raise ResultsError(f"{self._path('probes', run_id, 'csv')}: counts: {error}") from error
+            raise ResultsError(f"{self._path('probes', run_id)}: counts: {error}") from error
         return frame
 
     def read_correct(self, run_id: str) -> "np.ndarray | None":
@@ -158,7 +159,7 @@ class Store:
         results that are older, and of runs that diverged. Raises ResultsError as `read_correct` does."""
         from glorot.training.loop import PREDICTION
 
-        return read_npy(self._path("predictions", run_id, "npy"), "a list of predictions", PREDICTION)
+        return read_npy(self._path("predictions", run_id), "a list of predictions", PREDICTION)
 
     def write_sweep(self, text: str, runs: Iterable[Mapping[str, Any]] = ()) -> None:
         """Begin a sweep: check that what is stored can be read, write sweep.yaml, bring the rows in order.
@@ -169,6 +170,7 @@ class Store:
         """
         rows = self._rows("runs.csv")
         provenance = self._rows("provenance.csv")
+        self._of_pending(self._pending.restore)
         current = {record["run_id"]: cells_of(record, RUN_COLUMNS) for record in runs}
         for position, row in enumerate(rows):
             if row["run_id"] in current:
@@ -206,15 +208,16 @@ class Store:
             contents = run.contents or contents_of(
                 run.history, run.probes, run.correct, run.predictions, run.pretraining
             )
-            for folder, suffix in SUFFIXES.items():
-                files_of_runs[self._name(folder, run_id, suffix)] = contents[folder]
+            files_of_runs |= {path: contents[folder] for folder, path in self._names(run_id).items()}
         # runs.csv comes last: a run counts as finished only once everything about it is stored.
-        write_all({path: data for path, data in files_of_runs.items() if data is not None})
+        self._of_pending(self._pending.forget, files_of_runs)
+        write_all({path: data for path, data in files_of_runs.items() if data is not None}, self._pending.write)
         _remove([path for path, data in files_of_runs.items() if data is None])  # of an earlier run
         self._add(rows)
 
     def fold(self) -> None:
         """Write the tables anew with what the journal has. Raises ResultsError; nothing is lost then."""
+        self._of_pending(self._pending.settle)
         if not self._journal.path.exists():
             return
         for name in TABLES:
@@ -223,18 +226,20 @@ class Store:
         self._clear_journal()
 
     def history_path(self, run_id: str) -> Path:
-        return self._path("history", run_id, "csv")
+        return self._path("history", run_id)
 
     def correct_path(self, run_id: str) -> Path:
-        return self._path("correct", run_id, "npy")
+        return self._path("correct", run_id)
 
-    def _path(self, folder: str, run_id: str, suffix: str) -> Path:
-        return Path(self._name(folder, run_id, suffix))
+    def _path(self, folder: str, run_id: str) -> Path:
+        return Path(self._names(run_id)[folder])
 
-    def _name(self, folder: str, run_id: str, suffix: str) -> str:
+    def _names(self, run_id: str) -> dict[str, str]:
+        """The files of a run by folder. Text: to make Paths takes longer."""
         if not re.fullmatch(r"\w[\w.-]*", run_id):
             raise ResultsError(f"expected a run_id of letters, digits, '-', '_' and '.', found {run_id!r}")
-        return os.path.join(self.folder, folder, f"{run_id}.{suffix}")
+        beginning = os.path.join(self.folder, "")
+        return {folder: f"{beginning}{folder}{os.sep}{run_id}.{suffix}" for folder, suffix in SUFFIXES.items()}
 
     def _add(self, new: Sequence[dict[str, dict[str, str]]]) -> None:
         """Add rows to each table, or replace them: at once where they are small, else by way of the journal."""
@@ -268,6 +273,12 @@ class Store:
         rows = [row for row in stored if row["run_id"] not in added] + list(added.values())
         header = dict.fromkeys(column for row in rows for column in row)
         return [{column: row.get(column, "") for column in header} for row in rows]
+
+    def _of_pending(self, do: Callable[..., None], *arguments: Any) -> None:
+        try:
+            do(*arguments)
+        except OSError as error:
+            raise _cannot_write(error.filename or self._pending.path, error) from error
 
     def _clear_journal(self) -> None:
         try:
@@ -357,26 +368,17 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     write_all({os.fspath(path): data})
 
 
-def write_all(contents: Mapping[str, bytes]) -> None:
+def write_all(contents: Mapping[str, bytes], write: Callable[[Mapping[str, bytes]], None] = files.write_all) -> None:
     """Write several files, each as `write_bytes` does."""
     path = ""
     try:
         new = {}
         for path, data in contents.items():
-            if not _has(path, data):  # a run with nothing to do leaves every file alone
+            if not files.has(path, data):  # a run with nothing to do leaves every file alone
                 new[path] = data
-        files.write_all(new)
+        write(new)
     except OSError as error:
         raise _cannot_write(error.filename or path, error) from error
-
-
-def _has(path: str, data: bytes) -> bool:
-    """Whether this is the content of a file. Raises OSError."""
-    try:
-        there = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return stat.S_ISREG(there.st_mode) and there.st_size == len(data) and files.read_bytes(Path(path)) == data
 
 
 def _remove(paths: Iterable[str]) -> None:
