@@ -2,10 +2,12 @@
 
 import itertools
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,9 @@ from glorot.results.store import Store
 pytest.importorskip("distributed", reason="needs glorot[dask]")
 
 from glorot.execution import cluster, dask_engine, versions
-from glorot.execution.engine import GivenBack
+from glorot.execution.engine import GivenBack, Progress, Tasks
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand
 
 SWEEP = """
 name: long
@@ -32,6 +36,15 @@ name: long
 base: {dataset: shapeset, width: 300, depth: 3, learning_rate: 0.03, batch_size: 10, updates: 30000,
        evaluate_every: 5000, valid_examples: 500, test_examples: 500, activation: tanh, initializer: normalized}
 grid: {seed: [0]}
+"""
+SHORT = """
+name: long
+base: {dataset: shapeset, width: 30, depth: 2, learning_rate: 0.03, batch_size: 100, updates: 300,
+       evaluate_every: 50, valid_examples: 300, test_examples: 300, checkpoint_minutes: 0}
+grid:
+  activation: [tanh, sigmoid]
+  initializer: [standard, normalized]
+  seed: [0, 1, 2]
 """
 SBATCH = """#!/bin/sh
 mkdir -p "$JOBS"
@@ -73,11 +86,14 @@ class Processes:
         self.folder = folder
         self.all: list[subprocess.Popen] = []
         self.address = ""
+        self.results = folder / "results"
+        self.mark = f"{folder}."  # in the environment of all that it starts, and of what these start
         (folder / "long.yaml").write_text(SWEEP)
 
     def start(self, *command: str, **variables: str) -> subprocess.Popen:
         process = subprocess.Popen(
-            [sys.executable, *command], env=os.environ | variables, start_new_session=True, text=True,
+            [sys.executable, *command], env=os.environ | {"GLOROT_TEST": self.mark} | variables,
+            start_new_session=True, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE if "glorot" in command else subprocess.DEVNULL,
         )  # fmt: skip
         self.all.append(process)
@@ -107,7 +123,7 @@ class Processes:
         )  # fmt: skip
 
     def command(self, *options: str) -> list[str]:
-        where = ["-o", str(self.folder / "results"), "--cluster", self.address]
+        where = ["-o", str(self.results), "--cluster", self.address]
         return ["-m", "glorot", "run", str(self.folder / "long.yaml"), *where, *options]
 
     def drive(self, *options: str) -> subprocess.Popen:
@@ -122,10 +138,19 @@ class Processes:
         return said
 
     def stored(self) -> dict[str, bytes]:
-        return stored(self.folder / "results" / "long")
+        return stored(self.results / "long")
 
     def progress(self) -> bool:
-        return (self.folder / "results" / "long" / ".progress.json").exists()
+        return (self.results / "long" / ".progress.json").exists()
+
+    def left(self) -> list[str]:
+        """The processes that live of all that were started, and of theirs."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if f"GLOROT_TEST={self.mark}\0".encode() in (process / "environ").read_bytes():
+                    found.append((process / "cmdline").read_text().replace("\0", " "))
+        return found
 
     def end(self) -> None:
         for process in self.all:
@@ -220,6 +245,91 @@ def test_a_worker_with_other_versions_and_a_scheduler_that_dies(processes, undis
     _, said = driver.communicate(timeout=120)
     assert (driver.returncode, "the scheduler of the cluster does not answer any more" in said) == (2, True), said
     worker.wait(60)
+
+
+@pytest.fixture(scope="module")
+def short_alone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("short")
+    (folder / "long.yaml").write_text(SHORT)
+    command = [sys.executable, "-m", "glorot", "run", str(folder / "long.yaml"), "-q", "-o", str(folder)]
+    subprocess.run([*command, "--checkpoints", str(folder / "states")], check=True, capture_output=True, timeout=300)
+    return stored(folder / "long")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize(("victim", "times"), [("worker", 15), ("scheduler", 8), ("driver", 7)])
+def test_kills_at_random_moments(victim, times, processes, short_alone):
+    """30 kills in all. Each time the sweep is finished with the same bytes, and in the end no process is left."""
+    (processes.folder / "long.yaml").write_text(SHORT)
+    moments = random.Random(f"{victim} 23")
+    scheduler, workers = processes.scheduler(), [processes.worker() for _ in range(3)]
+    began = time.monotonic()
+    processes.finish()
+    seconds, under_way = time.monotonic() - began, 0
+    for number in range(times):
+        processes.results = processes.folder / f"results{number}"
+        driver = processes.drive()
+        time.sleep(moments.uniform(0, seconds))
+        under_way += driver.poll() is None
+        {"worker": workers[number % 3], "scheduler": scheduler, "driver": driver}[victim].kill()
+        _, said = driver.communicate(timeout=300)
+        allowed = {"worker": (0,), "scheduler": (0, 2), "driver": (0, -signal.SIGKILL)}[victim]
+        assert driver.returncode in allowed, said
+        assert "Traceback" not in said, said
+        if victim == "worker":
+            workers[number % 3] = processes.worker()
+        elif victim == "scheduler":
+            for worker in workers:  # they end themselves
+                worker.wait(120)
+            scheduler, workers = processes.scheduler(), [processes.worker() for _ in range(3)]
+        if driver.returncode != 0:
+            processes.finish()
+        assert processes.stored() == short_alone
+    assert under_way > times / 2
+    scheduler.terminate()
+    until(lambda: all(process.poll() is not None for process in processes.all))
+    assert processes.left() == []
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_with_a_result(processes, tmp_path):
+    """The result that was not taken yet is computed again; it holds up no other one (distributed #7870)."""
+    from distributed import Client
+
+    processes.scheduler()
+    workers = {}
+    for number in range(2):
+        process = processes.worker()
+        with Client(processes.address, set_as_default=False) as client:
+            client.wait_for_workers(number + 1, timeout=60)
+            [address] = client.scheduler_info()["workers"].keys() - workers.keys()
+        workers[address] = process
+    runs = expand(config.parse(SHORT, "short.yaml"))[:2]
+    with cluster.connected(processes.address, 1) as client:
+        engine = dask_engine.DaskEngine(client, Tasks(tmp_path, tmp_path / "states", False), "cpu")
+        said = []
+
+        def listen(condition):
+            until(lambda: said.extend(engine.messages(timeout=0.1)) or condition())
+            ended = {run.run_id: message for run, message in said if not isinstance(message, Progress)}
+            said.clear()
+            return [ended.get(run.run_id) for run in runs]
+
+        take, engine._take = engine._take, lambda: None  # no result is taken until it is asked for
+        for run in runs:
+            engine.start(run)
+        cells = list(engine._cells.values())
+        assert listen(lambda: all(cell.member.cell is None for cell in cells)) == [None, None]
+        workers[cells[0].member.address].kill()
+        engine._in_loop(take)
+        lost, other = listen(lambda: not engine._cells)
+        assert isinstance(lost, GivenBack)
+        assert other.status == "done"
+        engine._take = take
+        engine.start(runs[0])
+        assert listen(lambda: not engine._cells)[0].status == "done"
+        assert engine.stop() == []
 
 
 @pytest.fixture(scope="module")
@@ -356,7 +466,7 @@ def test_a_cell_that_kills_three_workers_has_failed():
 
     def die(update, host):
         member = dask_engine.Member("tcp://w", 1, host)
-        [(_, message)] = engine._died(dask_engine.Cell("key", run, member, None, update), "its worker is gone")
+        [(_, message)] = engine._died(dask_engine.Cell("key", run, member, None, update=update), "its worker is gone")
         return message
 
     assert isinstance(die(10, "h1"), GivenBack)

@@ -46,7 +46,7 @@ def connected(where: str, cores: int) -> Iterator[Any]:
         ) from error
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(SETTINGS))
-        for name in ("distributed", "tornado", "asyncio"):  # what matters is told in our words
+        for name in ("distributed", "distributed.client", "tornado", "asyncio"):  # what matters is told in our words
             logging.getLogger(name).setLevel(logging.CRITICAL)
         if kind == "local":
             address: Any = stack.enter_context(_local(distributed, int(value), cores))
