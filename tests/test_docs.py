@@ -6,6 +6,7 @@ After a change that is meant, write what is generated anew with
     GLOROT_GOLDEN=write pytest tests/test_docs.py
 """
 
+import csv
 import itertools
 import os
 import re
@@ -119,6 +120,20 @@ def test_what_the_page_on_modern_networks_says():
     assert f"significant (p = {five['tanh', 'adam']:.3f})" in text
     assert f"p = {five['relu', 'adam']:.1f}), and better than He's" in text
     assert f"p = {p('relu', 'adam', '5', 'standard', 'he_normal'):.3f}). What they cost" in text
+
+
+def test_p_values_of_the_reproduction_stand_in_its_tables():
+    """Each that the page says is in table.csv or in a scorecard that is committed, rounded to one digit."""
+    page = " ".join((DOCS / "reproduction.md").read_text().split())
+    said = re.findall(r"\bp = (0\.\d+)", page)
+    found = set()
+    for file in (ROOT / "results").glob("*/*/table.csv"):
+        with file.open(newline="") as lines:
+            found |= {f"{float(row['p']):.1g}" for row in csv.DictReader(lines) if row["p"]}
+    for file in (ROOT / "results").rglob("scorecard.md"):
+        found |= set(re.findall(r"\bp = (0\.\d+)", file.read_text("utf-8")))
+    assert said
+    assert not set(said) - found
 
 
 @pytest.mark.parametrize("field", FIELDS)
