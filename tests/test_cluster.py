@@ -1,8 +1,11 @@
 """Sweeps on a Dask cluster of real processes on loopback: the same bytes as on one machine, whatever dies."""
 
 import itertools
+import math
 import os
+import queue
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +69,7 @@ queue: normal
 walltime: "04:00:00"
 worker_extra_args: ["--lifetime", "230m", "--lifetime-stagger", "5m"]
 """
+SLOWER = float(os.environ.get("GLOROT_SLOWER", 2))  # than an idle machine of today
 OTHER_VERSION = """
 import distributed.versions as versions
 versions._version_cached = lambda name, real=versions._version_cached: "0.1" if name == "numba" else real(name)
@@ -293,6 +297,20 @@ def test_kills_at_random_moments(victim, times, processes, short_alone):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_what_a_driver_costs():
+    """It is 1 to 2 ms of CPU for each run; others may use the machine, too."""
+    script = Path(__file__).with_name("pretended.py")
+    command = [sys.executable, str(script), "--cells", "300", "--slots", "16", "--seconds", "0.5"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout
+    milliseconds, percent = map(
+        float, re.search(r"driver: (.*) ms of CPU for each cell, (.*) % of a core", told).groups()
+    )
+    assert 0 < milliseconds < 3 * SLOWER, told
+    assert 0 < percent < 5 * SLOWER, told
+
+
+@pytest.mark.slow
 def test_a_worker_that_dies_with_a_result(processes, tmp_path):
     """The result that was not taken yet is computed again; it holds up no other one (distributed #7870)."""
     from distributed import Client
@@ -457,7 +475,31 @@ def an_engine():
     engine = dask_engine.DaskEngine.__new__(dask_engine.DaskEngine)
     engine.members, engine._cells, engine._deaths, engine.device = {}, {}, {}, "cuda"
     engine.client = type("Client", (), {"run": lambda *arguments, **options: None})()
+    engine.tasks, engine.is_shared, engine._topic = Tasks(Path(), Path(), True), False, "topic"
+    engine._begun, engine._inbox, engine._started, engine._looked = [], queue.SimpleQueue(), 0, math.inf
     return engine
+
+
+def test_cells_are_sent_together(tmp_path):
+    """Dask's thread is woken once for all; a cell whose worker is gone by then is not sent."""
+    engine, sent = an_engine(), []
+    engine.members = {f"tcp://{i}": dask_engine.Member(f"tcp://{i}", 1, "h") for i in range(4)}
+    engine.client.loop = type("Loop", (), {"add_callback": lambda self, do, cells: sent.append(cells)})()
+    engine.client.status, engine.client.sync = "running", lambda *arguments: None
+    runs = expand(config.parse(SHORT, "short.yaml"))[:4]
+    for run in runs:
+        engine.start(run)
+    [first, *others] = engine._cells.values()
+    [(run, message)] = engine._lost(first, "gone")
+    assert (run, type(message)) == (runs[0], GivenBack)
+    list(engine.messages(timeout=0))
+    assert sent == [[first, *others]]
+    submitted = []
+    engine.client.submit = lambda *arguments, key, **options: submitted.append(key) or 1 / 0  # the connection is lost
+    engine._submit(sent[0])
+    assert submitted == [cell.key for cell in others]
+    list(engine.messages(timeout=0))
+    assert len(sent) == 1
 
 
 def test_a_cell_that_kills_three_workers_has_failed():
@@ -513,3 +555,18 @@ def test_a_search_and_a_folder_of_images_on_a_cluster(glorot, tmp_path):
     ended = glorot("run", "both.yaml", "-q", "-o", "there", "--cluster", "local:2")
     assert ended.returncode == 0, ended.stderr
     assert stored(tmp_path / "there" / "both") == stored(tmp_path / "here" / "both")
+
+
+@pytest.mark.slow
+def test_a_plugin_on_a_cluster(glorot, tmp_path):
+    """Its content goes to the workers: they have never seen the file."""
+    assert glorot("new", "--plugin", "my_units.py").returncode == 0
+    (tmp_path / "study.yaml").write_text(
+        "base: {dataset: shapeset, learning_rate: 0.1, depth: 1, width: 4, updates: 30, evaluate_every: 10,\n"
+        "       valid_examples: 50, test_examples: 50}\n"
+        "grid: {activation: [tanh, swish], initializer: [two_values], seed: [0, 1]}\nplugins: [my_units.py]\n"
+    )
+    assert glorot("run", "study.yaml", "-q", "-o", "here", "--plugin", "my_units.py").returncode == 0
+    ended = glorot("run", "study.yaml", "-q", "-o", "there", "--plugin", "my_units.py", "--cluster", "local:2")
+    assert ended.returncode == 0, ended.stderr
+    assert stored(tmp_path / "there" / "study") == stored(tmp_path / "here" / "study")
