@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from glorot.bench import contest, convolutional, estimate, minibatches, start
+from glorot.bench import contest, convolutional, estimate, minibatches, peers, start
 from glorot.bench.convolutional import LenetSetting
 from glorot.bench.floor import Floor
 from glorot.bench.setting import Setting
@@ -120,6 +120,14 @@ def test_the_floor_of_an_optimizer_that_keeps_something(optimizer, bytes_of_sgd)
     assert one.floor_seconds(slow) == sgd.floor_seconds(slow)
 
 
+def test_the_rates_are_measured_with_all_that_an_update_touches(monkeypatch):
+    """Adam's two numbers of each weight may not fit the cache that the weights alone fit."""
+    monkeypatch.setattr(contest, "measure", lambda n_bytes, threads: n_bytes)
+    setting = Setting((8,), n_inputs=5, n_classes=2)
+    assert contest.floor(setting) == 4 * (5 * 8 + 8 * 2)
+    assert contest.floor(replace(setting, optimizer=OPTIMIZERS.canonical("adam"))) == 3 * 4 * (5 * 8 + 8 * 2)
+
+
 def test_the_floor_of_weights_that_stay_in_shared_memory():
     """By hand: 12 barriers of 2 us, and 3 products of 10 examples with all weights (2 with the first layer's)."""
     paper, rates = Setting(), Floor(1.0, 1.0, 1e12, barrier=2e-6)
@@ -134,7 +142,9 @@ def test_an_optimizer_in_turns_with_sgd_and_pytorch(monkeypatch):
     monkeypatch.setattr("glorot.bench.contest.ROUND_SECONDS", 0.001)
     setting = Setting((8,), 2, optimizer=OPTIMIZERS.canonical("momentum"), n_inputs=5)
     turns = contest.updates(setting, "torch", 1)
-    assert list(turns.seconds) == ["glorot", contest.SGD, "nn.Sequential", "fused optimizer"]
+    assert list(turns.seconds) == ["glorot", contest.SGD, "nn.Sequential", peers.FUSED]
+    plain = contest.updates(replace(setting, optimizer="sgd"), "torch", 1)
+    assert list(plain.seconds) == ["glorot", "nn.Sequential", "addmm_ by hand", peers.FUSED]
     hessian = Setting((8,), 2, optimizer=OPTIMIZERS.canonical("diagonal_hessian"), n_inputs=5)
     with pytest.raises(GlorotError, match="expected an optimizer that PyTorch has, found diagonal_hessian"):
         contest.torch_peer(hessian).updates(contest.make_examples(hessian, 2))

@@ -141,13 +141,13 @@ def probe_seconds(setting: Setting, n: int = 300) -> float | None:
 
 
 def floor(setting: Setting) -> "Floor | GpuFloor":
-    """This machine's rates at the setting's number of weights."""
+    """This machine's rates at the size of what the setting's update touches."""
     if setting.device == "cuda":
         from glorot.bench import cuda_floor
 
         network: Any = our_kernels(setting)
         return cuda_floor.measure(4 * setting.weights, network.blocks, network.resident)
-    return measure(4 * setting.weights, setting.threads)
+    return measure(setting.working_bytes, setting.threads)
 
 
 # What `glorot bench` says. -----------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def draw_roofline(setting: Setting, file: Path, peer: str | None = None, rounds:
         traffic = 3 / (1 / rates.read + 2 / rates.read_write)  # bytes/s of one part reading, two parts read and written
         axes.loglog(x, np.minimum(x * traffic, rates.flops) / 1e9, color="black", label="this machine's limits")
         for (name, values), marker, color in zip(
-            speeds.items(), "osD", ("#0072B2", "#E69F00", "#009E73"), strict=False
+            speeds.items(), "osD^", ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=False
         ):
             axes.loglog(intensities, values, marker=marker, color=color, label=name)
         for batch_size, intensity, speed in zip(BATCH_SIZES, intensities, speeds["glorot"], strict=True):

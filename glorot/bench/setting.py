@@ -40,6 +40,11 @@ class Setting:
         return products, 2 * products - 2 * self.batch_size * self.sizes[0] * self.sizes[1]
 
     @property
+    def working_bytes(self) -> int:
+        """The weights, and what the optimizer keeps of them: what an update touches."""
+        return 4 * self.weights * (1 + len(OPTIMIZERS[self.optimizer].keeps))
+
+    @property
     def kept_bytes(self) -> int:
         """That an update moves beside the weights: what the optimizer keeps, read and written; statistics only read."""
         chosen = OPTIMIZERS[self.optimizer]
