@@ -9,7 +9,7 @@ from numba.core import types
 from glorot.compiled.cache import jit_apart
 from glorot.compiled.calls import Apart, calling
 from glorot.kernels.products import NARROW, UPDATE_ROWS
-from glorot.kernels.simd import MATRIX, ROW, prefetch_part, update_tile
+from glorot.kernels.simd import MATRIX, ROW, update_tile
 from glorot.kernels.views import STRIDE_IN, W, clear
 
 gradient = update_tile(UPDATE_ROWS, with_delta=True, lanes=NARROW, ahead=UPDATE_ROWS, apart=True)
@@ -64,18 +64,15 @@ def move_columns(layer, first, W_, memory, k, n, a_below, delta_above, delta_bel
     j = 0
     while j < len(W_):
         rows = UPDATE_ROWS if j + UPDATE_ROWS <= len(W_) else 1
-        if first and rows > 1:
-            gradient_first(W_, j, k, n, a_below, k, delta_above, 0, j, a_below, gradients)
-        elif first:
-            gradient_first_row(W_, j, k, n, a_below, k, delta_above, 0, j, a_below, gradients)
-        elif rows > 1:
-            gradient(W_, j, k, n, a_below, k, delta_above, 0, j, delta_below, gradients)
-        else:
-            gradient_row(W_, j, k, n, a_below, k, delta_above, 0, j, delta_below, gradients)
         place = layer[W] + j * width + k
-        for r in range(rows):
-            for kept in range(len(memory)):
-                prefetch_part(memory, kept, place + (r + UPDATE_ROWS) * width, n)
+        if first and rows > 1:
+            gradient_first(W_, j, k, n, a_below, k, delta_above, 0, j, a_below, gradients, memory, place)
+        elif first:
+            gradient_first_row(W_, j, k, n, a_below, k, delta_above, 0, j, a_below, gradients, memory, place)
+        elif rows > 1:
+            gradient(W_, j, k, n, a_below, k, delta_above, 0, j, delta_below, gradients, memory, place)
+        else:
+            gradient_row(W_, j, k, n, a_below, k, delta_above, 0, j, delta_below, gradients, memory, place)
         call_move(move, W_, j, rows, k, n, gradients, memory, place, rates)
         j += rows
 

@@ -274,18 +274,20 @@ def update_tile(rows, with_delta, lanes=LANES, ahead=0, apart=False, learn=True)
     W: (fan_out, m), a and below: (examples, >= c+n), delta: (>= first+examples, >= i+rows).
 
     learn: else nothing but below changes, and step is of no use.
-    apart: step is no number but a place, (rows, >= n) float32, that gets sum_e delta[e, j+r] * a[e, c]; W stays.
+    apart: step is no number but a place, (rows, >= n) float32, that gets sum_e delta[e, j+r] * a[e, c]; W stays. Two
+    more arguments: memory, (kept, n_parameters), is prefetched as W is; place, that of W[j, k] in each row of it.
     """
 
-    @intrinsic
-    def update(typingctx, W, j, k, n, a, c, delta, first, i, below, step):
+    def generated(W, a, delta, below, step, memory=None):
         def codegen(context, builder, signature, args):
-            W_, j_, k_, n_, a_, c_, delta_, first_, i_, below_, step_ = args
+            W_, j_, k_, n_, a_, c_, delta_, first_, i_, below_, step_ = args[:11]
             w_rows = row_pointers(context, builder, W, W_, j_, rows, column=k_)
             examples = builder.extract_value(context.make_array(a)(context, builder, a_).shape, 0)
             vector = ir.VectorType(FLOAT, lanes)
             if apart:
                 gradient_rows = row_pointers(context, builder, step, step_, j_.type(0), rows)
+                memory_, place_ = args[11:]
+                kept = builder.extract_value(context.make_array(memory)(context, builder, memory_).shape, 0)
             else:
                 minus_step = splat(builder, builder.fneg(step_), vector)
             width = builder.extract_value(context.make_array(W)(context, builder, W_).shape, 1)
@@ -295,6 +297,11 @@ def update_tile(rows, with_delta, lanes=LANES, ahead=0, apart=False, learn=True)
                     for line in range(0, lanes, LANES):
                         place = builder.add(builder.add(t, n_.type(line)), builder.mul(width, n_.type(ahead)))
                         prefetch(builder, row, place)
+                if apart and ahead:
+                    with cgutils.for_range(builder, kept) as loop:
+                        place = pointer_to(context, builder, memory, memory_, loop.index, builder.add(place_, t))
+                        for row in range(rows):
+                            prefetch(builder, place, builder.mul(width, n_.type(ahead + row)))
                 gradients = variables(builder, rows, vector)
                 column = builder.add(c_, t)
                 with cgutils.for_range(builder, examples) as loop:
@@ -320,10 +327,21 @@ def update_tile(rows, with_delta, lanes=LANES, ahead=0, apart=False, learn=True)
                         store(builder, fused(builder, minus_step, total, weight), w_rows[row], t)
             return context.get_dummy_value()
 
-        p = types.intp
-        return types.void(W, p, p, p, a, p, delta, p, p, below, step if apart else types.float32), codegen
+        return codegen
 
-    return update
+    p = types.intp
+
+    @intrinsic
+    def update(typingctx, W, j, k, n, a, c, delta, first, i, below, step):
+        arguments = W, p, p, p, a, p, delta, p, p, below, types.float32
+        return types.void(*arguments), generated(W, a, delta, below, step)
+
+    @intrinsic
+    def gradients(typingctx, W, j, k, n, a, c, delta, first, i, below, room, memory, place):
+        arguments = W, p, p, p, a, p, delta, p, p, below, room, memory, p
+        return types.void(*arguments), generated(W, a, delta, below, room, memory)
+
+    return gradients if apart else update
 
 
 def held_tile(examples, rows, lanes, with_delta, ahead=0):
@@ -375,20 +393,6 @@ def held_tile(examples, rows, lanes, with_delta, ahead=0):
         return types.void(W, p, p, p, a, delta, below, types.float32), codegen
 
     return held
-
-
-@intrinsic
-def prefetch_part(typingctx, array, i, start, n):
-    """Begin to fetch array[i, start : start+n] into L2. array: C-contiguous. What lies behind its end does no harm."""
-
-    def codegen(context, builder, signature, args):
-        first = pointer_to(context, builder, array, *args[:3])
-        n_ = args[3]
-        with cgutils.for_range_slice(builder, n_.type(0), n_, n_.type(LANES), inc=True) as (k, _):
-            prefetch(builder, first, k)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, types.intp, types.intp), codegen
 
 
 # A barrier between the threads of one run. ----------------------------------------------------------------
