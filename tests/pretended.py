@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=1000)
     parser.add_argument("--slots", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=1.0, help="of a cell")
+    parser.add_argument("--looks", type=int, default=2, help="how often status and report are timed")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--profile", help="a file for the driver's profile (cProfile)")
     options = parser.parse_args()
@@ -111,9 +112,9 @@ def measure(options: argparse.Namespace, folder: str) -> None:
         planned, looks, points = cpu_and_memory(driver.pid), [], []
         while driver.poll() is None and len(points) < 2:
             cells = len(os.listdir(history)) if history.exists() else 0
-            if cells >= (options.cells // 5 if not points else options.cells - options.slots):
+            if cells >= (options.cells // 5 if not points else options.cells * 4 // 5):
                 points.append((cells, time.perf_counter(), *cpu_and_memory(driver.pid)))
-            elif points and cells >= options.cells * (2 + len(looks)) // 4 and len(looks) < 2:
+            elif points and cells >= options.cells * (2 + len(looks)) // 4 and len(looks) < options.looks:
                 looks.append((cells, *(timed(*glorot, command, "pretended", "-o", str(results)) for command in LOOKS)))
             time.sleep(0.1)
         assert driver.wait() == 0
