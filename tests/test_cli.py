@@ -186,6 +186,7 @@ def test_the_start_of_commands_is_set_beside_what_others_take(monkeypatch):
     assert ["of it, Numba with one small function", f"{begun.least_memory / 1e6:.0f} MB"] in rows
 
 
+@pytest.mark.slow
 def test_first_lines_are_those_of_commands_that_succeed(tmp_path, monkeypatch):
     monkeypatch.setattr(start, "SWEEP", start.SWEEP.replace(str(list(range(start.RUNS))), "[0, 1]"))
     seconds = start.first_lines(tmp_path, repeats=0)
@@ -675,7 +676,7 @@ BILLION = 1_000_000_000
 
 
 @on_linux
-@pytest.mark.parametrize("whom", ["group", "parent"])
+@pytest.mark.parametrize("whom", ["group", pytest.param("parent", marks=pytest.mark.slow)])
 def test_interrupt_keeps_what_has_finished(whom, tmp_path, environment, glorot):
     with endless(tmp_path, environment, f"30, {BILLION}, 40", "-j1") as process:
         read_until(process, f"updates {BILLION}: update 0:")

@@ -87,11 +87,11 @@ def check(layers, batch_size, threads=1, image=None, levels=UNIT):
 def test_gradient_is_the_numerical_one():
     """Of every kind of layer: the oracle's by its losses alone, and the kernels' by one update."""
     layers = small()
-    parameters, examples = random_parameters(layers), random_examples(layers, 2)
+    parameters, examples = random_parameters(layers), random_examples(layers, 1)
     images, labels = seen_by(layers, examples), examples.labels
     numerical = naive_layers.numerical_gradients(layers, parameters, images, labels, "tanh", "cross_entropy")
     analytical, _ = naive_layers.backward(layers, parameters, images, labels, "tanh", "cross_entropy")
-    made = network(layers, parameters, 2, 0.5)
+    made = network(layers, parameters, 1, 0.5)
     made.train(examples)
     for before, after, step, oracle in zip(parameters, made.parameters, numerical, analytical, strict=True):
         for old, new, wanted, exact in zip(before, after, step, oracle, strict=True):

@@ -4,12 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from drawn import page, store
 from other import another
 from stored import a_provenance
 
+from glorot.cli.main import cli
 from glorot.datasets.catalogue import DATASETS
-from glorot.paper import drawing, error_curves
+from glorot.paper import drawing, error_curves, figures
 from glorot.paper.figures import FIGURES
 from glorot.paper.table1 import TABLE_1
 from glorot.results.selected import gather_selected
@@ -266,12 +268,15 @@ def test_the_rate_is_the_one_that_select_chose(tmp_path, searched):
     assert panel.curves[0].errors[-1] == (65 if searched else 35)
 
 
-def test_a_broken_sweep_hides_no_others(glorot, tmp_path):
+def test_a_broken_sweep_hides_no_others(tmp_path, monkeypatch):
     for name in ("good", "broken"):
         store(tmp_path / "results" / name, name, "tanh" if name == "good" else "softsign")
     (tmp_path / "results/good/sweep.yaml").write_text(SEARCH.partition("select")[0])
     (tmp_path / "results/broken/sweep.yaml").write_text("name: [")
-    ended = glorot("report", "--figures", "paper")
-    assert ended.returncode == 2
+    monkeypatch.setattr(figures, "FIGURES", {11: FIGURES[11]})
+    monkeypatch.setattr(figures, "LECTURE", {})
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(cli, ["report", "--figures", "paper"], standalone_mode=False)
+    assert ended.return_value == 2
     assert (tmp_path / "results/figures/figure-11.svg").is_file(), ended.stderr
     assert "not in the figures: results/broken/sweep.yaml" in ended.stderr

@@ -57,7 +57,7 @@ def undisturbed(tiny, glorot, whole) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["replace", "fsync"])
+@pytest.mark.parametrize("name", ["replace", pytest.param("fsync", marks=pytest.mark.slow)])
 def test_a_fault_at_every_write_point(tiny, glorot, whole, name, every):
     """Exit 2 and a message; what was stored before is whole; the same command then completes it to the same bytes.
     By day at a sixth of them, others of each function."""

@@ -350,6 +350,7 @@ def test_all_are_drawn(runs, tmp_path, small):
         assert 5_000 < file.stat().st_size < 1_000_000
 
 
+@pytest.mark.slow
 def test_equal_data_give_equal_bytes(runs, tmp_path, small, monkeypatch):
     """One figure of each way to draw."""
     some = {number: FIGURES[number] for number in (1, 2, 3, 5, 7, 9, 11)}

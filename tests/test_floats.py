@@ -132,6 +132,7 @@ def test_a_machine_takes_them():
 # In real processes. ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_table_of_measurements_from_file_to_figures(tmp_path, glorot):
     """Standardized, in any order of processes the same bits, interrupted by nothing, looked into, drawn."""
     rng, kinds = np.random.default_rng(4), np.array(["ash", "birch", "oak"])

@@ -285,6 +285,7 @@ def test_a_run_tells_what_it_learns_from(damaged, glorot, tmp_path):
     assert "- photos: 62 images in 2 classes, 6 x 6 grey; chance 50.0 %" in found.stdout
 
 
+@pytest.mark.slow
 def test_labels_of_any_language_swapped_files_and_a_cache_that_is_no_folder(tmp_path, glorot, environment):
     """As a user meets them. Joiners and spaces that do not break are in paths, classes and methods."""
     place = tmp_path / "\u0646\u0645\u0627\u06cc\u0647\u200c\u0647\u0627\u00a01"

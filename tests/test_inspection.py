@@ -246,7 +246,9 @@ def lenet_seen(activation, initializer, loss="cross_entropy", n=6, seed=0):
     return found, layers, made.parameters, images[:, 0], some.labels
 
 
-@pytest.mark.parametrize(("activation", "loss"), [("tanh", "cross_entropy"), ("relu", "rbf_map")])
+@pytest.mark.parametrize(
+    ("activation", "loss"), [pytest.param("tanh", "cross_entropy", marks=pytest.mark.slow), ("relu", "rbf_map")]
+)
 def test_measured_in_lenet5_is_the_oracles(activation, loss):
     found, layers, parameters, images, labels = lenet_seen(activation, "normalized", loss)
     inputs, zs = naive_layers.forward(layers, parameters, images, activation)

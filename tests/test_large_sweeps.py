@@ -202,6 +202,7 @@ def test_a_full_disk_while_many_runs_are_stored(tmp_path, monkeypatch, runs):
     assert len(stored.statuses()) == 20
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_between_two_tables(tmp_path, glorot):
     """Through real processes: the report has what was stored, and the next run completes it."""
     (tmp_path / "tiny.yaml").write_text(sweep_of("seed").replace(HUNDRED, "0, 1, 2, 3, 4, 5"))

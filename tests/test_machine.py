@@ -28,6 +28,7 @@ base: {dataset: shapeset, width: 6, depth: 1, learning_rate: 0.1, updates: 20, e
        valid_examples: 40, test_examples: 40, activation: tanh}
 grid: {seed: [0, 1, 2]}
 """
+SLOW = pytest.mark.slow
 NEEDS_DEV_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
 
@@ -67,11 +68,13 @@ def statuses(folder: Path) -> list[str]:
     "script",
     [
         "glorot run tiny.yaml 2>&1 | head -1; exit ${PIPESTATUS[0]}",
-        "glorot run tiny.yaml -v 2>&1 >/dev/null | head -1; exit ${PIPESTATUS[0]}",
-        "glorot run tiny.yaml 2>&-",
+        pytest.param(
+            "glorot run tiny.yaml -v 2>&1 >/dev/null | head -1; exit ${PIPESTATUS[0]}", marks=pytest.mark.slow
+        ),
+        pytest.param("glorot run tiny.yaml 2>&-", marks=pytest.mark.slow),
         "glorot run tiny.yaml >&- 2>&- <&-",
         pytest.param("glorot run tiny.yaml 2>/dev/full", marks=NEEDS_DEV_FULL),
-        pytest.param("glorot run tiny.yaml -v --retry-failed 2>/dev/full", marks=NEEDS_DEV_FULL),
+        pytest.param("glorot run tiny.yaml -v --retry-failed 2>/dev/full", marks=[NEEDS_DEV_FULL, SLOW]),
     ],
 )
 def test_what_is_said_on_stderr_decides_nothing(tiny, shell, script):
@@ -92,12 +95,13 @@ def test_exit_codes_are_the_same_where_nobody_hears_the_message(tiny, shell):
         assert shell(f"glorot 2>{stream}").returncode == 2
 
 
-@pytest.mark.parametrize("command", ["run tiny.yaml", "run tiny.yaml -n", "run --help", "list", "report tiny"])
-def test_who_reads_stdout_may_stop_early(tiny, shell, command):
+def test_who_reads_stdout_may_stop_early(tiny, shell):
     """Nothing is read, by a reader that has ended before glorot writes."""
     assert shell("glorot run tiny.yaml").returncode == 0
-    ended = shell(f"glorot {command} | true; exit ${{PIPESTATUS[0]}}")
-    assert (ended.returncode, "Traceback" in ended.stderr, "Error" in ended.stderr) == (0, False, False), ended.stderr
+    for command in ("run tiny.yaml", "run tiny.yaml -n", "run --help", "list", "report tiny"):
+        ended = shell(f"glorot {command} | true; exit ${{PIPESTATUS[0]}}")
+        found = ended.returncode, "Traceback" in ended.stderr, "Error" in ended.stderr
+        assert found == (0, False, False), (command, ended.stderr)
 
 
 @NEEDS_DEV_FULL

@@ -227,6 +227,7 @@ grid:
 """
 
 
+@pytest.mark.slow
 def test_a_sweep_of_optimizers(tmp_path, glorot):
     (tmp_path / "moves.yaml").write_text(SWEEP)
     assert glorot("run", "moves.yaml", "--device", "cpu").returncode == 0

@@ -130,6 +130,7 @@ grid: {activation: [tanh, sigmoid]}
 """
 
 
+@pytest.mark.slow
 def test_in_real_processes(tmp_path, glorot):
     for name, updates in [("a", "10"), ("b", "20")]:
         (tmp_path / f"{name}.yaml").write_text(REAL.replace("NAME", name).replace("UPDATES", updates))

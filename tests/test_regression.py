@@ -698,6 +698,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_check_of_speed(tmp_path):
     command = [sys.executable, "-c", FAST_BENCH, "check", "--bench"]
     assert "there is no baseline" in call(cwd=tmp_path, command=command, code=2).stderr

@@ -101,7 +101,7 @@ def undisturbed(tmp_path_factory):
     ("signum", "code", "group"),
     [
         (signal.SIGINT, 130, True),
-        (signal.SIGTERM, 143, False),
+        pytest.param(signal.SIGTERM, 143, False, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 143, True, marks=pytest.mark.slow),
         pytest.param(signal.SIGHUP, 129, True, marks=pytest.mark.slow),
     ],
@@ -125,7 +125,8 @@ def strange_compression(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", ["strange compression", pytest.param("another run's", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["strange compression", "another run's"])
 def test_a_damaged_state_is_told_and_the_run_starts_again(folder, undisturbed, damage):
     process = start(folder, "-j2")
     until(lambda: len(states(folder)) >= 2)
@@ -141,6 +142,7 @@ def test_a_damaged_state_is_told_and_the_run_starts_again(folder, undisturbed, d
     assert stored(folder) == undisturbed
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_ends_at_once(folder, undisturbed):
     process = start(folder)
     until(lambda: states(folder))

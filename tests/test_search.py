@@ -389,7 +389,8 @@ def uninterrupted(tmp_path_factory):
     return ended.stdout, stored(folder / "results")
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_between_the_stages(sign, tmp_path, environment, glorot, uninterrupted):
     """The same command goes on, and gives the bytes of a run that was never interrupted."""
     (tmp_path / "real.yaml").write_text(LONG)

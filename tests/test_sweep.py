@@ -145,7 +145,7 @@ SECOND_ORDER = ["Tanh", "Tanh, diagonal Hessian", "Tanh, gradient variance"]
         ("quickstart", 3, ["Tanh", "Tanh N", "Sigmoid"]),
         ("lecture", 9, ["Tanh", "Tanh N", "Sigmoid"]),
         ("table1", 100, ["Softsign", "Softsign N", "Tanh", "Tanh N", "Sigmoid"]),
-        ("second-order", 108, [*SECOND_ORDER, *(one.replace("Tanh", "Tanh N") for one in SECOND_ORDER)]),
+        ("second-order", 270, [*SECOND_ORDER, *(one.replace("Tanh", "Tanh N") for one in SECOND_ORDER)]),
         ("pretraining", 2, ["Tanh", "Tanh, pre-trained"]),
         ("regression-mnist", 5, ["Softsign N", "Tanh", "Tanh N", "Tanh N, quadratic", "Sigmoid"]),
     ],
