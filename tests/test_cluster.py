@@ -49,6 +49,15 @@ grid:
   initializer: [standard, normalized]
   seed: [0, 1, 2]
 """
+FAULT = """
+from glorot.training.loop import Training
+run = Training.run
+def faulty(self, *arguments):
+    if self.settings.activation == "sigmoid":
+        raise ValueError("a bug")
+    return run(self, *arguments)
+Training.run = faulty
+"""
 SBATCH = """#!/bin/sh
 mkdir -p "$JOBS"
 number=$$
@@ -538,6 +547,21 @@ def test_versions_are_compared():
         "it has python 3.12, expected 3.11; numpy 2.0, expected 1.0; glorot none, expected 1.0; install the same "
         "versions on both sides"
     )
+
+
+@pytest.mark.slow
+def test_failed_runs_are_tried_again_on_a_cluster(glorot, tmp_path):
+    """What failed on one machine is done there, if --retry-failed asks for it."""
+    (tmp_path / "long.yaml").write_text(SWEEP)
+    assert glorot("run", "long.yaml", "-o", "whole").returncode == 0
+    (tmp_path / "sitecustomize.py").write_text(FAULT)
+    failed = glorot("run", "long.yaml", PYTHONPATH=str(tmp_path))
+    assert "2 done, 2 failed" in failed.stderr
+    assert glorot("run", "long.yaml", "--cluster", "local:1").returncode == 1  # only what is asked for is tried again
+    ended = glorot("run", "long.yaml", "--cluster", "local:1", "--retry-failed")
+    assert ended.returncode == 0, ended.stderr
+    assert "2 done, 2 to do" in ended.stderr
+    assert stored(tmp_path / "results" / "long") == stored(tmp_path / "whole" / "long")
 
 
 def test_a_search_and_a_folder_of_images_on_a_cluster(glorot, tmp_path):
