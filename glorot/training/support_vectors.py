@@ -121,8 +121,8 @@ class OneAgainstOne:
         k = x @ y.T
         if self.chosen.kernel == "rbf":
             k *= -2
-            k += (x * x).sum(axis=1)[:, None]
-            k += (y * y).sum(axis=1)
+            k += np.einsum("ij,ij->i", x, x)[:, None]
+            k += np.einsum("ij,ij->i", y, y)
             k *= -self.g
             np.exp(k, out=k)
         elif self.chosen.kernel == "poly":
