@@ -78,6 +78,7 @@ def test_the_table_of_fields():
     [
         ("nineties", "nineties"),
         ("modern", "modern"),
+        ("reproduction", "shapeset-svm"),
         ("reproduction", "shapeset-long"),
         ("reproduction", "second-order"),
         ("reproduction", "pretraining"),
