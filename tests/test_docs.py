@@ -79,6 +79,7 @@ def test_the_table_of_fields():
         ("nineties", "nineties"),
         ("modern", "modern"),
         ("reproduction", "shapeset-svm"),
+        ("reproduction", "inputs"),
         ("reproduction", "shapeset-long"),
         ("reproduction", "second-order"),
         ("reproduction", "pretraining"),
