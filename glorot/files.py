@@ -114,6 +114,24 @@ def _side_by_side(do: Callable[[T], None], items: Sequence[T]) -> None:
             list(pool.map(do_all, shares))
 
 
+def append(path: Path, size: int, data: bytes) -> int:
+    """Add to the first `size` bytes of a file, which are whole; the rest goes. Returns the new size.
+
+    When this returns, the disk has it. Raises OSError, and then the file has only what was whole.
+    """
+    try:
+        with open(path, "ab") as file:
+            file.truncate(size)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            return os.fstat(file.fileno()).st_size
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.truncate(path, size)
+        raise
+
+
 def has(path: str, data: bytes) -> bool:
     """Whether this is the content of a file. Raises OSError."""
     try:

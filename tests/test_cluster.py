@@ -260,13 +260,17 @@ def test_a_worker_with_other_versions_and_a_scheduler_that_dies(processes, undis
     worker.wait(60)
 
 
+def alone(folder: Path, sweep: str) -> dict[str, bytes]:
+    """What a sweep stores on this machine."""
+    (folder / "long.yaml").write_text(sweep)
+    command = [sys.executable, "-m", "glorot", "run", str(folder / "long.yaml"), "-q", "-o", str(folder)]
+    subprocess.run([*command, "--checkpoints", str(folder / "states")], check=True, capture_output=True, timeout=600)
+    return stored(folder / "long")
+
+
 @pytest.fixture(scope="module")
 def short_alone(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("short")
-    (folder / "long.yaml").write_text(SHORT)
-    command = [sys.executable, "-m", "glorot", "run", str(folder / "long.yaml"), "-q", "-o", str(folder)]
-    subprocess.run([*command, "--checkpoints", str(folder / "states")], check=True, capture_output=True, timeout=300)
-    return stored(folder / "long")
+    return alone(tmp_path_factory.mktemp("short"), SHORT)
 
 
 @pytest.mark.slow
@@ -361,11 +365,7 @@ def test_a_worker_that_dies_with_a_result(processes, tmp_path):
 
 @pytest.fixture(scope="module")
 def one_alone(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("alone")
-    (folder / "long.yaml").write_text(ONE_LONG)
-    command = [sys.executable, "-m", "glorot", "run", str(folder / "long.yaml"), "-q", "-o", str(folder)]
-    subprocess.run([*command, "--checkpoints", str(folder / "states")], check=True, capture_output=True, timeout=600)
-    return stored(folder / "long")
+    return alone(tmp_path_factory.mktemp("alone"), ONE_LONG)
 
 
 @pytest.mark.slow

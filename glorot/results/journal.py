@@ -6,14 +6,12 @@ its text in front. Whatever follows the first line that is not whole was never s
 last run again, and loses nothing else.
 """
 
-import contextlib
 import json
-import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from glorot.files import read_bytes
+from glorot.files import append, read_bytes
 
 Row = dict[str, str]  # cells as they stand in a file
 NAME = ".journal"
@@ -31,17 +29,8 @@ class Journal:
     def add(self, runs: Sequence[dict[str, Row]]) -> None:
         """Add a line for each run: a row for each of TABLES. Raises OSError, and has no line, where that fails."""
         lines = [json.dumps(rows, ensure_ascii=True, separators=(",", ":")).encode() for rows in runs]
-        try:
-            with open(self.path, "ab") as file:
-                file.truncate(self._size)  # what another process left, or a line that could not be written
-                file.write(b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines))
-                file.flush()
-                os.fsync(file.fileno())
-                self._size = os.fstat(file.fileno()).st_size
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.truncate(self.path, self._size)
-            raise
+        added = b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines)
+        self._size = append(self.path, self._size, added)
         self.rows += len(runs)
 
     def read(self) -> dict[str, dict[str, Row]]:

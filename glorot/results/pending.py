@@ -5,7 +5,6 @@ and only that is waited for; then they are written. Should the machine crash bef
 again from here.
 """
 
-import contextlib
 import os
 import re
 import zlib
@@ -64,17 +63,7 @@ class Pending:
     def _add(self, contents: Mapping[str, bytes]) -> None:
         beginning = len(os.path.join(self.folder, ""))
         parts = [_part(path[beginning:], data) for path, data in contents.items()]
-        try:
-            with open(self.path, "ab") as file:
-                file.truncate(self._size)  # what could not be written
-                file.write(b"".join(parts))
-                file.flush()
-                os.fsync(file.fileno())
-                self._size = os.fstat(file.fileno()).st_size
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.truncate(self.path, self._size)
-            raise
+        self._size = files.append(self.path, self._size, b"".join(parts))
         self._paths.update(contents)
 
     def _read(self) -> dict[str, bytes]:
