@@ -12,9 +12,11 @@ from networks import BACKENDS, TOLERANCE, random_examples, random_layers
 from glorot import kernels
 from glorot.datasets import Examples, FiniteDataset
 from glorot.datasets.catalogue import DATASETS
-from glorot.datasets.inputs import INPUTS
+from glorot.datasets.inputs import INPUTS, line_of
 from glorot.datasets.loading import load
 from glorot.errors import DataError, SweepError
+from glorot.kernels.cpu import CpuKernels
+from glorot.kernels.layout import padded
 from glorot.sweeps.config import parse
 from glorot.sweeps.runs import expand, run_id, stored_sweep
 from glorot.sweeps.settings import Settings
@@ -37,6 +39,31 @@ def levels(inputs, dataset=None):
 
 def test_unit_has_the_bits_of_a_division():
     np.testing.assert_array_equal(levels("unit"), BYTES.astype(np.float32) / np.float32(255))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "formula"),
+    [
+        ("symmetric", (2 * BYTES - 255) / 255),
+        ("ink", -0.1 + 1.275 * BYTES / 255),
+        ("raw", BYTES),
+    ],
+)
+def test_float32_has_the_bits_of_float64_rounded_once(inputs, formula):
+    np.testing.assert_array_equal(levels(inputs), formula.astype(np.float32))
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_the_cpu_reads_bytes_to_the_bits_of_the_table(inputs):
+    """All 256, on a line or looked up; with a step of 0 the network's first units are what it saw."""
+    pixels = np.arange(256, dtype=np.uint8).reshape(2, 128)
+    table = levels(inputs, finite(pixels))
+    network = CpuKernels((128, 2, 2), "tanh", "cross_entropy", 2, 0.0, levels=table)
+    network.train(Examples(pixels, np.zeros(2, np.uint8)))
+    np.testing.assert_array_equal(
+        network.activations.reshape(-1)[: 2 * padded(129)].reshape(2, -1)[:, :128], table[pixels]
+    )
+    assert (line_of(table) is None) == (inputs == "standardized")
 
 
 def test_symmetric():

@@ -15,7 +15,7 @@ from naive import forward, naive_deltas
 from glorot import kernels
 from glorot.cli.main import cli
 from glorot.datasets import Examples
-from glorot.datasets.inputs import ink
+from glorot.datasets.inputs import INPUTS
 from glorot.models import lenet5
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import DRAWN, INITIALIZERS
@@ -237,7 +237,7 @@ def test_two_methods_of_ones_own_folder(tmp_path):
 def lenet_seen(activation, initializer, loss="cross_entropy", n=6, seed=0):
     """What is seen of LeNet-5, with its layers, parameters, and the images and labels that it saw."""
     layers = lenet5.layers(10, LOSSES[loss].rbf)
-    made = kernels.create_convolutional(layers, (28, 28), activation, loss, 10, 0.1, 1, ink(None))
+    made = kernels.create_convolutional(layers, (28, 28), activation, loss, 10, 0.1, 1, INPUTS["ink"].levels(None))
     made.parameters = initial_layers(layers, initializer, seed)
     rng = np.random.default_rng(4)
     some = Examples(rng.integers(0, 256, (n, 784), dtype=np.uint8), rng.integers(0, 10, n).astype(np.uint8))

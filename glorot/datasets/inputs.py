@@ -23,26 +23,13 @@ from glorot.datasets.local import AnyData, info
 from glorot.errors import DataError
 
 BYTES = np.arange(256)
-UNIT = BYTES.astype(np.float32) / np.float32(255)
 CHUNK = 10_000  # examples standardized together
 SAMPLE = 10_000  # training examples of an endless data set that standardize it: the first of seed 0's stream
 
 
-def unit(dataset: Dataset) -> np.ndarray:
-    return UNIT
-
-
-def symmetric(dataset: Dataset) -> np.ndarray:
-    return ((2 * BYTES - 255) / 255).astype(np.float32)
-
-
-def ink(dataset: Dataset) -> np.ndarray:
-    """LeCun et al. 1998, II.B: the background is -0.1, ink 1.175."""
-    return (-0.1 + 1.275 * BYTES / 255).astype(np.float32)
-
-
-def raw(dataset: Dataset) -> np.ndarray:
-    return BYTES.astype(np.float32)
+def on_line(a: int, b: int, c: int) -> np.ndarray:
+    """(a k + b) / c of each byte k, (256,) float32: whole numbers until the division, so it is rounded once."""
+    return (np.float32(a) * BYTES.astype(np.float32) + np.float32(b)) / np.float32(c)
 
 
 def standardized(dataset: Dataset) -> np.ndarray:
@@ -62,29 +49,44 @@ def standardized(dataset: Dataset) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Inputs:
-    """levels: what the network sees of each byte of a data set, (256,) float32. formula, text: for people.
-
-    of_bytes: whether it is of bytes alone.
+    """formula, text: for people. line: as `on_line` takes it, where what is seen of a byte does not depend on the data;
+    of_data: what is seen of each byte, where it does. of_bytes: whether it is of bytes alone.
     """
 
-    levels: Callable[[Dataset], np.ndarray]
     formula: str
     text: str
+    line: tuple[int, int, int] | None = None
+    of_data: Callable[[Dataset], np.ndarray] | None = None
     of_bytes: bool = True
+
+    def levels(self, dataset: Dataset) -> np.ndarray:
+        """What the network sees of each byte of a data set, (256,) float32."""
+        if self.line:
+            return on_line(*self.line)
+        assert self.of_data
+        return self.of_data(dataset)
 
 
 INPUTS = {
-    "unit": Inputs(unit, "pixels / 255, in [0, 1]", "pixels in [0, 1]"),
-    "symmetric": Inputs(symmetric, "2 * pixels / 255 - 1, in [-1, 1]", "pixels in [-1, 1]"),
+    "unit": Inputs("pixels / 255, in [0, 1]", "pixels in [0, 1]", (1, 0, 255)),
+    "symmetric": Inputs("2 * pixels / 255 - 1, in [-1, 1]", "pixels in [-1, 1]", (2, -255, 255)),
     "standardized": Inputs(
-        standardized,
         "(pixels - mean) / standard deviation, of all pixels of the training set; of rows of numbers each column",
         "standardized",
+        of_data=standardized,
         of_bytes=False,
     ),
-    "ink": Inputs(ink, "-0.1 + 1.275 * pixels / 255, in [-0.1, 1.175]", "pixels in [-0.1, 1.175]"),
-    "raw": Inputs(raw, "numbers as they are", "numbers as they are", of_bytes=False),
+    # LeCun et al. 1998, II.B: the background is -0.1, ink 1.175.
+    "ink": Inputs("-0.1 + 1.275 * pixels / 255, in [-0.1, 1.175]", "pixels in [-0.1, 1.175]", (51, -1020, 10200)),
+    "raw": Inputs("numbers as they are", "numbers as they are", (1, 0, 1), of_bytes=False),
 }
+UNIT = on_line(1, 0, 255)
+
+
+def line_of(levels: np.ndarray) -> tuple[int, int, int] | None:
+    """Of INPUTS, the line on which what a network sees of bytes lies. levels: (256,) float32."""
+    lines = (one.line for one in INPUTS.values() if one.line)
+    return next((line for line in lines if np.array_equal(on_line(*line), levels)), None)
 
 
 def levels_of(inputs: str, dataset: Dataset) -> np.ndarray:

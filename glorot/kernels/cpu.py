@@ -50,7 +50,7 @@ import numpy as np
 from glorot.compiled.cache import compiling, inner, jit
 from glorot.compiled.elementary import ZERO
 from glorot.datasets import Examples
-from glorot.datasets.inputs import UNIT
+from glorot.datasets.inputs import UNIT, line_of
 from glorot.kernels.formulas import call_activate, call_losses_and_deltas, call_times_slope, own_of, parts_of
 from glorot.kernels.host import OnCpu
 from glorot.kernels.layout import Layout, aligned, padded
@@ -86,9 +86,11 @@ EVALUATION_CHUNK = 96  # examples that pass the network together
 
 
 class Inputs(NamedTuple):
-    """Examples' inputs: pixels (examples, inputs) are bytes, seen through levels (256,); or numbers are the inputs
-    themselves, float32 of the same shape. Of those that are not there, there are 0."""
+    """Examples' inputs: pixels (examples, inputs) are bytes k, seen as (a k + b) / c, or else through levels (256,); or
+    numbers are the inputs themselves, float32 of the same shape. line: a, b, c, whole numbers in float32. Of those that
+    are not there, there are 0."""
 
+    line: np.ndarray
     levels: np.ndarray
     pixels: np.ndarray
     numbers: np.ndarray
@@ -99,7 +101,12 @@ def read_inputs(inputs, first, a, start, stop):
     """a of examples first, first+1, ..., columns start..stop-1. a: (examples, stride)."""
     for e in range(len(a)):
         row = a[e, start:stop]
-        if len(inputs.levels):
+        if len(inputs.line):  # to the same bits as the table: exact but for the division; and in vectors
+            source = inputs.pixels[first + e, start:stop]
+            factor, shift, divisor = inputs.line[0], inputs.line[1], inputs.line[2]
+            for k in range(len(row)):
+                row[k] = (np.float32(np.int32(source[k])) * factor + shift) / divisor
+        elif len(inputs.levels):
             source = inputs.pixels[first + e, start:stop]
             for k in range(len(row)):
                 row[k] = inputs.levels[source[k]]
@@ -293,7 +300,7 @@ class CpuKernels(OnCpu):
         """
         self.layout = Layout(sizes, batch_size)
         super().__init__(self.layout, batch_size, learning_rate, threads, optimizer)
-        self.levels = levels
+        self.levels, self._line = levels, np.array(line_of(levels) or (), np.float32)
         self._keeps_z = ACTIVATIONS[activation].keeps_z
         self._a, self._delta = self.layout.workspace(self._keeps_z), aligned(self.layout.n_activations)
         self._evaluation = Layout(sizes, EVALUATION_CHUNK)
@@ -351,8 +358,8 @@ class CpuKernels(OnCpu):
     def inputs_of(self, examples: Examples) -> Inputs:
         """What the kernels take of them."""
         if examples.pixels.dtype == np.float32:
-            return Inputs(self.levels[:0], np.empty((0, 0), np.uint8), examples.pixels)
-        return Inputs(self.levels, examples.pixels, np.empty((0, 0), np.float32))
+            return Inputs(self._line[:0], self.levels[:0], np.empty((0, 0), np.uint8), examples.pixels)
+        return Inputs(self._line, self.levels, examples.pixels, np.empty((0, 0), np.float32))
 
 
 def prepare(activation: str, loss: str, optimizer: str = "sgd") -> None:
