@@ -116,7 +116,7 @@ def curves(runs: Sequence[StoredRun], dataset: str) -> tuple[Curves, str]:
     selection = with_four_layers(selection, found)
     names = {method: method + "*" * (method in selection.unlike) for method in selection.by_label}
     renamed = selection.renamed(names)
-    text = f"{described(renamed, said={'learning_rate'})}; {seeds_text(renamed)}"
+    text = f"{described(renamed, said={'learning_rate', 'probes'})}; {seeds_text(renamed)}"
     if selection.unlike:
         text += "\n* trained with other settings than the others: see above"
     lines = [curve(one, names[method], TABLE_1[dataset].get(method)) for method, one in selection.by_label.items()]
