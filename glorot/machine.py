@@ -3,12 +3,10 @@ started so that it ends with its parent and imports nothing from the working fol
 
 import contextlib
 import math
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 
@@ -97,6 +95,8 @@ def starting() -> Iterator[None]:
         if not hasattr(signal, "pthread_sigmask"):
             yield
             return
+        from multiprocessing import resource_tracker
+
         resource_tracker.ensure_running()  # now, as its start would let signals through again
         # The mask is for the new process. This one may hear a signal in a thread of NumPy's, and then here.
         waiting: list[int] = []
@@ -135,6 +135,8 @@ def started(folder: str) -> None:
 
 def _end_with_parent() -> None:
     """End this process as soon as the parent has ended, even in the middle of a compilation."""
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

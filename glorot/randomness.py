@@ -13,7 +13,7 @@ PURPOSES = {
 }  # fmt: skip
 
 
-def generator(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
+def generator(seed: int, purpose: str, index: int = 0) -> "np.random.Generator":
     """Generator for one purpose of one run.
 
     seed: the run's seed, >= 0.

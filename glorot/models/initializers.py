@@ -49,11 +49,11 @@ class Scheme:
         """Var[W] of one weight."""
         raise NotImplementedError
 
-    def draw(self, shape: tuple[int, int], fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+    def draw(self, shape: tuple[int, int], fan_in: int, fan_out: int, generator: "np.random.Generator") -> np.ndarray:
         """Weights of some units, (units, weights of each) float32."""
         raise NotImplementedError
 
-    def sample(self, fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+    def sample(self, fan_in: int, fan_out: int, generator: "np.random.Generator") -> np.ndarray:
         """Weights of one fully connected layer, (fan_out, fan_in) float32."""
         return self.draw((fan_out, fan_in), fan_in, fan_out, generator)
 
@@ -80,7 +80,7 @@ class Initializer(Scheme):
         n = {"in": fan_in, "average": average, "larger": larger, "in squared": fan_in**2, "one": 1}[self.fan]
         return self.scale / n
 
-    def draw(self, shape: tuple[int, int], fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+    def draw(self, shape: tuple[int, int], fan_in: int, fan_out: int, generator: "np.random.Generator") -> np.ndarray:
         """Weights of some units, (units, weights of each) float32. A weight that is shared stands there once, so its
         unit may have more inputs than weights; then an orthogonal row is shorter by as much."""
         if self.distribution == "orthogonal":
@@ -138,7 +138,7 @@ class Drawn(Scheme):
         """Mean square of one sample: a function has no other law."""
         return float(np.square(self.sample(fan_in, fan_out, np.random.default_rng(0)), dtype=np.float64).mean())
 
-    def draw(self, shape: tuple[int, int], fan_in: int, fan_out: int, generator: np.random.Generator) -> np.ndarray:
+    def draw(self, shape: tuple[int, int], fan_in: int, fan_out: int, generator: "np.random.Generator") -> np.ndarray:
         return np.asarray(self.function(shape, fan_in, fan_out, generator, **self.parameters)).astype(np.float32)
 
 
@@ -194,7 +194,7 @@ def _not_there(*arguments):
     raise PluginError("expected the plug-in that this initializer is from, found none loaded; add --plugin FILE")
 
 
-def _orthogonal(columns: int, rows: int, generator: np.random.Generator) -> np.ndarray:
+def _orthogonal(columns: int, rows: int, generator: "np.random.Generator") -> np.ndarray:
     """Uniformly random matrix with orthonormal rows or columns, whichever are fewer (Saxe et al. 2013)."""
     from threadpoolctl import threadpool_limits
 

@@ -187,7 +187,9 @@ def check_fit(layers: Sequence[Description]) -> None:
             raise ValueError(f"expected a layer of {one.outputs} inputs behind {one}, found {other}")
 
 
-def initial_layer(layer: Description, initializer: Scheme, generator: np.random.Generator, bias: float = 0.0) -> Layer:
+def initial_layer(
+    layer: Description, initializer: Scheme, generator: "np.random.Generator", bias: float = 0.0
+) -> Layer:
     """Parameters before training: each map's or unit's weights with its own fans, and all biases; float32.
 
     Rows of the same inputs are drawn together, as one matrix.
