@@ -100,7 +100,8 @@ LESSONS = {
     "chains": lambda: lessons.chains([chain.chain("sigmoid", (weight,) * 3, True) for weight in (0.5, 8.0)]),
     "by-hand": lambda: lessons.by_hand(by_hand.parity((2, 4))),
     "sweep-time": lambda: estimate.document(
-        {"runs": 12, "updates": 300_000, "not_timed": 1, "networks_timed": 2, "jobs": 2, "threads": 1, "seconds": 90.5},
+        {"runs": 12, "done": 3, "updates": 300_000, "not_timed": 1, "networks_timed": 2, "jobs": 2, "threads": 1,
+         "seconds": 90.5},
         "mine", "8 short runs of 10,000 updates to choose,\nthen 4 runs = 4 method",
     ),
     "minibatches": lambda: minibatches.document(

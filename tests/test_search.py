@@ -347,6 +347,7 @@ def test_one_command_does_both_stages(tmp_path, glorot):
     )
     assert [row["updates"] for row in rows(tmp_path / "results/real/runs.csv")] == ["20"] * 4 + ["30"] * 4
     before = stored(tmp_path / "results")
+    lines_of_runs = (tmp_path / "results/real/runs.csv").read_text().splitlines(keepends=True)
     again = glorot("run", "real.yaml")
     assert again.stderr.splitlines() == [OPENING + "8 done, 0 to do, on cpu", closing]
     assert stored(tmp_path / "results") == before
@@ -355,7 +356,13 @@ def test_one_command_does_both_stages(tmp_path, glorot):
     assert glorot("status", "real").stdout == "real: 8 runs, 4 of them short: 8 done; no process runs it now\n"
     assert "8 runs on cpu are the baseline now" in glorot("check", "real", "--update").stderr
     assert glorot("check", "real").stderr.endswith("8 cells: 8 same\n")
-    assert f"\n{OPENING.removesuffix('; ')}\n" in glorot("bench", "real.yaml").stdout
+    took = glorot("bench", "real.yaml").stdout
+    assert f"\n{OPENING.removesuffix('; ')}\n" in took
+    assert "none: all runs are finished" in took
+    (tmp_path / "results/real/runs.csv").write_text("".join(lines_of_runs[:6]))
+    assert "3; 5 are finished" in " ".join(glorot("bench", "real.yaml").stdout.split())
+    (tmp_path / "results/real/runs.csv").write_text("".join(lines_of_runs))
+    assert "finished" not in glorot("bench", "real.yaml", "-o", "elsewhere").stdout
     # A plain sweep finds all of these, and a search those of a plain one.
     (tmp_path / "real.yaml").write_text(REAL.split("search")[0])
     assert "8 runs = 2 activation x 2 learning_rate x 2 seed; 4 done, 4 to do" in glorot("run", "real.yaml").stderr

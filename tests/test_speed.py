@@ -193,6 +193,20 @@ def test_minibatches_as_updates_and_examples(monkeypatch, tmp_path):
     assert (tmp_path / "over.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_gpu_beside_the_cpu(monkeypatch):
+    seconds = {("cuda", 1): 0.5, ("cpu", 1): 0.25, ("cuda", 4): 0.5, ("cpu", 4): 2.0}
+
+    def turns(setting, rounds):
+        return contest.Contest({"glorot": [seconds[setting.device, setting.batch_size]]})
+
+    monkeypatch.setattr(minibatches, "updates", turns)
+    speeds = minibatches.measure(replace(SMALL, device="cuda"), (1, 4))
+    assert [tuple(one) for one in speeds] == [(1, 2.0, 2.0, 0.5), (4, 2.0, 8.0, 4.0)]
+    text = writers.FORMS["markdown"](minibatches.document(SMALL, speeds))
+    assert "times as fast as the CPU" in text
+    assert [line.split()[-2] for line in text.splitlines()[-2:]] == ["0.50", "4.00"]
+
+
 def test_a_network_without_hidden_layers_has_no_probe():
     assert contest.probe_seconds(Setting((), 2, n_inputs=5)) is None
     assert contest.probe_seconds(Setting((6, 6), 2, n_inputs=5), 3) > 0

@@ -34,8 +34,8 @@ def timed(setting: Setting | LenetSetting) -> tuple[float, float]:
     return updates(setting, rounds=3).median("glorot"), evaluation(setting, rounds=2, n=500).median("glorot")
 
 
-def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
-    """How long these runs would take, `jobs` at a time with `threads` threads each.
+def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int, done: int = 0) -> dict:
+    """How long these runs would take, `jobs` at a time with `threads` threads each. done: how many are finished.
 
     Each kind of network among them is timed, one at a time: its speed depends on its shape, minibatch and
     activation, not on the images or the initial weights. Several at a time share the memory, and take a little longer.
@@ -53,6 +53,7 @@ def sweep_estimate(runs: Sequence[Run], jobs: int, threads: int) -> dict:
         total += one.updates * update + evaluations * (one.valid_examples + one.test_examples) * example
     return {
         "runs": len(runs),
+        "done": done,
         "updates": sum(run.settings.updates for run in trained),
         "not_timed": len(others),
         "networks_timed": len(kinds),
@@ -71,7 +72,8 @@ def document(estimate: dict, name: str, stages: str) -> Document:
         else f"{minutes} minute{'s' * (minutes > 1)}"
     )  # fmt: skip
     rows = [
-        ["time on this machine", f"about {length}"],
+        ["time on this machine", f"about {length}" if estimate["runs"] else "none: all runs are finished"],
+        *([["runs to do", f"{estimate['runs']:,}; {estimate['done']:,} are finished"]] if estimate["done"] else []),
         ["updates", f"{estimate['updates']:,}"],
         ["runs at a time", str(estimate["jobs"])],
         ["threads per run", str(estimate["threads"])],

@@ -16,22 +16,36 @@ class Speed(NamedTuple):
     batch_size: int
     updates: float  # per second
     examples: float  # per second
+    times_cpu: float | None = None  # how many times as fast as this machine's CPU; of a GPU
 
 
 def measure(setting: Setting, sizes: tuple[int, ...] = SIZES, rounds: int = 3) -> list[Speed]:
-    """One minibatch size after another."""
+    """One minibatch size after another; on a GPU, the CPU after each."""
+
+    def per_second(setting: Setting) -> float:
+        return 1 / updates(setting, rounds=rounds).median("glorot")
+
     speeds = []
     for n in sizes:
-        each = 1 / updates(replace(setting, batch_size=n), rounds=rounds).median("glorot")
-        speeds.append(Speed(n, each, n * each))
+        one = replace(setting, batch_size=n)
+        each = per_second(one)
+        times = None if one.device == "cpu" else each / per_second(replace(one, device="cpu"))
+        speeds.append(Speed(n, each, n * each, times))
     return speeds
 
 
 def document(setting: Setting, speeds: list[Speed]) -> Document:
     """For people."""
-    rows = [[str(n), f"{one:,.0f}", f"{examples:,.0f}"] for n, one, examples in speeds]
-    grid = Grid(["minibatch", "updates per second", "examples per second"], rows)
-    return Document(_network(setting), [grid], Records(Speed._fields, [one._asdict() for one in speeds]))
+    header, rows = ["minibatch", "updates per second", "examples per second"], []
+    for one in speeds:
+        rows.append([str(one.batch_size), f"{one.updates:,.0f}", f"{one.examples:,.0f}"])
+        if one.times_cpu is not None:
+            rows[-1].append(f"{one.times_cpu:.2f}")
+    fields = Speed._fields[: len(rows[0])]
+    if len(fields) > len(header):
+        header.append("times as fast as the CPU")
+    records = [dict(zip(fields, one, strict=False)) for one in speeds]
+    return Document(_network(setting), [Grid(header, rows)], Records(fields, records))
 
 
 def _network(setting: Setting) -> str:

@@ -11,6 +11,7 @@ from glorot.cli.shared import (
     epilog,
     file_type,
     format_option,
+    output_option,
     plugin_option,
     printed,
     say,
@@ -86,6 +87,7 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
                            "glorot bench --width 100 --batch-size 1 --json\n"
                            "glorot bench --model lenet5 --peer torch"))  # fmt: skip
 @click.argument("sweep", type=sweep_type, required=False)
+@output_option
 @click.option("--peer", type=click.Choice(("torch",)), help="Also measure PyTorch, in turns with glorot.")
 @click.option(
     "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of glorot, and of PyTorch."
@@ -114,15 +116,15 @@ def optimizer_text(ctx: click.Context, param: click.Parameter, text: str) -> str
 @click.option("--roofline", type=file_type, metavar="FILE.png|svg",
               help="Draw the speed for minibatches of 1 to 128, and the limits of the machine.")  # fmt: skip
 def bench(
-    sweep: Path | None, peer: str | None, threads: int, batch_size: int, width: int, depth: int, inputs: int,
-    classes: int, activation: str, optimizer: str, model: str, rounds: int, jobs: int | None, device: str,
-    as_json: bool, form: str | None, start: bool, minibatches: Path | None,
-    roofline: Path | None,
+    sweep: Path | None, output: Path, peer: str | None, threads: int, batch_size: int, width: int, depth: int,
+    inputs: int, classes: int, activation: str, optimizer: str, model: str, rounds: int, jobs: int | None,
+    device: str, as_json: bool, form: str | None, start: bool, minibatches: Path | None, roofline: Path | None,
 ) -> None:  # fmt: skip
     """Measure how fast the kernels are.
 
     Prints the time of an update of the paper's network (or another one), the floor (the shortest time that this
-    machine's memory and arithmetic allow), and with --peer the time in PyTorch. With SWEEP: how long it will take.
+    machine's memory and arithmetic allow), and with --peer the time in PyTorch. With SWEEP: how long those of its runs
+    take that have no results in OUTPUT yet.
     """
     import json
 
@@ -131,7 +133,6 @@ def bench(
     from glorot.execution.processes import share_cores
     from glorot.kernels import choose_device, not_there
     from glorot.sweeps import config
-    from glorot.sweeps.runs import expand
     from glorot.sweeps.search import describe_stages, flat, short_runs, workload
     from glorot.sweeps.shipped import resolve
 
@@ -140,12 +141,13 @@ def bench(
         raise click.UsageError("SWEEP, --start and --roofline are for the CPU; leave out --device")
     if sweep:
         from glorot.bench import estimate
+        from glorot.execution.plan import Request, make_plan
 
         loaded = config.load(resolve(sweep))
-        grid = expand(loaded)
-        runs = workload(loaded, grid)
+        plan = make_plan(Request(loaded), output)
+        runs, grid = [*plan.to_do, *plan.search.later], plan.grid
         jobs, threads_each = share_cores(len(runs), jobs)
-        found = estimate.sweep_estimate(runs, jobs, threads_each)
+        found = estimate.sweep_estimate(runs, jobs, threads_each, len(workload(loaded, grid)) - len(runs))
         if as_json:
             show(json.dumps(found) + "\n")
         else:

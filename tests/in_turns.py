@@ -1,0 +1,101 @@
+"""Is a version faster or slower than another? CPU time of both checkouts' kernels, in turns, on one thread.
+
+    git worktree add ../old COMMIT
+    python tests/in_turns.py ../old . [--rounds 14] [--rows "minibatch 10" ...]
+
+With NUMBA_CPU_NAME and NUMBA_CPU_FEATURES both compile for another processor. Prints a row a setting: the median time
+of each, and how many times as long the first takes as the second: the median of the turns' ratios, and their quartiles.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+WIDE = {"hidden": [1000] * 5}
+ROWS = {  # name -> what, and a bench.setting.Setting
+    "minibatch 10": ("update", WIDE | {"batch_size": 10}),
+    "minibatch 1": ("update", WIDE | {"batch_size": 1}),
+    "minibatch 32": ("update", WIDE | {"batch_size": 32}),
+    "minibatch 128": ("update", WIDE | {"batch_size": 128}),
+    "minibatch 600": ("update", WIDE | {"batch_size": 600}),
+    "3072 inputs": ("update", WIDE | {"n_inputs": 3072, "n_classes": 10}),
+    "width 300": ("update", {"hidden": [300] * 5}),
+    "width 100": ("update", {"hidden": [100] * 5}),
+    "width 100, minibatch 128": ("update", {"hidden": [100] * 5, "batch_size": 128}),
+    "20 layers of 100": ("update", {"hidden": [100] * 20}),
+    "logistic regression": ("update", {"hidden": [], "n_inputs": 784, "n_classes": 10}),
+    "evaluation": ("evaluate", WIDE),
+    "evaluation, width 100": ("evaluate", {"hidden": [100] * 5}),
+    "evaluation, logistic regression": ("evaluate", {"hidden": [], "n_inputs": 784, "n_classes": 10}),
+}
+EVALUATED, SEGMENT = 1000, 1280  # examples
+
+
+def work() -> None:
+    """In a checkout: reads a row and seconds a line, writes CPU seconds of one update, or one example."""
+    from glorot.bench import contest
+    from glorot.bench.setting import Setting
+
+    name, job, units = None, None, 0
+    for line in sys.stdin:
+        row, seconds = json.loads(line)
+        if row != name:
+            what, values = ROWS[row]
+            setting = Setting(**values | {"hidden": tuple(values["hidden"])})
+            units = EVALUATED if what == "evaluate" else max(1, min(64, SEGMENT // setting.batch_size))
+            examples = contest.make_examples(setting, units * (1 if what == "evaluate" else setting.batch_size))
+            kernels, name = contest.our_kernels(setting), row
+            job = kernels.evaluate if what == "evaluate" else kernels.train
+            job(examples)
+        done, began = 0, time.process_time()
+        while time.process_time() - began < seconds or not done:
+            job(examples)
+            done += units
+        print((time.process_time() - began) / done, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("old", type=Path)
+    parser.add_argument("new", type=Path)
+    parser.add_argument("--rounds", type=int, default=14)
+    parser.add_argument("--seconds", type=float, default=0.06)
+    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
+    options = parser.parse_args()
+    workers = [
+        subprocess.Popen(
+            [sys.executable, __file__, "--work"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=os.environ | {"PYTHONPATH": str(folder.resolve())},
+        )
+        for folder in (options.old, options.new)
+    ]  # fmt: skip
+
+    def ask(worker: subprocess.Popen, row: str, seconds: float) -> float:
+        worker.stdin.write(json.dumps([row, seconds]) + "\n")
+        worker.stdin.flush()
+        return float(worker.stdout.readline())
+
+    print("| setting | old, ms | new, ms | old / new | quartiles |\n|---|---:|---:|---:|---|")
+    for row in options.rows:
+        times = [[], []]
+        for worker in workers:
+            ask(worker, row, 0)
+        for turn in range(options.rounds):
+            for i in (0, 1) if turn % 2 else (1, 0):
+                times[i].append(ask(workers[i], row, options.seconds))
+        ratios = [a / b for a, b in zip(*times, strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+        old, new = (1000 * statistics.median(each) for each in times)
+        print(f"| {row} | {old:.4g} | {new:.4g} | {middle:.2f} | {low:.2f} to {high:.2f} |", flush=True)
+    for worker in workers:
+        worker.stdin.close()
+        worker.wait()
+
+
+if __name__ == "__main__":
+    work() if sys.argv[1:] == ["--work"] else main()
