@@ -38,10 +38,9 @@ import resource, numba
 numba.njit(cache=True)(lambda x: x + 1)(1)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-LIBRARIES = {  # what each command imports of others, and cannot do without
-    "run": "import click, numpy, numpy.random, pydantic, yaml; pydantic.BaseModel",
-    "report": "import click, numpy, numpy.random, pydantic, scipy.special, tabulate, yaml; pydantic.BaseModel",
-    "status": "import click, numpy, numpy.random, pydantic, yaml; pydantic.BaseModel",
+LIBRARIES = {  # what each command imports of others, and cannot do without; Python's own end is not counted
+    name: f"import os, click, numpy, pydantic, yaml{more}; pydantic.BaseModel; os._exit(0)"
+    for name, more in {"run": "", "report": ", scipy.special, tabulate", "status": ""}.items()
 }
 
 
