@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
+from numba.core.codegen import CPUCodeLibrary
 
 import glorot
 from glorot import kernels
@@ -161,3 +163,28 @@ def test_the_large_kernels_are_compiled_once_for_all_networks():
     assert first[:3] == second[:3]
     assert not set(first[3:6]) & set(second[3:6])
     assert (first.move == 0, second.move == 0) == (True, False)
+
+
+@cache.inner
+def doubled(x):
+    return 2 * x
+
+
+@cache.inner
+def doubled_twice(x):
+    return doubled(doubled(x))
+
+
+def with_inner_ones(x):
+    return doubled_twice(x) + 1
+
+
+def test_only_the_outermost_function_is_optimized(monkeypatch):
+    """What it calls is part of it, and was optimized once more for each call in between."""
+    optimized = []
+    by_numba = CPUCodeLibrary._optimize_final_module
+    monkeypatch.setattr(
+        CPUCodeLibrary, "_optimize_final_module", lambda self: optimized.append(self.name) or by_numba(self)
+    )
+    assert numba.njit(with_inner_ones)(5) == with_inner_ones(5) == 21
+    assert [name for name in optimized if name != "nrt"] == ["with_inner_ones"]  # nrt: Numba's own, once in a process

@@ -26,12 +26,14 @@ from numba.extending import register_jitable
 
 from glorot import files, places
 from glorot.compiled import sources
+from glorot.compiled.in_callers import InCallers
 from glorot.errors import DeviceError
 
 LIBRARIES = ("numba", "numpy", "llvmlite")  # their functions are told apart by their versions
 KEEP_DAYS = 30
 # What turns Python's objects into machine numbers takes the compiler as long as a short function itself.
 NOT_FROM_PYTHON = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+IN_CALLERS = {"pipeline_class": InCallers, **NOT_FROM_PYTHON}  # of functions that become part of their callers
 
 if config.DISABLE_JIT:
     raise DeviceError(
@@ -129,7 +131,7 @@ def jit_apart(function: Callable):
 
 def inner(function: Callable):
     """A function that compiled functions call, and become part of their machine code. In Python it stays as it is."""
-    return register_jitable(error_model="numpy", **NOT_FROM_PYTHON)(function)
+    return register_jitable(error_model="numpy", **IN_CALLERS)(function)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from glorot.compiled.cache import NOT_FROM_PYTHON, compiling, inner, jit
+from glorot.compiled.cache import IN_CALLERS, compiling, inner, jit
 from glorot.compiled.elementary import ONE, TWO, ZERO
 from glorot.datasets import Examples
 from glorot.kernels import simd  # noqa: F401
@@ -25,7 +25,7 @@ CHUNK = 256  # examples that pass the network together when it is evaluated
 
 # simd is imported because it registers the elementary functions that these formulas call.
 _sigmoid, _tanh, _sigmoid_slope, _tanh_slope, _cost, _cost_delta = map(
-    numba.njit(**NOT_FROM_PYTHON),
+    numba.njit(**IN_CALLERS),
     (
         activations.sigmoid, activations.tanh, activations.sigmoid_slope, activations.tanh_slope,
         losses.sigmoid_cross_entropy, losses.sigmoid_cross_entropy_delta,

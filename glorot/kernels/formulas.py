@@ -12,7 +12,7 @@ import numba
 from numba.core import types
 from numba.core.typing.templates import Signature
 
-from glorot.compiled.cache import NOT_FROM_PYTHON, jit_apart
+from glorot.compiled.cache import IN_CALLERS, jit_apart
 from glorot.compiled.calls import Apart, calling
 from glorot.compiled.elementary import ONE, ZERO
 from glorot.compiled.names import bound, symbol
@@ -89,7 +89,7 @@ def with_formulas(function: Callable, signature: Signature, name: str, formulas:
     They are inlined whatever their size: a loop with a call in it makes no vectors, and GELU would take ten times as
     long.
     """
-    own = {key: numba.njit(forceinline=True, **NOT_FROM_PYTHON)(formula) for key, formula in formulas.items()}
+    own = {key: numba.njit(forceinline=True, **IN_CALLERS)(formula) for key, formula in formulas.items()}
     return Apart(jit_apart(bound(function, symbol(f"{function.__name__} {name}"), own)), signature)
 
 
