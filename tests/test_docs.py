@@ -30,6 +30,7 @@ from glorot.training import by_hand, inspection
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+BENCH = "glorot bench --peer torch --rounds 3"
 OURS = [*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "results" / "README.md"]
 LINK = re.compile(r"(?<!\\)\[[^][]*\]\(([^()\s]+)\)")
 
@@ -56,6 +57,44 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 # Generated parts. -----------------------------------------------------------------------------------
 
 
+def benched() -> dict[str, dict[str, list[str]]]:
+    """What `glorot bench` printed on a machine: options -> quantity or peer -> its cells."""
+    printed, found = (ROOT / "results" / "bench" / "zen4.md").read_text("utf-8"), {}
+    for part in printed.split("\n## `")[1:]:
+        options, _, text = part.partition("`\n")
+        if not options.startswith(BENCH):
+            continue
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+        found[options.removeprefix(BENCH).strip()] = {name.replace("\\_", "_"): cells for name, *cells in rows}
+    return found
+
+
+def bench_table() -> str:
+    """Times of an update; of peers, how many times as long they take as ours: bold where they are faster."""
+
+    def times(cells: list[str]) -> str:
+        return f"**{cells[1]}**" if float(cells[1]) < 1 else cells[1]
+
+    header = (f"`{BENCH}` ...", "ms per update", "share of the floor", "nn.Sequential + SGD", "addmm_ by hand",
+              "fused SGD", "evaluation")  # fmt: skip
+    peers = ("nn.Sequential", "addmm_ by hand", "nn.Sequential, fused optimizer", "nn.Sequential, evaluation")
+    rows = [
+        (f"`{options}`" if options else "(the paper's network, minibatch 10)", printed["update"][0].split()[0],
+         printed["share of the floor"][0], *(times(printed[peer]) for peer in peers))
+        for options, printed in benched().items()
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def turns_table() -> str:
+    """How many times as long the old version takes, by what was compiled for."""
+    printed = (ROOT / "results" / "bench" / "zen4-in-turns.md").read_text("utf-8").split("\n## ")[1:]
+    tables = [re.findall(r"^\| (\w.*?) \| [\d.]+ \| [\d.]+ \| ([\d.]+) \|", part, re.MULTILINE) for part in printed]
+    titles = (part.partition("\n")[0] for part in printed)
+    rows = [(settings[0][0], *(ratio for _, ratio in settings)) for settings in zip(*tables, strict=True)]
+    return table(("one thread", *titles), rows)
+
+
 def fields_table() -> str:
     """Every field of a run, from its line in Settings."""
 
@@ -67,6 +106,18 @@ def fields_table() -> str:
 
     rows = [(f"`{name}`", about.title, about.help, default(name)) for name, about in ABOUT.items()]
     return table(("field", "in tables", "meaning", "default"), rows)
+
+
+def test_what_bench_printed():
+    check_written(DOCS / "performance.md", "bench", bench_table())
+    check_written(DOCS / "performance.md", "turns", turns_table())
+    printed, readme = benched(), (ROOT / "README.md").read_text("utf-8")
+    for row, options, peer in (
+        ("10", "", ""),
+        ("600", "--batch-size 600 --threads 2", ""),
+        ("evaluation", "", ", evaluation"),
+    ):
+        assert f"|{row}|{float(printed[options][f'nn.Sequential{peer}'][1]):.1f}|" in readme
 
 
 def test_the_table_of_fields():

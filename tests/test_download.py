@@ -129,7 +129,7 @@ FAILURES = {
 
 @pytest.mark.parametrize(("path", "reason"), FAILURES.values(), ids=FAILURES.keys())
 def test_a_failure_names_address_reason_and_remedy_and_leaves_nothing(path, reason, server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUT", (5, 0.3))
+    monkeypatch.setattr(download, "TIMEOUT", (30, 0.3 if reason.startswith("no answer") else 30))
     monkeypatch.setattr(download, "SLOWEST", 1)
     destination = tmp_path / "new" / "file.gz"
     with pytest.raises(DataError) as caught:
