@@ -3,8 +3,9 @@
     git worktree add ../old COMMIT
     python tests/in_turns.py ../old . [--rounds 14] [--rows "minibatch 10" ...]
 
-With NUMBA_CPU_NAME and NUMBA_CPU_FEATURES both compile for another processor. Prints a row a setting: the median time
-of each, and how many times as long the first takes as the second: the median of the turns' ratios, and their quartiles.
+With NUMBA_CPU_NAME and NUMBA_CPU_FEATURES both compile for another processor. Prints a row for each setting: the
+median time of each version, and how many times as long the first takes as the second: the median of the turns' ratios,
+and their quartiles.
 """
 
 import argparse
@@ -37,7 +38,7 @@ EVALUATED, SEGMENT = 1000, 1280  # examples
 
 
 def work() -> None:
-    """In a checkout: reads a row and seconds a line, writes CPU seconds of one update, or one example."""
+    """In a checkout: each line read has a row and seconds; writes CPU seconds of one update, or one example."""
     from glorot.bench import contest
     from glorot.bench.setting import Setting
 
@@ -63,10 +64,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    parser.add_argument("--rounds", type=int, default=14)
+    parser.add_argument("--rounds", type=int, choices=range(1, 1000), metavar="N", default=14)
     parser.add_argument("--seconds", type=float, default=0.06)
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     options = parser.parse_args()
+    for folder in (options.old, options.new):
+        if not (folder / "glorot" / "__init__.py").is_file():
+            parser.error(f"{folder}: expected a checkout with the folder glorot")
     workers = [
         subprocess.Popen(
             [sys.executable, __file__, "--work"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -78,7 +82,10 @@ def main() -> None:
     def ask(worker: subprocess.Popen, row: str, seconds: float) -> float:
         worker.stdin.write(json.dumps([row, seconds]) + "\n")
         worker.stdin.flush()
-        return float(worker.stdout.readline())
+        answer = worker.stdout.readline()
+        if not answer:
+            raise SystemExit("the process of a checkout ended; what it printed is above")
+        return float(answer)
 
     print("| setting | old, ms | new, ms | old / new | quartiles |\n|---|---:|---:|---:|---|")
     for row in options.rows:

@@ -358,7 +358,7 @@ def test_one_command_does_both_stages(tmp_path, glorot):
     assert glorot("check", "real").stderr.endswith("8 cells: 8 same\n")
     took = glorot("bench", "real.yaml").stdout
     assert f"\n{OPENING.removesuffix('; ')}\n" in took
-    assert "none: all runs are finished" in took
+    assert "none: no run is to do" in took
     (tmp_path / "results/real/runs.csv").write_text("".join(lines_of_runs[:6]))
     assert "3; 5 are finished" in " ".join(glorot("bench", "real.yaml").stdout.split())
     (tmp_path / "results/real/runs.csv").write_text("".join(lines_of_runs))

@@ -72,7 +72,7 @@ def document(estimate: dict, name: str, stages: str) -> Document:
         else f"{minutes} minute{'s' * (minutes > 1)}"
     )  # fmt: skip
     rows = [
-        ["time on this machine", f"about {length}" if estimate["runs"] else "none: all runs are finished"],
+        ["time on this machine", f"about {length}" if estimate["runs"] else "none: no run is to do"],
         *([["runs to do", f"{estimate['runs']:,}; {estimate['done']:,} are finished"]] if estimate["done"] else []),
         ["updates", f"{estimate['updates']:,}"],
         ["runs at a time", str(estimate["jobs"])],

@@ -36,16 +36,16 @@ def measure(setting: Setting, sizes: tuple[int, ...] = SIZES, rounds: int = 3) -
 
 def document(setting: Setting, speeds: list[Speed]) -> Document:
     """For people."""
-    header, rows = ["minibatch", "updates per second", "examples per second"], []
-    for one in speeds:
-        rows.append([str(one.batch_size), f"{one.updates:,.0f}", f"{one.examples:,.0f}"])
-        if one.times_cpu is not None:
-            rows[-1].append(f"{one.times_cpu:.2f}")
-    fields = Speed._fields[: len(rows[0])]
-    if len(fields) > len(header):
-        header.append("times as fast as the CPU")
-    records = [dict(zip(fields, one, strict=False)) for one in speeds]
-    return Document(_network(setting), [Grid(header, rows)], Records(fields, records))
+    columns = 4 if speeds[0].times_cpu is not None else 3
+    header = ["minibatch", "updates per second", "examples per second", "times as fast as the CPU"][:columns]
+    forms = ["{:d}", "{:,.0f}", "{:,.0f}", "{:.2f}"][:columns]
+    rows = [[form.format(value) for form, value in zip(forms, one, strict=False)] for one in speeds]
+    return Document(_network(setting), [Grid(header, rows)], Records(Speed._fields[:columns], records(speeds)))
+
+
+def records(speeds: list[Speed]) -> list[dict[str, float]]:
+    """The same as plain numbers."""
+    return [{name: value for name, value in one._asdict().items() if value is not None} for one in speeds]
 
 
 def _network(setting: Setting) -> str:

@@ -124,7 +124,7 @@ def bench(
 
     Prints the time of an update of the paper's network (or another one), the floor (the shortest time that this
     machine's memory and arithmetic allow), and with --peer the time in PyTorch. With SWEEP: how long those of its runs
-    take that have no results in OUTPUT yet.
+    take on the CPU that have no results of it in OUTPUT yet.
     """
     import json
 
@@ -133,7 +133,7 @@ def bench(
     from glorot.execution.processes import share_cores
     from glorot.kernels import choose_device, not_there
     from glorot.sweeps import config
-    from glorot.sweeps.search import describe_stages, flat, short_runs, workload
+    from glorot.sweeps.search import describe_stages, flat, short_runs
     from glorot.sweeps.shipped import resolve
 
     kind = choose_device(device).kind
@@ -141,13 +141,14 @@ def bench(
         raise click.UsageError("SWEEP, --start and --roofline are for the CPU; leave out --device")
     if sweep:
         from glorot.bench import estimate
-        from glorot.execution.plan import Request, make_plan
+        from glorot.execution.plan import FINISHED, Request, make_plan
 
         loaded = config.load(resolve(sweep))
         plan = make_plan(Request(loaded), output)
         runs, grid = [*plan.to_do, *plan.search.later], plan.grid
         jobs, threads_each = share_cores(len(runs), jobs)
-        found = estimate.sweep_estimate(runs, jobs, threads_each, len(workload(loaded, grid)) - len(runs))
+        done = sum(plan.statuses.get(run.run_id) in FINISHED for run in plan.selected)
+        found = estimate.sweep_estimate(runs, jobs, threads_each, done)
         if as_json:
             show(json.dumps(found) + "\n")
         else:
@@ -175,7 +176,11 @@ def bench(
 
         speeds = over.measure(setting)
         over.draw(setting, speeds, minibatches)
-        show(json.dumps(speeds) + "\n" if as_json else printed(over.document(setting, speeds), form))
+        show(
+            json.dumps([list(one.values()) for one in over.records(speeds)]) + "\n"
+            if as_json
+            else printed(over.document(setting, speeds), form)
+        )
         say(f"drawn: {minibatches}")
         return
     if start:

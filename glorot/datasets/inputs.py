@@ -1,4 +1,4 @@
-"""What a network sees of a pixel: a table of 256 float32, one for each byte, which every kernel looks up.
+"""What a network sees of a pixel: a table of 256 float32, one for each byte. Kernels look it up, or divide to its bits.
 
     unit            k / 255, in [0, 1]
     symmetric       2 k / 255 - 1, in [-1, 1]

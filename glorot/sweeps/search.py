@@ -154,11 +154,6 @@ def all_runs(sweep: Sweep, runs: Sequence[Run], found: Found) -> list[Run]:
 # Counting. -----------------------------------------------------------------------------------------
 
 
-def workload(sweep: Sweep, runs: Sequence[Run]) -> list[Run]:
-    """The runs that a sweep takes from nothing; those yet to be chosen by stand-ins of their length."""
-    return [*flat(short_runs(sweep, runs)), *stand_ins(sweep, runs)] if sweep.search else list(runs)
-
-
 def describe_stages(sweep: Sweep, short: Sequence[Run], runs: Sequence[Run]) -> str:
     """As sweep.describe, but of both stages: "25 short runs of 50,000 updates to choose, then 5 runs = 5 method"."""
     if not sweep.search or not sweep.select:
