@@ -141,6 +141,7 @@ def test_the_table_of_fields():
         ("reproduction", "shapeset-svm"),
         ("reproduction", "inputs"),
         ("reproduction", "shapeset-long"),
+        ("reproduction", "claims"),
         ("reproduction", "second-order"),
         ("reproduction", "pretraining"),
         ("reproduction", "pretraining-mnist"),
