@@ -1,7 +1,8 @@
-"""Is a version faster or slower than another? CPU time of both checkouts' kernels, in turns, on one thread.
+"""Is a version faster or slower than another? CPU time of both checkouts' kernels, in turns, on one thread; or with
+more threads the time that passes.
 
     git worktree add ../old COMMIT
-    python tests/in_turns.py ../old . [--rounds 14] [--rows "minibatch 10" ...]
+    python tests/in_turns.py ../old . [--rounds 14] [--threads 1] [--rows "minibatch 10" ...]
 
 With NUMBA_CPU_NAME and NUMBA_CPU_FEATURES both compile for another processor. Prints a row for each setting: the
 median time of each version, and how many times as long the first takes as the second: the median of the turns' ratios,
@@ -37,27 +38,28 @@ ROWS = {  # name -> what, and a bench.setting.Setting
 EVALUATED, SEGMENT = 1000, 1280  # examples
 
 
-def work() -> None:
-    """In a checkout: each line read has a row and seconds; writes CPU seconds of one update, or one example."""
+def work(threads: int) -> None:
+    """In a checkout: each line read has a row and seconds; writes the seconds of one update, or one example."""
     from glorot.bench import contest
     from glorot.bench.setting import Setting
 
+    clock = time.process_time if threads == 1 else time.perf_counter
     name, job, units = None, None, 0
     for line in sys.stdin:
         row, seconds = json.loads(line)
         if row != name:
             what, values = ROWS[row]
-            setting = Setting(**values | {"hidden": tuple(values["hidden"])})
+            setting = Setting(**values | {"hidden": tuple(values["hidden"]), "threads": threads})
             units = EVALUATED if what == "evaluate" else max(1, min(64, SEGMENT // setting.batch_size))
             examples = contest.make_examples(setting, units * (1 if what == "evaluate" else setting.batch_size))
             kernels, name = contest.our_kernels(setting), row
             job = kernels.evaluate if what == "evaluate" else kernels.train
             job(examples)
-        done, began = 0, time.process_time()
-        while time.process_time() - began < seconds or not done:
+        done, began = 0, clock()
+        while clock() - began < seconds or not done:
             job(examples)
             done += units
-        print((time.process_time() - began) / done, flush=True)
+        print((clock() - began) / done, flush=True)
 
 
 def main() -> None:
@@ -66,6 +68,7 @@ def main() -> None:
     parser.add_argument("new", type=Path)
     parser.add_argument("--rounds", type=int, choices=range(1, 1000), metavar="N", default=14)
     parser.add_argument("--seconds", type=float, default=0.06)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     options = parser.parse_args()
     for folder in (options.old, options.new):
@@ -73,7 +76,7 @@ def main() -> None:
             parser.error(f"{folder}: expected a checkout with the folder glorot")
     workers = [
         subprocess.Popen(
-            [sys.executable, __file__, "--work"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, __file__, "--work", str(options.threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=os.environ | {"PYTHONPATH": str(folder.resolve())},
         )
         for folder in (options.old, options.new)
@@ -105,4 +108,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    work() if sys.argv[1:] == ["--work"] else main()
+    work(int(sys.argv[2])) if sys.argv[1:2] == ["--work"] else main()

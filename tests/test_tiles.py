@@ -32,7 +32,7 @@ def test_the_tiles_are_those_of_the_registers(monkeypatch):
         made = products_for(registers, monkeypatch)
         assert tiles == (
             made.PANEL, made.ROWS, made.EXAMPLES, made.REST_EXAMPLES, made.PART, made.UPDATE_ROWS, made.UPDATE_COLUMNS,
-            made.FIRST_ROWS, made.FIRST_COLUMNS, made.HELD, made.HELD_ROWS, made.HELD_BLOCK,
+            made.FIRST_ROWS, made.FIRST_COLUMNS, made.SPREAD, made.HELD, made.HELD_ROWS, made.HELD_BLOCK,
         )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ units below together with W's step of plain SGD, in one pass over W.
 Which tiles, in which order, decides the speed alone; no choice below changes the order of a sum:
 
 - Forward, `dots`: PANEL rows of W stay in L2 while all examples pass, a tile at a time. The next panel is prefetched
-  meanwhile, and evenly: each of the first passes fetches a share of it. All at once would wait for memory alone.
+  meanwhile. With AVX-512 each of the first passes fetches a share of it: all at once would wait for memory alone.
+  Without, each pass asks for all of it, and gets what is still missing.
 - Backward, `update_columns`: strips of columns, each from the first row to the last, so that the strip's a and delta
   stay in L1. From PACKED examples on, where W has MANY rows, they are copied, so that what a strip needs lies together:
   in place each example would be on a page of its own.
@@ -37,8 +38,9 @@ FEW = 2  # rows of a tile for what the larger ones leave
 class Tiles(NamedTuple):
     """What fits the registers. panel: rows. rows, examples: of a dot tile. rest_examples: of those that come first,
     until `examples` divides the rest of the minibatch. part: lanes that a dot tile loads together. update_: of an
-    update tile with a delta below, first_: of one without. held: examples whose a and delta stay in registers for
-    held_block rows, held_rows at a time; 0: they never do."""
+    update tile with a delta below, first_: of one without. spread: whether the passes share the next panel's
+    prefetches. held: examples whose a and delta stay in registers for held_block rows, held_rows at a time; 0: they
+    never do."""
 
     panel: int
     rows: int
@@ -49,6 +51,7 @@ class Tiles(NamedTuple):
     update_columns: int
     first_rows: int
     first_columns: int
+    spread: bool = False
     held: int = 0
     held_rows: int = 1
     held_block: int = 1
@@ -56,16 +59,17 @@ class Tiles(NamedTuple):
 
 # By the registers of the processor compiled for: how many, and the floats of each. A vector of ours takes 16 floats.
 TILES = {
-    (32, 16): Tiles(48, 4, 4, 5, 16, 6, 32, 8, 32, held=10, held_rows=2, held_block=24),  # AVX-512
+    (32, 16): Tiles(48, 4, 4, 5, 16, 6, 32, 8, 32, spread=True, held=10, held_rows=2, held_block=24),  # AVX-512
     (16, 8): Tiles(32, 2, 3, 2, 16, 5, 8, 5, 16),  # AVX2, with a smaller L2
     (32, 4): Tiles(32, 2, 3, 2, 8, 6, 8, 6, 16),  # Arm
 }
 TILE = TILES[registers()]
 PANEL, ROWS, EXAMPLES, REST_EXAMPLES, PART = TILE[:5]
-UPDATE_ROWS, UPDATE_COLUMNS, FIRST_ROWS, FIRST_COLUMNS, HELD, HELD_ROWS, HELD_BLOCK = TILE[5:]
+UPDATE_ROWS, UPDATE_COLUMNS, FIRST_ROWS, FIRST_COLUMNS, SPREAD, HELD, HELD_ROWS, HELD_BLOCK = TILE[5:]
 NARROW = min(LANES, UPDATE_COLUMNS)  # columns of a tile that every strip is a multiple of
 
-dot, dot_rest, dot_one = (dot_tile(ROWS, n, ahead=PANEL, part=PART) for n in (EXAMPLES, REST_EXAMPLES, 1))
+dot, dot_rest = (dot_tile(ROWS, n, ahead=PANEL, part=PART, spread=SPREAD) for n in (EXAMPLES, REST_EXAMPLES))
+dot_one = dot_tile(ROWS, 1, ahead=PANEL, part=PART)
 row_dot, row_dot_one = (dot_tile(1, n, part=PART) for n in (EXAMPLES, 1))
 update = update_tile(UPDATE_ROWS, with_delta=True, lanes=UPDATE_COLUMNS, ahead=2 * UPDATE_ROWS)
 update_narrow = update_tile(UPDATE_ROWS, with_delta=True, lanes=NARROW, ahead=2 * UPDATE_ROWS)
@@ -117,9 +121,7 @@ def dots(W, a, z, start, stop):
             each = min(each, ROWS - fetched)
         for e_one in range(e, examples):
             for j in range(panel, whole, ROWS):
-                dot_one(W, j, a, e_one, z, fetched, each)
-            fetched += each
-            each = min(each, ROWS - fetched)
+                dot_one(W, j, a, e_one, z, 0, 0)
         for j in range(whole, end):
             row_dots(W, j, a, z)
         each = max(1, ROWS // passes)

@@ -5,6 +5,8 @@ registers. Vectors have 16 float32 lanes whatever the processor has (1 zmm, 2 ym
 order, and with it every bit, is the same on all of them.
 """
 
+from contextlib import ExitStack
+
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
@@ -214,13 +216,14 @@ def joined(builder, parts):
     return parts[0]
 
 
-def dot_tile(rows, examples, ahead=0, part=LANES):
+def dot_tile(rows, examples, ahead=0, part=LANES, spread=False):
     """Intrinsic dot(W, j, a, e, z, first, count): for a tile of rows x examples that begins at (j, e)
 
         z[e, j] = sum_k W[j, k] * a[e, k],    W: (fan_out, n), a: (examples, n), z: (examples, >= fan_out).
 
     n is a multiple of 16. Lane i adds up the products k = i, i+16, i+32, ...; then the lanes are added as a tree.
-    Meanwhile `count` rows of W from row j+ahead+first on are prefetched, if ahead is not 0.
+    Meanwhile the rows j+ahead ... of W are prefetched, if ahead is not 0: all of them, or if spread is set, `count` from
+    row j+ahead+first on.
 
     part: of the lanes are loaded together, a divisor of 16, so that registers hold no more than they must.
     """
@@ -240,9 +243,12 @@ def dot_tile(rows, examples, ahead=0, part=LANES):
                 for i, lane in enumerate(parts):
                     place = builder.add(k, n.type(lane))
                     weights = [load(builder, row, place, vector) for row in w_rows]
-                    if ahead and i == 0:
-                        with cgutils.for_range(builder, count_) as loop:
-                            prefetch(builder, fetched, builder.add(k, builder.mul(n, loop.index)))
+                    for row in w_rows if ahead and i == 0 and not spread else []:
+                        prefetch(builder, row, builder.add(k, builder.mul(n, n.type(ahead))))
+                    with ExitStack() as nested:  # a loop over the rows would take longer
+                        for row in range(rows) if ahead and i == 0 and spread else ():
+                            nested.enter_context(builder.if_then(builder.icmp_signed(">", count_, n.type(row))))
+                            prefetch(builder, fetched, builder.add(k, builder.mul(n, n.type(row))))
                     for example, a_row in enumerate(a_rows):
                         x = load(builder, a_row, place, vector)
                         for row, weight in enumerate(weights):
