@@ -76,7 +76,8 @@ def main() -> None:
             parser.error(f"{folder}: expected a checkout with the folder glorot")
     workers = [
         subprocess.Popen(
-            [sys.executable, __file__, "--work", str(options.threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, __file__, "--work", str(options.threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=os.environ | {"PYTHONPATH": str(folder.resolve())},
         )
         for folder in (options.old, options.new)

@@ -20,9 +20,10 @@ def test_a_checkout_against_itself(threads):
     found = in_turns(ROOT, ROOT, "--rows", "width 100", "--rounds", "2", "--seconds", "0", "--threads", threads)
     assert found.returncode == 0, found.stderr
     old, new, ratio = map(float, re.search(r"^\| width 100 \| (\S+) \| (\S+) \| (\S+) \|", found.stdout, re.M).groups())
-    assert old > 0 and new > 0 and ratio > 0
+    assert min(old, new, ratio) > 0
 
 
 def test_a_folder_without_glorot(tmp_path):
     found = in_turns(ROOT, tmp_path)
-    assert found.returncode == 2 and "expected a checkout with the folder glorot" in found.stderr
+    assert found.returncode == 2
+    assert "expected a checkout with the folder glorot" in found.stderr

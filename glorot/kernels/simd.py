@@ -222,8 +222,8 @@ def dot_tile(rows, examples, ahead=0, part=LANES, spread=False):
         z[e, j] = sum_k W[j, k] * a[e, k],    W: (fan_out, n), a: (examples, n), z: (examples, >= fan_out).
 
     n is a multiple of 16. Lane i adds up the products k = i, i+16, i+32, ...; then the lanes are added as a tree.
-    Meanwhile the rows j+ahead ... of W are prefetched, if ahead is not 0: all of them, or if spread is set, `count` from
-    row j+ahead+first on.
+    Meanwhile the rows j+ahead ... of W are prefetched, if ahead is not 0: all of them; or if spread is set,
+    `count` from row j+ahead+first on.
 
     part: of the lanes are loaded together, a divisor of 16, so that registers hold no more than they must.
     """
