@@ -142,6 +142,7 @@ def test_the_table_of_fields():
         ("reproduction", "inputs"),
         ("reproduction", "shapeset-long"),
         ("reproduction", "claims"),
+        ("reproduction", "sigmoid-depth"),
         ("reproduction", "second-order"),
         ("reproduction", "pretraining"),
         ("reproduction", "pretraining-mnist"),
