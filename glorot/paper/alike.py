@@ -13,6 +13,7 @@ from typing import Any
 from glorot.datasets.catalogue import DATASETS
 from glorot.errors import ResultsError
 from glorot.paper.repeats import settings_key
+from glorot.registry import parsed
 from glorot.results.stored import StoredRun, text_of
 from glorot.sweeps.about import Paper, Role, label_of
 from glorot.sweeps.fields import ABOUT
@@ -219,7 +220,24 @@ def _fact(name: str, values: Mapping[str, str]) -> str:
     """ "60,000 updates (20,000: Tanh, Softsign)": what most have, and who has something else."""
     title = ABOUT[name].title.lower() if name in ABOUT else WORDS[name][0]
     shape = ABOUT[name].shown if name in ABOUT else WORDS[name][1]
-    return f"{title} {with_exceptions({label: shape(value) for label, value in values.items()})}"
+    return f"{title} {with_exceptions({label: in_words(shape(value)) for label, value in values.items()})}"
+
+
+def in_words(text: str) -> str:
+    """A choice with parameters, as a caption says it: "denoising, corruption 0.25, updates 300,000, tied"."""
+    try:
+        name, parameters = parsed(text)
+    except ValueError:
+        return text
+    words = [name]
+    for key, value in parameters.items():
+        said = key.replace("_", " ")
+        if isinstance(value, bool):
+            words.append(said if value else f"not {said}")
+        else:
+            numbers = value if isinstance(value, tuple) else (value,)
+            words.append(f"{said} {' and '.join(f'{n:,}' if isinstance(n, int) else str(n) for n in numbers)}")
+    return ", ".join(words).replace("_", " ") if parameters else text
 
 
 def with_exceptions(values: Mapping[str, str]) -> str:
