@@ -11,6 +11,7 @@ import itertools
 import os
 import re
 import shlex
+import statistics
 import textwrap
 from pathlib import Path
 
@@ -102,6 +103,32 @@ def turns_table() -> str:
     return table(("one thread", *titles), rows)
 
 
+STARTS = {  # what is measured -> Intel, an earlier version; the goal
+    "first line of glorot run": ("0.36 s", "0.25 s"),
+    "first line of glorot report": ("0.62 s", "0.25 s"),
+    "first line of glorot status": ("", "0.25 s"),
+    "of it, importing other libraries for run": ("", ""),
+    "of it, importing other libraries for report": ("", ""),
+    "of it, importing other libraries for status": ("", ""),
+    "compiling for glorot run quickstart, first run": ("8 to 10 CPU seconds", "6 CPU seconds"),
+    "memory of a process that trains and evaluates": ("223 MB", "150 MB"),
+    "of it, Numba with one small function": ("", ""),
+}
+
+
+def start_table() -> str:
+    printed = (ROOT / "results" / "bench" / "zen4-start.md").read_text("utf-8")
+    rows = []
+    for name, (intel, goal) in STARTS.items():
+        values = re.findall(rf"^\| {name} +\| +(\S+) (.+?) \|$", printed, re.MULTILINE)
+        (unit,) = {unit for _, unit in values}
+        (middle,) = statistics.quantiles((float(value) for value, _ in values), n=2)
+        rows.append((name, intel, f"{middle:g} {unit}", goal))
+    probe = float(benched()[""]["a probe"][0].split()[0]) / 1000
+    rows.append(("a probe of 300 examples at 5 x 1000", "0.28 s", f"{probe:.2f} s", "0.15 s"))
+    return table(("what", "Intel", "AMD", "goal"), rows)
+
+
 def fields_table() -> str:
     """Every field of a run, from its line in Settings."""
 
@@ -120,6 +147,7 @@ def test_what_bench_printed():
         assert not re.search(r"/(?:root|home|work|tmp|Users|proc)/|Terminated", file.read_text("utf-8"))
     check_written(DOCS / "performance.md", "bench", bench_table())
     check_written(DOCS / "performance.md", "turns", turns_table())
+    check_written(DOCS / "performance.md", "start", start_table())
     printed, readme = benched(), (ROOT / "README.md").read_text("utf-8")
     for row, options, peer in (
         ("10", "", ""),
