@@ -2,7 +2,7 @@
 more threads the time that passes.
 
     git worktree add ../old COMMIT
-    python tests/in_turns.py ../old . [--rounds 14] [--threads 1] [--rows "minibatch 10" ...]
+    python tests/in_turns.py ../old . [--rounds 14] [--seconds 0.06] [--threads 1] [--rows "minibatch 10" ...]
 
 With NUMBA_CPU_NAME and NUMBA_CPU_FEATURES both compile for another processor. Prints a row for each setting: the
 median time of each version, and how many times as long the first takes as the second: the median of the turns' ratios,
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("new", type=Path)
     parser.add_argument("--rounds", type=int, choices=range(1, 1000), metavar="N", default=14)
     parser.add_argument("--seconds", type=float, default=0.06)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, choices=range(1, 100), metavar="N", default=1)
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     options = parser.parse_args()
     for folder in (options.old, options.new):

@@ -93,6 +93,18 @@ def one(folder, name, base, test_error):
     return table_of(folder, name, f"dataset: mnist, learning_rate: 0.1, {base}", grid, {("tanh",): error(test_error)})
 
 
+def test_of_equal_runs_the_lowest_validation_error_is_shown(tmp_path):
+    """As a sweep's select would choose; but a mean over seeds stands before one run."""
+    first = one(tmp_path, "first", "updates: 600, evaluate_every: 300", 90.0)
+    second = one(tmp_path, "second", "updates: 600, evaluate_every: 200", 60.0)
+    for order in ([first, second], [second, first]):
+        assert paper_table(order).text("Tanh", "mnist").startswith("60.00")
+    seeds = {(seed,): error(70 + int(seed)) for seed in "012"}
+    base = "dataset: mnist, learning_rate: 0.1, activation: tanh, updates: 600"
+    third = table_of(tmp_path, "third", base, "  seed: [0, 1, 2]\n", seeds)
+    assert paper_table([second, third, first]).text("Tanh", "mnist").startswith("71.00")
+
+
 def test_a_run_on_few_examples_passes_for_no_run_of_the_paper_s(tmp_path):
     few = one(tmp_path, "few", "updates: 9_000, train_examples: 20", 80.0)
     note = "Training examples: the first 20 - the paper: all"

@@ -4,8 +4,8 @@ units below together with W's step of plain SGD, in one pass over W.
 Which tiles, in which order, decides the speed alone; no choice below changes the order of a sum:
 
 - Forward, `dots`: PANEL rows of W stay in L2 while all examples pass, a tile at a time. The next panel is prefetched
-  meanwhile. With AVX-512 each of the first passes fetches a share of it: all at once would wait for memory alone.
-  Without, each pass asks for all of it, and gets what is still missing.
+  meanwhile. With AVX-512 each of the first passes of several examples fetches a share of it: all at once would wait for
+  memory alone. Other passes ask for all of it, and get what is still missing.
 - Backward, `update_columns`: strips of columns, each from the first row to the last, so that the strip's a and delta
   stay in L1. From PACKED examples on, where W has MANY rows, they are copied, so that what a strip needs lies together:
   in place each example would be on a page of its own.
@@ -104,11 +104,11 @@ def dots(W, a, z, start, stop):
     """z[e, j] = sum_k W[j, k] a[e, k] for the units j = start..stop-1."""
     examples = len(a)
     passes = max(1, examples // EXAMPLES)
-    each = max(1, ROWS // passes)  # rows of the next panel that a tile of a pass prefetches, of the ROWS below its own
+    share_of_pass = -(-ROWS // passes)  # with SPREAD: rows that its tiles prefetch, of the ROWS a panel below their own
     for panel in range(start, stop, PANEL):
         end = min(panel + PANEL, stop)
         whole = panel + (end - panel) // ROWS * ROWS
-        e, fetched = 0, 0
+        e, fetched, each = 0, 0, share_of_pass
         while examples - e >= REST_EXAMPLES and (examples - e) % EXAMPLES != 0:
             for j in range(panel, whole, ROWS):
                 dot_rest(W, j, a, e, z, fetched, each)
@@ -124,7 +124,6 @@ def dots(W, a, z, start, stop):
                 dot_one(W, j, a, e_one, z, 0, 0)
         for j in range(whole, end):
             row_dots(W, j, a, z)
-        each = max(1, ROWS // passes)
 
 
 @inner

@@ -223,7 +223,7 @@ def dot_tile(rows, examples, ahead=0, part=LANES, spread=False):
 
     n is a multiple of 16. Lane i adds up the products k = i, i+16, i+32, ...; then the lanes are added as a tree.
     Meanwhile the rows j+ahead ... of W are prefetched, if ahead is not 0: all of them; or if spread is set,
-    `count` from row j+ahead+first on.
+    `count` of them (at most `rows`) from row j+ahead+first on.
 
     part: of the lanes are loaded together, a divisor of 16, so that registers hold no more than they must.
     """
@@ -243,12 +243,14 @@ def dot_tile(rows, examples, ahead=0, part=LANES, spread=False):
                 for i, lane in enumerate(parts):
                     place = builder.add(k, n.type(lane))
                     weights = [load(builder, row, place, vector) for row in w_rows]
-                    for row in w_rows if ahead and i == 0 and not spread else []:
-                        prefetch(builder, row, builder.add(k, builder.mul(n, n.type(ahead))))
-                    with ExitStack() as nested:  # a loop over the rows would take longer
-                        for row in range(rows) if ahead and i == 0 and spread else ():
-                            nested.enter_context(builder.if_then(builder.icmp_signed(">", count_, n.type(row))))
-                            prefetch(builder, fetched, builder.add(k, builder.mul(n, n.type(row))))
+                    if ahead and i == 0 and spread:
+                        with ExitStack() as nested:  # a loop over the rows would take longer
+                            for row in range(rows):
+                                nested.enter_context(builder.if_then(builder.icmp_signed(">", count_, n.type(row))))
+                                prefetch(builder, fetched, builder.add(k, builder.mul(n, n.type(row))))
+                    elif ahead and i == 0:
+                        for row in w_rows:
+                            prefetch(builder, row, builder.add(k, builder.mul(n, n.type(ahead))))
                     for example, a_row in enumerate(a_rows):
                         x = load(builder, a_row, place, vector)
                         for row, weight in enumerate(weights):

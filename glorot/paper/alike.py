@@ -224,20 +224,19 @@ def _fact(name: str, values: Mapping[str, str]) -> str:
 
 
 def in_words(text: str) -> str:
-    """A choice with parameters, as a caption says it: "denoising, corruption 0.25, updates 300,000, tied"."""
+    """A choice with parameters, as a caption says it: "denoising with corruption 0.25, updates 300,000, tied"."""
     try:
         name, parameters = parsed(text)
     except ValueError:
         return text
-    words = [name]
+    words = []
     for key, value in parameters.items():
-        said = key.replace("_", " ")
         if isinstance(value, bool):
-            words.append(said if value else f"not {said}")
+            words.append(key if value else f"not {key}")
         else:
             numbers = value if isinstance(value, tuple) else (value,)
-            words.append(f"{said} {' and '.join(f'{n:,}' if isinstance(n, int) else str(n) for n in numbers)}")
-    return ", ".join(words).replace("_", " ") if parameters else text
+            words.append(f"{key} {'-'.join(f'{n:,}' if isinstance(n, int) else str(n) for n in numbers)}")
+    return f"{name} with {', '.join(words)}".replace("_", " ") if words else text
 
 
 def with_exceptions(values: Mapping[str, str]) -> str:

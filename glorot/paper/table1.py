@@ -1,5 +1,6 @@
 """The paper's Table 1, and ours beside it: number, difference, and in what ours was made otherwise."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from glorot.reporting.report import Table
 from glorot.reporting.summary import NOT_RUN, Cell, marked
 from glorot.reporting.table_notes import chance_notes, chosen_by, chosen_text, data_notes, examples_text, kind_mark
 from glorot.results.store import write_text
+from glorot.sweeps import search
 from glorot.sweeps.about import About, Paper, Role, label_of
 from glorot.sweeps.fields import ABOUT
 from glorot.sweeps.settings import Settings
@@ -127,7 +129,8 @@ def paper_table(tables: Sequence[Table]) -> PaperTable:
     """One table of several sweeps' (of test errors).
 
     Where several have a cell: one with a result, with the paper's protocol, as wide as the paper's, with the most
-    updates, as deep as the paper's; the first of equals. Raises ResultsError where no sweep has a cell of the paper's.
+    updates, as deep as the paper's, with the most seeds, with the lowest validation error, as `select` in a sweep
+    chooses; the first of equals. Raises ResultsError where no sweep has a cell of the paper's.
     """
     candidates: dict[Place, list[Ours]] = {}
     left_out: dict[str, None] = {}
@@ -165,7 +168,14 @@ def _place(one: Cell) -> Place | None:
 def _rank(ours: Ours) -> tuple:
     settings = ours.settings
     wide = sum(settings.hidden) >= HIDDEN[0] * len(settings.hidden)
-    return ours.cell.status != "missing", not unusual(settings), wide, settings.updates, settings.hidden == HIDDEN
+    size = wide, settings.updates, settings.hidden == HIDDEN
+    return ours.cell.status != "missing", not unusual(settings), *size, ours.cell.done, -_valid_error(ours)
+
+
+def _valid_error(ours: Ours) -> float:
+    """In percent, mean over seeds; infinite where there is none."""
+    errors = search.values(ours.cell.shown, ours.table.source.found, "valid_error")
+    return fmean(errors) if errors else math.inf
 
 
 def unusual(settings: Settings) -> list[str]:
@@ -220,7 +230,8 @@ def _notes(
         told.append(f"{NOT_RUN}: not run")
     if several := list(several):
         told.append(
-            "In several places, of which the one as wide as the paper's, then with the most updates, is shown: "
+            "In several places, of which the one as wide as the paper's, then with the most updates, then with "
+            "the most seeds, then with the lowest validation error, is shown: "
             f"{', '.join(map(_title, several))}"
         )
     if left_out:
