@@ -170,6 +170,7 @@ def test_the_table_of_fields():
         ("reproduction", "shapeset-long"),
         ("reproduction", "claims"),
         ("reproduction", "sigmoid-depth"),
+        ("reproduction", "sigmoid-cifar10"),
         ("reproduction", "second-order"),
         ("reproduction", "pretraining"),
         ("reproduction", "pretraining-mnist"),
