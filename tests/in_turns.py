@@ -100,7 +100,7 @@ def main() -> None:
             for i in (0, 1) if turn % 2 else (1, 0):
                 times[i].append(ask(workers[i], row, options.seconds))
         ratios = [a / b for a, b in zip(*times, strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
         old, new = (1000 * statistics.median(each) for each in times)
         print(f"| {row} | {old:.4g} | {new:.4g} | {middle:.2f} | {low:.2f} to {high:.2f} |", flush=True)
     for worker in workers:
