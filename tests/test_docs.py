@@ -102,6 +102,31 @@ def turns_table() -> str:
     return table(("one thread", *titles), rows)
 
 
+GOALS = {  # rows of the table of goals -> options of bench; each has the share of the floor, and two peers
+    "minibatch 10, one thread": "",
+    "the same, two threads": "--threads 2",
+    "width 100, minibatch 10": "--width 100",
+    "width 300, minibatch 10": "--width 300",
+    "minibatch 1": "--batch-size 1",
+    "minibatch 32, one thread": "--batch-size 32",
+    "minibatch 128, two threads": "--batch-size 128 --threads 2",
+    "minibatch 600, two threads": "--batch-size 600 --threads 2",
+    "3072 inputs (CIFAR-10)": "--inputs 3072 --classes 10",
+    "depth 0 (logistic regression)": "--depth 0 --inputs 784 --classes 10",
+    "20 layers of 100": "--width 100 --depth 20",
+}
+
+
+def test_the_goals_have_what_bench_printed():
+    printed, page = benched(), (DOCS / "performance.md").read_text("utf-8").partition("## Beside PyTorch")[0]
+    for row, options in GOALS.items():
+        (cell,) = re.findall(rf"^\| {re.escape(row)} \| .*? \| (.*?) \|", page, re.MULTILINE)
+        share, peers = cell.replace("*", "").split("; ")[:2]
+        assert share == f"{float(printed[options]['share of the floor'][0].split()[0]):.0f} %", row
+        for found, peer in zip(peers.split(", "), ("nn.Sequential", "addmm_ by hand"), strict=True):
+            assert abs(float(found) - float(printed[options][peer][1])) < (0.6 if "." not in found else 0.06), row
+
+
 STARTS = {  # what is measured -> Intel, an earlier version; the goal
     "first line of glorot run": ("0.36 s", "0.25 s"),
     "first line of glorot report": ("0.62 s", "0.25 s"),
