@@ -147,7 +147,7 @@ class Passes:
         self.exchanged: Any = None
 
     def forward(self, staged: Staged, losses: Any, u: int, n: int) -> None:
-        """a of every layer, losses and the delta of the logits of examples u * n, ...; their mean loss to losses[u]."""
+        """a of every layer, losses and the delta of the logits of examples u * n, ...; losses[u] = their sum."""
         blocks = self.layout.blocks
         for l in range(len(self.layout.layers)):
             self.queue.launch(
@@ -328,7 +328,7 @@ class CudaKernels:
                 for u in range(updates):
                     self._training.forward(staged, losses, u, self.batch_size)
                     self._training.backward(staged, losses, u, self.batch_size, step)
-            made = self._queue.get(losses)
+            made = self._queue.get(losses) / self.batch_size
         diverged = np.flatnonzero(~np.isfinite(made))
         return made[: diverged[0] + 1] if len(diverged) else made
 
@@ -336,17 +336,17 @@ class CudaKernels:
         """Nothing: plain SGD has no statistic."""
 
     def _forward(self, examples: Examples) -> Iterator[tuple[slice, Passes, Staged, Any]]:
-        """Take examples forward, chunk by chunk: their places, the passes, the chunk on the device, its mean loss."""
+        """Take examples forward, chunk by chunk: their places, the passes, the chunk on the device, its summed loss."""
         activation, loss, sizes = self._what
         if self._evaluation is None:  # sums in an order that does not depend on the other examples
             layout, kernels = Layout(sizes, EVALUATION_CHUNK, 0), compiled(activation, loss, tile_of(EVALUATION_CHUNK))
             self._evaluation = Passes(self._queue, layout, kernels, self._weights, self._levels, EVALUATION_CHUNK)
         for start in range(0, len(examples), EVALUATION_CHUNK):
             places = slice(start, min(start + EVALUATION_CHUNK, len(examples)))
-            staged, mean = self.stage(Examples(examples.pixels[places], examples.labels[places])), np.zeros(1)
-            mean_loss = self._queue.put(mean)
-            self._evaluation.forward(staged, mean_loss, 0, len(staged))
-            yield places, self._evaluation, staged, mean_loss
+            staged = self.stage(Examples(examples.pixels[places], examples.labels[places]))
+            summed = self._queue.put(np.zeros(1))
+            self._evaluation.forward(staged, summed, 0, len(staged))
+            yield places, self._evaluation, staged, summed
 
     def evaluate(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """Losses (n,) float32 and predicted classes (n,) uint8 of some examples."""

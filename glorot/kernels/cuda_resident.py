@@ -94,7 +94,7 @@ def run_resident(T: int, loss: str, f: Any, slope: Any, keeps_z: bool) -> Any:
     b = in_blocks(T, loss, f, slope, keeps_z)
     gather_forward, gather_backward, look_up, pixels_of = b.gather_forward, b.gather_backward, b.look_up, b.pixels_of
     multiply, multiply_and_descend, put_sums, publish_sums = b.multiply, b.descend, b.put_sums, b.publish_sums
-    gather_logits, output, mean_of = b.gather_logits, b.output, b.mean_of
+    gather_logits, output, sum_of = b.gather_logits, b.output, b.sum_of
 
     @device
     def withdraw(table, depth, t, published, slot):
@@ -178,7 +178,7 @@ def run_resident(T: int, loss: str, f: Any, slope: Any, keeps_z: bool) -> Any:
                 withdraw(table, depth, t, published, half - slot)
             if not output(last, t, labels, u, scratch, above, totals):
                 if t == CLERK and cuda.blockIdx.x == 0:
-                    losses[u] = mean_of(totals)
+                    losses[u] = sum_of(totals)
                 break
             for back in range(depth):
                 l = depth - 1 - back
@@ -193,7 +193,7 @@ def run_resident(T: int, loss: str, f: Any, slope: Any, keeps_z: bool) -> Any:
                     look_up(first_layer, t, levels, bytes_ahead, image)
                 if t == CLERK and l == max(depth - 2, 0):
                     if cuda.blockIdx.x == 0:
-                        losses[u] = mean_of(totals)
+                        losses[u] = sum_of(totals)
                     count_up(counter)
                 if row < layer[TILES_OUT]:
                     if t < MULTIPLIERS * LANES:

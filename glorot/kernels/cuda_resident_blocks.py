@@ -59,7 +59,7 @@ class InBlocks(NamedTuple):
     pixels_of: Any
     look_up: Any
     output: Any
-    mean_of: Any
+    sum_of: Any
     multiply: Any
     descend: Any
     put_sums: Any
@@ -75,7 +75,7 @@ def in_blocks(T: int, loss: str, f: Any, slope: Any, keeps_z: bool) -> InBlocks:
         _pixels_of(T),
         _look_up(T),
         _output(T, loss),
-        _mean_of(T),
+        _sum_of(T),
         _multiply(T, examples_of),
         _multiply_and_descend(T, examples_of),
         _put_sums(T),
@@ -290,15 +290,15 @@ def _output(T, loss):
     return output
 
 
-def _mean_of(T):
+def _sum_of(T):
     @device
-    def mean_of(totals):
-        mean = np.float64(0)
+    def sum_of(totals):
+        total = np.float64(0)
         for e in range(T):
-            mean += at(totals, e)
-        return mean / T
+            total += at(totals, e)
+        return total
 
-    return mean_of
+    return sum_of
 
 
 # Products, on shared memory: as in `cuda_blocks`, with the same order of every sum. -----------------------------------

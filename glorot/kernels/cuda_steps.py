@@ -167,7 +167,7 @@ def _output(loss):
 
     @device
     def output(layer, l, a, delta, partial, labels, example_losses, u, n):
-        """Logits, loss and delta of every example; returns the mean loss. Every block does all, with equal results."""
+        """Logits, loss and delta of every example; returns the losses' sum. Every block does all, and alike."""
         fan_out, stride, base = layer[FAN_OUT], layer[STRIDE_OUT], layer[ABOVE]
         parts = (layer[TILES_IN] + layer[SPAN_IN] - 1) // layer[SPAN_IN]
         first = (l & 1) * (len(partial) // 2)
@@ -186,10 +186,10 @@ def _output(loss):
                 put(delta, base + e * stride + k, delta_of(logits[k], shared, target))
             put(example_losses, e, total)
         cuda.syncthreads()
-        mean = np.float64(0)
+        total_loss = np.float64(0)
         for e in range(n):
-            mean += at(example_losses, e)
-        return mean / n
+            total_loss += at(example_losses, e)
+        return total_loss  # the host divides by n
 
     return output
 
@@ -277,8 +277,8 @@ def _run_updates(T, forward, output, backward, update):
 
         layers: (n_layers, LAYER) int64. weights, a, delta, partial: flat float32. levels: (256,) float32, the network's
         inputs by byte. pixels, labels: flat uint8.
-        example_losses: (n,) float32. losses: (updates,) float64, NaN at first. counter: (1,) int64, 0 at first.
-        step: learning rate / n. Stops before an update whose loss is not finite.
+        example_losses: (n,) float32. losses: (updates,) float64, sums over the minibatch, NaN at first.
+        counter: (1,) int64, 0 at first. step: learning rate / n. Stops before an update whose loss is not finite.
         """
         room, rows = cuda.shared.array(0, types.float32, alignment=ALIGNMENT), cuda.shared.array(0, types.int64)
         tile, below, above = room[TILE_AT:BELOW_AT], room[BELOW_AT:ABOVE_AT], room[ABOVE_AT:SHARED_FLOATS]
@@ -292,10 +292,10 @@ def _run_updates(T, forward, output, backward, update):
                     forward(layer, l, weights, a, partial, levels, pixels, u, n, fetched, tile, below)
                 else:
                     if stage == depth:
-                        mean = output(layer, l, a, delta, partial, labels, example_losses, u, n)
+                        loss = output(layer, l, a, delta, partial, labels, example_losses, u, n)
                         if cuda.blockIdx.x == 0 and cuda.threadIdx.x == 0:
-                            losses[u] = mean
-                        if not math.isfinite(mean):
+                            losses[u] = loss
+                        if not math.isfinite(loss):
                             return
                     backward(
                         layer, l, stage == depth, weights, a, delta, partial, levels, pixels, u, n, step, fused,
@@ -344,9 +344,9 @@ def _loss_step(output):
         layer, last = cuda.shared.array(0, types.int64)[:LAYER], layers.shape[0] - 1
         load_layer(layers, last, layer)
         if u == 0 or math.isfinite(losses[u - 1]):
-            mean = output(layer, last, a, delta, partial, labels, example_losses, u, n)
+            loss = output(layer, last, a, delta, partial, labels, example_losses, u, n)
             if cuda.threadIdx.x == 0:
-                losses[u] = mean
+                losses[u] = loss
 
     return loss_step
 
