@@ -105,6 +105,28 @@ def test_of_equal_runs_the_lowest_validation_error_is_shown(tmp_path):
     assert paper_table([second, third, first]).text("Tanh", "mnist").startswith("71.00")
 
 
+def test_further_seeds_join_a_cell(tmp_path):
+    """Of equal settings; a seed that both have counts once, and what chose the rate is still told."""
+    base, rates = "dataset: mnist, updates: 600, activation: tanh", ("0.3", "0.1", "0.01")
+    outcomes = {(rate, seed): error(70 + int(seed) + 10 * (rate != "0.1")) for rate in rates for seed in "012"}
+    grid = f"  learning_rate: [{', '.join(rates)}]\n  seed: [0, 1, 2]\n"
+    select = "select: {over: [learning_rate], by: valid_error}\n"
+    chosen = table_of(tmp_path, "chosen", base, grid, outcomes, select)
+    more = table_of(
+        tmp_path, "more", f"{base}, learning_rate: 0.1", "  seed: [2, 3]\n", {("2",): error(90), ("3",): error(75)}
+    )
+    other = table_of(tmp_path, "other", f"{base}, learning_rate: 0.2", "  seed: [4]\n", {("4",): error(10)})
+    for order in ([chosen, more, other], [other, more, chosen]):
+        together = paper_table(order)
+        ours = together.found["Tanh", "mnist"]
+        assert [run.settings.seed for run in ours.cell.shown] == [0, 1, 2, 3]
+        assert ours.cell.mean == pytest.approx((70 + 71 + 72 + 75) / 4)
+        assert ours.sweeps == ("chosen", "more")
+        assert "Runs per cell: 4 - the paper: 1" in together.notes
+        assert "learning_rate 0.1, chosen by validation error" in "\n".join(together.notes)
+        assert next(csv.DictReader(io.StringIO(together.csv())))["sweep"] == "chosen;more"
+
+
 def test_a_run_on_few_examples_passes_for_no_run_of_the_paper_s(tmp_path):
     few = one(tmp_path, "few", "updates: 9_000, train_examples: 20", 80.0)
     note = "Training examples: the first 20 - the paper: all"

@@ -1,10 +1,11 @@
 """The paper's Table 1, and ours beside it: number, difference, and in what ours was made otherwise."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import TypeVar
 
 from glorot.datasets.catalogue import DATASETS
 from glorot.datasets.local import LocalData
@@ -15,12 +16,13 @@ from glorot.reporting import markdown, writers
 from glorot.reporting.bold import bold_notes
 from glorot.reporting.document import Block, Bold, Document, Grid, Records, Text, Value, notes
 from glorot.reporting.report import Table
-from glorot.reporting.summary import NOT_RUN, Cell, marked
+from glorot.reporting.summary import NOT_RUN, Cell, Source, joined, marked
 from glorot.reporting.table_notes import chance_notes, chosen_by, chosen_text, data_notes, examples_text, kind_mark
 from glorot.results.store import write_text
 from glorot.sweeps import search
 from glorot.sweeps.about import About, Paper, Role, label_of
 from glorot.sweeps.fields import ABOUT
+from glorot.sweeps.runs import Run, run_id
 from glorot.sweeps.settings import Settings
 from glorot.sweeps.sweep import DEFAULT_TEST
 
@@ -49,13 +51,15 @@ PAPER_COLUMNS = (
 
 @dataclass(frozen=True)
 class Ours:
-    """A cell of a sweep's table that the paper has, too."""
+    """A cell of a sweep's table that the paper has, too. source: of its runs."""
 
     cell: Cell
     settings: Settings
-    table: Table
+    source: Source
+    sweeps: tuple[str, ...]  # their names: the one of the cell, and those that had further seeds of it
 
 
+T = TypeVar("T")
 Place = tuple[str, str]  # the paper's label of the method, the data set's name
 
 
@@ -121,7 +125,7 @@ def _record(ours: Ours, paper: float) -> dict[str, Value]:
         "best": one.mark.best, "p": one.mark.p, "test": one.mark.test, "updates": settings.updates,
         "hidden": label_of(settings.hidden),
         "data": settings.dataset.about if isinstance(settings.dataset, LocalData) else "",
-        "sweep": ours.table.source.sweep.name,
+        "sweep": ";".join(ours.sweeps),
     }  # fmt: skip
 
 
@@ -130,7 +134,8 @@ def paper_table(tables: Sequence[Table]) -> PaperTable:
 
     Where several have a cell: one with a result, with the paper's protocol, as wide as the paper's, with the most
     updates, as deep as the paper's, with the most seeds, with the lowest validation error, as `select` in a sweep
-    chooses; the first of equals. Raises ResultsError where no sweep has a cell of the paper's.
+    chooses; the first of equals. Other seeds of the same settings join it, from whichever sweep, on whichever device.
+    Raises ResultsError where no sweep has a cell of the paper's.
     """
     candidates: dict[Place, list[Ours]] = {}
     left_out: dict[str, None] = {}
@@ -139,13 +144,15 @@ def paper_table(tables: Sequence[Table]) -> PaperTable:
             for one in line:
                 place = _place(one)
                 if place:
-                    candidates.setdefault(place, []).append(Ours(one, one.shown[0].settings, table))
+                    name = table.source.sweep.name
+                    candidates.setdefault(place, []).append(Ours(one, one.shown[0].settings, table.source, (name,)))
                 elif one.shown:
                     left_out[row] = None
     if not candidates:
         raise ResultsError(
             f"expected results with {', '.join(ROWS)} on {', '.join(TABLE_1)}, found none; glorot run table1 has them"
         )
+    candidates = {place: _joined(several) for place, several in candidates.items()}
     best = {place: max(several, key=_rank) for place, several in candidates.items()}  # max: the first of equals
     rows = [row for row in ROWS if any(place[0] == row for place in best)]
     datasets = [name for name in TABLE_1 if any(place[1] == name for place in best)]
@@ -165,6 +172,39 @@ def _place(one: Cell) -> Place | None:
     return (row, name) if row and name in TABLE_1 and len(same) == 1 else None
 
 
+def _joined(several: Sequence[Ours]) -> list[Ours]:
+    """One of each setting: the best, joined by the runs of seeds that only the others have."""
+    by_setting: dict[str, Ours] = {}
+    for ours in sorted(several, key=_rank, reverse=True):  # equals in their order
+        (setting, *others) = {_setting(run) for run in ours.cell.shown}
+        key = f"{len(by_setting)}" if others or ours.cell.status == "missing" else setting
+        by_setting[key] = _join(by_setting[key], ours) if key in by_setting else ours
+    return list(by_setting.values())
+
+
+def _setting(run: Run) -> str:
+    """All that decides the result but the seed, in one text."""
+    return run_id(run.settings.model_copy(update={"seed": 0}), "cpu", run.version)
+
+
+def _join(ours: Ours, other: Ours) -> Ours:
+    seeds = {run.settings.seed for run in ours.cell.shown}
+    new = [run for run in other.cell.shown if run.settings.seed not in seeds]
+    if not new:
+        return ours
+    theirs, first, second = {run.run_id for run in new}, ours.source, other.source
+    source = replace(
+        first, found={**second.found, **first.found}, correct=_either(theirs, second.correct, first.correct),
+        history=_either(theirs, second.history, first.history) if first.history and second.history else None,
+    )  # fmt: skip
+    cell = joined(ours.cell, [*ours.cell.shown, *new], source)
+    return Ours(cell, ours.settings, source, (*ours.sweeps, *other.sweeps))
+
+
+def _either(theirs: Container[str], second: Callable[[str], T], first: Callable[[str], T]) -> Callable[[str], T]:
+    return lambda run_id: (second if run_id in theirs else first)(run_id)
+
+
 def _rank(ours: Ours) -> tuple:
     settings = ours.settings
     wide = sum(settings.hidden) >= HIDDEN[0] * len(settings.hidden)
@@ -174,7 +214,7 @@ def _rank(ours: Ours) -> tuple:
 
 def _valid_error(ours: Ours) -> float:
     """In percent, mean over seeds; infinite where there is none."""
-    errors = search.values(ours.cell.shown, ours.table.source.found, "valid_error")
+    errors = search.values(ours.cell.shown, ours.source.found, "valid_error")
     return fmean(errors) if errors else math.inf
 
 
@@ -189,7 +229,7 @@ def _marked(best: dict[Place, Ours], rows: Sequence[str], datasets: Sequence[str
     places = [[(row, name) for name in datasets] for row in rows]
     cells = marked([[best[place].cell if place in best else nothing for place in line] for line in places], _test(best))
     return {
-        place: Ours(one, best[place].settings, best[place].table)
+        place: replace(best[place], cell=one)
         for line, marks in zip(places, cells, strict=True)
         for place, one in zip(line, marks, strict=True)
         if place in best
@@ -198,7 +238,7 @@ def _marked(best: dict[Place, Ours], rows: Sequence[str], datasets: Sequence[str
 
 def _test(found: dict[Place, Ours]) -> str:
     """The test over seeds that all sweeps here ask for, else the default one."""
-    asked = {ours.table.source.sweep.table.test for ours in found.values()}
+    asked = {ours.source.sweep.table.test for ours in found.values()}
     return asked.pop() if len(asked) == 1 else DEFAULT_TEST
 
 
@@ -249,7 +289,7 @@ def _title(place: Place) -> str:
 
 def _choice(ours: Ours) -> str:
     """ "learning_rate 0.03, chosen by validation error after 50,000 updates, one seed"."""
-    sweep = ours.table.source.sweep
+    sweep = ours.source.sweep
     if ours.cell.chosen:
         return f"{chosen_text(sweep, ours.cell)}, chosen by {chosen_by(sweep)}"
     return "nothing chosen" if sweep.select else f"learning rate {ours.settings.learning_rate}, not chosen"
@@ -257,7 +297,7 @@ def _choice(ours: Ours) -> str:
 
 def _late(ours: Ours) -> str:
     """ "; last 5 evaluations: mean 38.39, from 37.67 to 39.03": the end is one moment. Nothing without a curve."""
-    source, runs = ours.table.source, ours.cell.shown
+    source, runs = ours.source, ours.cell.shown
     done = [run for run in runs if source.found.get(run.run_id, {}).get("status") == "done"]
     if not (source.history and done and ours.cell.mean is not None):
         return ""
@@ -306,7 +346,7 @@ def _field_fact(name: str, found: dict[Place, Ours]) -> str:
 # What else our cells have -> (title, how it is written, what the paper has; empty where it does not say).
 FACTS: tuple[tuple[str, Callable[[Ours], str], str], ...] = (
     ("Runs per cell", lambda ours: str(ours.cell.runs), "1"),
-    ("Examples tested", lambda ours: examples_text(ours.table.source, ours.cell.shown, "test"), ""),
-    ("Device", lambda ours: ours.cell.shown[0].device, ""),
-    ("Sweep", lambda ours: ours.table.source.sweep.name, ""),
+    ("Examples tested", lambda ours: examples_text(ours.source, ours.cell.shown, "test"), ""),
+    ("Device", lambda ours: ", ".join(dict.fromkeys(run.device for run in ours.cell.shown)), ""),
+    ("Sweep", lambda ours: ", ".join(ours.sweeps), ""),
 )

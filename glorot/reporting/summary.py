@@ -185,6 +185,15 @@ def cell_of(runs: "Sequence[Run]", source: Source) -> Cell:
     )
 
 
+def joined(one: Cell, runs: "Sequence[Run]", source: Source) -> Cell:
+    """The same cell with runs of further seeds, of which the source knows too. runs: all of them."""
+    whole = _with_sample(summarized(runs, source.found, source.value), runs, source)
+    return replace(
+        whole, chosen=one.chosen, unmeasured=one.unmeasured, tied=one.tied, at_chance=one.at_chance,
+        settings=one.settings,
+    )  # fmt: skip
+
+
 def _at_chance(runs: "Sequence[Run]", source: Source) -> bool:
     """Whether none of these runs has learned anything yet, as far as their errors and the data set's chance tell."""
     kind = "test" if source.by.startswith("test") else "valid"
