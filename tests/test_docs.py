@@ -31,6 +31,7 @@ from glorot.training import by_hand, inspection
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 BENCH = "glorot bench --peer torch --rounds 3"
+GPU_BENCH = "glorot bench --device cuda --peer torch --rounds"
 OURS = [*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "results" / "README.md"]
 LINK = re.compile(r"(?<!\\)\[[^][]*\]\(([^()\s]+)\)")
 
@@ -57,15 +58,15 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 # Generated parts. -----------------------------------------------------------------------------------
 
 
-def benched() -> dict[str, dict[str, list[str]]]:
+def benched(file: str = "zen4.md", command: str = BENCH) -> dict[str, dict[str, list[str]]]:
     """What `glorot bench` printed on a machine: options -> quantity or peer -> its cells."""
-    printed, found = (ROOT / "results" / "bench" / "zen4.md").read_text("utf-8"), {}
+    printed, found = (ROOT / "results" / "bench" / file).read_text("utf-8"), {}
     for part in printed.split("\n## `")[1:]:
         options, _, text = part.partition("`\n")
-        if not options.startswith(BENCH):
+        if not options.startswith(command):
             continue
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
-        found[options.removeprefix(BENCH).strip()] = {name.replace("\\_", "_"): cells for name, *cells in rows}
+        found[options.removeprefix(command).strip()] = {name.replace("\\_", "_"): cells for name, *cells in rows}
     return found
 
 
@@ -88,6 +89,30 @@ def bench_table() -> str:
         for options, printed in benched().items()
     ]  # fmt: skip
     return table(header, rows)
+
+
+def gpu_table() -> str:
+    """The same on a GPU, by width and minibatch."""
+    rows = []
+    for options, printed in benched("h100.md", GPU_BENCH).items():
+        sizes = [re.search(rf"--{name} (\d+)", options) for name in ("width", "batch-size")]
+        width, batch_size = (int(found[1]) if found else usual for found, usual in zip(sizes, (1000, 10), strict=True))
+        us = 1e6 / float(printed["update"][1].split()[0].replace(",", ""))
+        times = (printed[peer][1] for peer in ("nn.Sequential", "CUDA graph", "nn.Sequential, evaluation"))
+        marked = [f"**{one}**" if float(one) < 1 else one for one in times]
+        rows.append(
+            (width, batch_size, (f"{us:.0f}" if us >= 100 else f"{us:.1f}", printed["share of the floor"][0], *marked))
+        )
+    header = (
+        "width",
+        "minibatch",
+        "us per update",
+        "share of the floor",
+        "PyTorch, eager",
+        "PyTorch, CUDA graph",
+        "evaluation",
+    )
+    return table(header, [(f"{width}", f"{n}", *cells) for width, n, cells in sorted(rows)])
 
 
 def turns_table() -> str:
@@ -125,6 +150,12 @@ def test_the_goals_have_what_bench_printed():
         assert share == f"{float(printed[options]['share of the floor'][0].split()[0]):.0f} %", row
         for found, peer in zip(peers.split(", "), ("nn.Sequential", "addmm_ by hand"), strict=True):
             assert abs(float(found) - float(printed[options][peer][1])) < (0.6 if "." not in found else 0.06), row
+    times, us = re.search(
+        r"^\| a GPU .*; ([\d.]+) times where `glorot bench` has \*\*(\d+) us", page, re.MULTILINE
+    ).groups()
+    (gpu,) = (one for options, one in benched("h100.md", GPU_BENCH).items() if options == "11")
+    assert times == f"{float(gpu['CUDA graph'][1]):.1f}"
+    assert us == f"{1e6 / float(gpu['update'][1].split()[0].replace(',', '')):.0f}"
 
 
 STARTS = {  # what is measured -> Intel, an earlier version; the goal
@@ -171,6 +202,7 @@ def test_what_bench_printed():
         assert not re.search(r"/(?:root|home|work|tmp|Users|proc)/|Terminated", file.read_text("utf-8"))
     check_written(DOCS / "performance.md", "bench", bench_table())
     check_written(DOCS / "performance.md", "turns", turns_table())
+    check_written(DOCS / "on-a-gpu.md", "gpu", gpu_table())
     check_written(DOCS / "performance.md", "start", start_table())
     printed, readme = benched(), (ROOT / "README.md").read_text("utf-8")
     for row, options, peer in (
