@@ -127,6 +127,36 @@ def turns_table() -> str:
     return table(("one thread", *titles), rows)
 
 
+def optimizers() -> dict[str, list[str]]:
+    """Of each optimizer: bytes and time over those of SGD, share of the floor, PyTorch's time, fused: medians."""
+    printed = (ROOT / "results" / "bench" / "zen4-optimizers.md").read_text("utf-8")
+    patterns = (
+        r"it moves ([\d.]+) times the bytes",
+        r"\| beside sgd +\| ([\d.]+) times",
+        r"\| share of the floor \| ([\d.]+) %",
+        r"\| nn.Sequential +\|.*\| +([\d.]+) \|",
+        r"\| nn.Sequential, fused optimizer \|.*\| +([\d.]+) \|",
+    )
+    found: dict[str, list[list[str]]] = {}
+    for part in printed.split("\n## ")[1:]:
+        name = re.search(r"--optimizer (\w+)`", part)[1]
+        found.setdefault(name, []).append([re.search(pattern, part)[1] for pattern in patterns])
+    return {
+        name: [sorted(column, key=float)[len(column) // 2] for column in zip(*rows, strict=True)]
+        for name, rows in found.items()
+    }
+
+
+def optimizers_table() -> str:
+    header = ("`--optimizer`", "bytes / those of SGD", "time / that of SGD", "share of the floor", "PyTorch, default",
+              "PyTorch, fused")  # fmt: skip
+    rows = [
+        (f"`{name}`", moved, time, f"{share} %", default, fused)
+        for name, (moved, time, share, default, fused) in sorted(optimizers().items())
+    ]
+    return table(header, rows)
+
+
 GOALS = {  # rows of the table of goals -> options of bench; each has the share of the floor, and two peers
     "minibatch 10, one thread": "",
     "the same, two threads": "--threads 2",
@@ -150,12 +180,31 @@ def test_the_goals_have_what_bench_printed():
         assert share == f"{float(printed[options]['share of the floor'][0].split()[0]):.0f} %", row
         for found, peer in zip(peers.split(", "), ("nn.Sequential", "addmm_ by hand"), strict=True):
             assert abs(float(found) - float(printed[options][peer][1])) < (0.6 if "." not in found else 0.06), row
+    (cell,) = re.findall(r"^\| Adam, momentum \| .*? \| (.*?) \|", page, re.MULTILINE)
+    adam, momentum = (optimizers()[name][3:] for name in ("adam", "momentum"))
+    wanted = [f"{float(number):.1f}" for number in (adam[0], momentum[0], adam[1], momentum[1])]
+    assert re.findall(r"\d\.\d", cell) == wanted
     times, us = re.search(
         r"^\| a GPU .*; ([\d.]+) times where `glorot bench` has \*\*(\d+) us", page, re.MULTILINE
     ).groups()
     (gpu,) = (one for options, one in benched("h100.md", GPU_BENCH).items() if options == "11")
     assert times == f"{float(gpu['CUDA graph'][1]):.1f}"
     assert us == f"{1e6 / float(gpu['update'][1].split()[0].replace(',', '')):.0f}"
+
+
+def test_the_goals_have_what_earlier_machines_had():
+    notes = (ROOT / "results" / "bench" / "notebook.md").read_text("utf-8")
+    page = (DOCS / "performance.md").read_text("utf-8").partition("## Beside PyTorch")[0]
+    for row, options in GOALS.items():
+        name = f"`{options}`" if options else "(the paper's network, minibatch 10)"
+        (line,) = re.findall(rf"^\| {re.escape(name)} \| (.*) \|$", notes, re.MULTILINE)
+        intel, zen5 = (re.sub(r"\([^)]*\)|[*%]", "", line).split(" | ")[first:last] for first, last in ((1, 4), (6, 9)))
+        cells = re.search(rf"^\| {re.escape(row)} \|.*", page, re.MULTILINE)[0].replace("*", "").split(" | ")
+        for cell, (share, *peers) in ((cells[3], zen5), (cells[4], intel)):
+            assert cell.partition(" %")[0] == share.strip(), row
+            if ";" in cell:
+                found = cell.split("; ")[1].removesuffix(" times").split(", ")
+                assert [float(one) for one in found] == [float(one) for one in peers], row
 
 
 STARTS = {  # what is measured -> Intel, an earlier version; the goal
@@ -202,6 +251,7 @@ def test_what_bench_printed():
         assert not re.search(r"/(?:root|home|work|tmp|Users|proc)/|Terminated", file.read_text("utf-8"))
     check_written(DOCS / "performance.md", "bench", bench_table())
     check_written(DOCS / "performance.md", "turns", turns_table())
+    check_written(DOCS / "performance.md", "optimizers", optimizers_table())
     check_written(DOCS / "on-a-gpu.md", "gpu", gpu_table())
     check_written(DOCS / "performance.md", "start", start_table())
     printed, readme = benched(), (ROOT / "README.md").read_text("utf-8")
