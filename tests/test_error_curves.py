@@ -11,14 +11,14 @@ from stored import a_provenance
 
 from glorot.cli.main import cli
 from glorot.datasets.catalogue import DATASETS
-from glorot.paper import alike, drawing, error_curves, figures
+from glorot.paper import drawing, error_curves, figures
 from glorot.paper.figures import FIGURES
 from glorot.paper.table1 import TABLE_1
 from glorot.results.selected import gather_selected
 from glorot.results.store import Store, settings_of
 from glorot.results.stored import gather
 from glorot.sweeps import config, search, written
-from glorot.sweeps.about import Role, label_of
+from glorot.sweeps.about import Role, in_words, label_of
 from glorot.sweeps.fields import ABOUT
 from glorot.sweeps.runs import expand
 from glorot.sweeps.settings import Settings
@@ -190,7 +190,7 @@ def test_no_difference_is_silent(tmp_path, field):
     matters = about.role is not Role.SERVES and field != "probes"  # what was seen inside is in no curve
     assert ("Softsign" in said) == matters
     if matters:
-        assert f"({alike.in_words(about.text(value))}: Softsign" in said
+        assert f"({about.text(value)}: Softsign" in said
     told = field in ("updates", "pretraining")  # by where its curve ends, and by its name
     assert ("Softsign*" in said) == (about.role is Role.DECIDES and not told)
 
@@ -234,7 +234,7 @@ def test_a_network_that_was_pre_trained_has_a_line_of_its_own(tmp_path):
     assert found["Tanh, pre-trained"].style["linestyle"] != found["Tanh"].style["linestyle"]
     caption = page(11, gather([tmp_path])).caption
     assert "`glorot run pretraining`" not in caption
-    assert "denoising with corruption 0.25, updates 300, learning rate 0.001, loss cross entropy, tied (none" in caption
+    assert "denoising (corruption 0.25, updates 300, learning rate 0.001, loss cross entropy, tied) (none" in caption
 
 
 @pytest.mark.parametrize(
@@ -242,13 +242,13 @@ def test_a_network_that_was_pre_trained_has_a_line_of_its_own(tmp_path):
     [
         ("0.01", "0.01"),
         ("inverse_time", "inverse_time"),
-        ("gain(factor=2, both=false)", "gain with factor 2, not both"),
-        ("denoising(corruption=[0.1, 0.2], updates=300000)", "denoising with corruption 0.1-0.2, updates 300,000"),
+        ("gain(factor=2, both=false)", "gain (factor 2, not both)"),
+        ("denoising(corruption=[0.1, 0.2], updates=300000)", "denoising (corruption 0.1-0.2, updates 300,000)"),
         ("odd(value)", "odd(value)"),
     ],
 )
 def test_a_choice_in_words(text, words):
-    assert alike.in_words(text) == words
+    assert in_words(text) == words
 
 
 SEARCH = """\

@@ -13,7 +13,6 @@ from typing import Any
 from glorot.datasets.catalogue import DATASETS
 from glorot.errors import ResultsError
 from glorot.paper.repeats import settings_key
-from glorot.registry import parsed
 from glorot.results.stored import StoredRun, text_of
 from glorot.sweeps.about import Paper, Role, label_of
 from glorot.sweeps.fields import ABOUT
@@ -220,23 +219,7 @@ def _fact(name: str, values: Mapping[str, str]) -> str:
     """ "60,000 updates (20,000: Tanh, Softsign)": what most have, and who has something else."""
     title = ABOUT[name].title.lower() if name in ABOUT else WORDS[name][0]
     shape = ABOUT[name].shown if name in ABOUT else WORDS[name][1]
-    return f"{title} {with_exceptions({label: in_words(shape(value)) for label, value in values.items()})}"
-
-
-def in_words(text: str) -> str:
-    """A choice with parameters, as a caption says it: "denoising with corruption 0.25, updates 300,000, tied"."""
-    try:
-        name, parameters = parsed(text)
-    except ValueError:
-        return text
-    words = []
-    for key, value in parameters.items():
-        if isinstance(value, bool):
-            words.append(key if value else f"not {key}")
-        else:
-            numbers = value if isinstance(value, tuple) else (value,)
-            words.append(f"{key} {'-'.join(f'{n:,}' if isinstance(n, int) else str(n) for n in numbers)}")
-    return f"{name} with {', '.join(words)}".replace("_", " ") if words else text
+    return f"{title} {with_exceptions({label: shape(value) for label, value in values.items()})}"
 
 
 def with_exceptions(values: Mapping[str, str]) -> str:

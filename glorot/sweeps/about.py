@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from glorot.registry import Registry, without_mark
+from glorot.registry import Registry, parsed, without_mark
 
 
 class Role(Enum):
@@ -86,6 +86,22 @@ class About:
 def count(number: int) -> str:
     """ "10,000"."""
     return f"{number:,}"
+
+
+def in_words(text: str) -> str:
+    """A choice with parameters, as people say it: "denoising (corruption 0.25, updates 300,000, tied)"."""
+    try:
+        name, parameters = parsed(text)
+    except ValueError:
+        return without_mark(text)
+    words = []
+    for key, value in parameters.items():
+        if isinstance(value, bool):
+            words.append(key if value else f"not {key}")
+        else:
+            numbers = value if isinstance(value, tuple) else (value,)
+            words.append(f"{key} {'-'.join(f'{n:,}' if isinstance(n, int) else str(n) for n in numbers)}")
+    return f"{name} ({', '.join(words)})".replace("_", " ") if words else name
 
 
 def label_of(value: Any) -> str:

@@ -22,8 +22,8 @@ from glorot.models.losses import LOSSES
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.models.pretraining import PRETRAINING
 from glorot.models.schedules import CONSTANT, canonical
-from glorot.registry import parsed, without_mark
-from glorot.sweeps.about import About, Paper, Role, count, sizes_text
+from glorot.registry import parsed
+from glorot.sweeps.about import About, Paper, Role, count, in_words, sizes_text
 from glorot.sweeps.values import (
     DEFAULT_DEPTH,
     DEFAULT_WIDTH,
@@ -91,8 +91,8 @@ class Fields(BaseModel):
             "Activation",
             "activation function of the hidden units; names: `glorot list`",
             idle="linear",
-            text=without_mark,
             choices=ACTIVATIONS,
+            text=in_words,
             example=("tanh", "[tanh, sigmoid]"),
         ),
     ]
@@ -102,8 +102,8 @@ class Fields(BaseModel):
         About(
             "Initializer",
             "how the initial weights are drawn; names: `glorot list`",
-            text=without_mark,
             choices=INITIALIZERS,
+            text=in_words,
         ),
     ] = "standard"
     bias: Annotated[
@@ -137,8 +137,8 @@ class Fields(BaseModel):
             "Loss",
             "the cost that is minimized; names: `glorot list`",
             paper="cross_entropy",
-            text=without_mark,
             choices=LOSSES,
+            text=in_words,
         ),
     ] = "cross_entropy"
     batch_size: Annotated[
@@ -163,8 +163,8 @@ class Fields(BaseModel):
             "how the gradient changes the weights; names: `glorot list`",
             paper="sgd",
             older="sgd",
-            text=without_mark,
             choices=OPTIMIZERS,
+            text=in_words,
         ),
     ] = "sgd"
     schedule: Annotated[
@@ -186,6 +186,7 @@ class Fields(BaseModel):
             paper="none",
             older="none",
             choices=PRETRAINING,
+            text=in_words,
         ),
     ] = "none"
     seed: Annotated[

@@ -16,6 +16,7 @@ from glorot.datasets.prepared import PREPROCESSING
 from glorot.errors import nearest
 from glorot.printable import is_printable
 from glorot.registry import TINY, Registry, parsed
+from glorot.sweeps.about import in_words
 from glorot.sweeps.yaml_nodes import shown
 
 
@@ -249,8 +250,8 @@ def inputs_text(inputs: str) -> str:
 
 
 def model_text(model: str) -> str:
-    """ "multilayer perceptron"; others as a sweep has them."""
-    return "multilayer perceptron" if model == "mlp" else model
+    """ "multilayer perceptron"; "svm (kernel rbf, C 10.0)"."""
+    return "multilayer perceptron" if model == "mlp" else in_words(model)
 
 
 def preprocessing_text(name: str) -> str:
