@@ -229,6 +229,9 @@ def test_what_runs_are_called():
         "60,000 updates, 5 x 200, learning rate 0.01 (Tanh N) and 0.1 (Sigmoid), each of 2 tried, seeds 0 and 0, 1, "
         "loss quadratic and cross_entropy"
     )
+    machine = some("Tanh N", model="svm", updates="", learning_rate="", hidden="")
+    assert claims.described(machine) == "seed 0, model svm"
+    assert claims.described(some(), machine).startswith("60,000 updates, 5 x 200, learning rate 0.1, seed 0, model")
 
 
 CHOSEN = """
