@@ -234,7 +234,7 @@ def test_a_network_that_was_pre_trained_has_a_line_of_its_own(tmp_path):
     assert found["Tanh, pre-trained"].style["linestyle"] != found["Tanh"].style["linestyle"]
     caption = page(11, gather([tmp_path])).caption
     assert "`glorot run pretraining`" not in caption
-    assert "denoising (corruption 0.25, updates 300, learning rate 0.001, loss cross entropy, tied) (none" in caption
+    assert "denoising (corruption 0.25, updates 300, learning rate 0.001, loss cross_entropy, tied) (none" in caption
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_a_network_that_was_pre_trained_has_a_line_of_its_own(tmp_path):
     [
         ("0.01", "0.01"),
         ("inverse_time", "inverse_time"),
-        ("gain(factor=2, both=false)", "gain (factor 2, not both)"),
+        ("my_gain(some_factor=2, both=false)", "my_gain (some factor 2, not both)"),
         ("denoising(corruption=[0.1, 0.2], updates=300000)", "denoising (corruption 0.1-0.2, updates 300,000)"),
         ("odd(value)", "odd(value)"),
     ],

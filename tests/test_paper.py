@@ -11,6 +11,7 @@ from stored import check_golden, store_runs
 from glorot.errors import ResultsError
 from glorot.paper.table1 import ROWS, TABLE_1, paper_table
 from glorot.reporting import report
+from glorot.reporting.significance import SEED_TESTS
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
 
@@ -105,26 +106,71 @@ def test_of_equal_runs_the_lowest_validation_error_is_shown(tmp_path):
     assert paper_table([second, third, first]).text("Tanh", "mnist").startswith("71.00")
 
 
-def test_further_seeds_join_a_cell(tmp_path):
-    """Of equal settings; a seed that both have counts once, and what chose the rate is still told."""
+RATE = "dataset: mnist, updates: 600, activation: tanh, learning_rate: 0.1"
+
+
+def seeds_of(folder, name, outcomes, base=RATE, more=""):
+    grid = f"  seed: [{', '.join(outcomes)}]\n"
+    return table_of(folder, name, base, grid, {(seed,): outcome for seed, outcome in outcomes.items()}, more)
+
+
+@pytest.mark.parametrize("seeds", ["0", "012"], ids=["fewer seeds than the others", "more seeds"])
+def test_further_seeds_join_a_cell(tmp_path, seeds):
+    """Of equal settings, however often they were looked at; a seed that both have counts once; what chose is told."""
     base, rates = "dataset: mnist, updates: 600, activation: tanh", ("0.3", "0.1", "0.01")
-    outcomes = {(rate, seed): error(70 + int(seed) + 10 * (rate != "0.1")) for rate in rates for seed in "012"}
-    grid = f"  learning_rate: [{', '.join(rates)}]\n  seed: [0, 1, 2]\n"
+    outcomes = {(rate, seed): error(70 + int(seed) + 10 * (rate != "0.1")) for rate in rates for seed in seeds}
+    grid = f"  learning_rate: [{', '.join(rates)}]\n  seed: [{', '.join(seeds)}]\n"
     select = "select: {over: [learning_rate], by: valid_error}\n"
     chosen = table_of(tmp_path, "chosen", base, grid, outcomes, select)
-    more = table_of(
-        tmp_path, "more", f"{base}, learning_rate: 0.1", "  seed: [2, 3]\n", {("2",): error(90), ("3",): error(75)}
-    )
-    other = table_of(tmp_path, "other", f"{base}, learning_rate: 0.2", "  seed: [4]\n", {("4",): error(10)})
+    outcomes = {"0": error(90), "3": error(75), "4": error(76)}
+    more = seeds_of(tmp_path, "more", outcomes, f"{RATE}, evaluate_every: 200, probes: {{every: 300}}")
+    other = seeds_of(tmp_path, "other", {"5": error(10)}, RATE.replace("0.1", "0.2"))
     for order in ([chosen, more, other], [other, more, chosen]):
         together = paper_table(order)
         ours = together.found["Tanh", "mnist"]
-        assert [run.settings.seed for run in ours.cell.shown] == [0, 1, 2, 3]
-        assert ours.cell.mean == pytest.approx((70 + 71 + 72 + 75) / 4)
+        assert [run.settings.seed for run in ours.cell.shown] == [*map(int, seeds), 3, 4]
+        assert ours.cell.mean == pytest.approx((sum(70 + int(seed) for seed in seeds) + 75 + 76) / (len(seeds) + 2))
         assert ours.sweeps == ("chosen", "more")
-        assert "Runs per cell: 4 - the paper: 1" in together.notes
+        assert f"Runs per cell: {len(seeds) + 2} - the paper: 1" in together.notes
+        assert "Sweep: chosen and more" in together.notes
         assert "learning_rate 0.1, chosen by validation error" in "\n".join(together.notes)
         assert next(csv.DictReader(io.StringIO(together.csv())))["sweep"] == "chosen;more"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text", "counts"),
+    [
+        ({"0": 70, "1": 71, "2": None}, {"2": 72}, "71.00 ± 0.58 ", []),
+        ({"0": 70, "1": 71, "2": "failed"}, {"2": 72, "3": None}, "71.00 ± 0.58 ", []),
+        ({"0": 70, "1": 71, "2": "diverged"}, {"2": 72}, "70.50 ± 0.50 ", ["1 of 3 diverged"]),
+        ({"0": 70, "1": 71, "2": None}, {"3": 72}, "71.00 ± 0.58 ", ["3 of 4 seeds"]),
+    ],
+    ids=["not run", "failed", "diverged", "not run anywhere"],
+)
+def test_the_run_with_an_outcome_counts(tmp_path, first, second, text, counts):
+    one, other = (
+        seeds_of(tmp_path, name, {seed: error(of) if isinstance(of, int) else of for seed, of in outcomes.items()})
+        for name, outcomes in (("one", first), ("other", second))
+    )
+    for order in ([one, other], [other, one]):
+        together = paper_table(order)
+        assert together.text("Tanh", "mnist").replace("*", "").startswith(text)
+        assert together.found["Tanh", "mnist"].cell.counts() == counts
+
+
+def test_joined_seeds_are_tested_as_pairs(tmp_path):
+    """They stand in the order of their numbers, wherever they came from."""
+    paired = "table: {test: paired}\n"
+    low = [{"0": error(70), "1": error(71.5)}, {"2": error(72), "3": error(73.2)}]
+    high = [{seed: error(of["test_error"] + 5 + 0.1 * int(seed)) for seed, of in outcomes.items()} for outcomes in low]
+    normalized = f"{RATE}, initializer: normalized"
+    tables = [
+        seeds_of(tmp_path, "a", low[0], more=paired), seeds_of(tmp_path, "b", low[1], more=paired),
+        seeds_of(tmp_path, "c", high[1], normalized, paired), seeds_of(tmp_path, "d", high[0], normalized, paired),
+    ]  # fmt: skip
+    found = paper_table(tables).found
+    assert found["Tanh N", "mnist"].cell.mark.test == SEED_TESTS["paired"]
+    assert not found["Tanh N", "mnist"].cell.mark.best
 
 
 def test_a_run_on_few_examples_passes_for_no_run_of_the_paper_s(tmp_path):

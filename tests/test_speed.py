@@ -67,6 +67,26 @@ def test_a_speed_is_measured_against_the_reference(monkeypatch):
     assert one.milliseconds > 0
 
 
+@pytest.mark.parametrize(
+    ("start", "each", "count"),
+    [(0, 0.002, 125), (0.0015, 0.00005, 1000), (0, 1e-9, 1000), (0, 0.4, 1), (0.01, 0.001, 227)],
+    ids=["steady", "a launch that starts slowly", "too fast to see", "slow", "in between"],
+)
+def test_how_much_work_a_round_has(monkeypatch, start, each, count):
+    """On a clock of our own. What starts slowly is not called with a few units."""
+    now, calls = [0.0], []
+    monkeypatch.setattr("glorot.bench.contest.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("glorot.bench.contest.PAUSE_SECONDS", 0)
+
+    def work(n):
+        calls.append(n)
+        now[0] += start + n * each
+
+    timed = contest.contest({"ours": work}, rounds=3)
+    assert calls[-3:] == [count] * 3
+    assert timed.median("ours") == pytest.approx(each + start / count)
+
+
 def test_what_is_timed_is_told_apart():
     settings = speed.settings()
     assert len({Speed(setting, 1, [1]).key for setting in settings}) == len(settings)

@@ -54,9 +54,7 @@ def contest(contestants: Mapping[str, Callable[[int], None]], rounds: int, unit:
     counts = {}
     for name, work in contestants.items():
         work(unit)  # compile, warm up
-        began = time.perf_counter()
-        work(unit)
-        counts[name] = unit * max(1, min(1000, round(ROUND_SECONDS / (time.perf_counter() - began))))
+        counts[name] = _count_of_a_round(work, unit)
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, work in contestants.items():
@@ -65,6 +63,22 @@ def contest(contestants: Mapping[str, Callable[[int], None]], rounds: int, unit:
             work(counts[name])
             seconds[name].append((time.perf_counter() - began) / counts[name])
     return Contest(seconds)
+
+
+MOST_UNITS = 1000
+
+
+def _count_of_a_round(work: Callable[[int], None], unit: int) -> int:
+    """How much work takes ROUND_SECONDS, in whole units. A call with few of them is no measure on a GPU: the start of a
+    launch takes most of it."""
+    n = 1
+    while True:
+        began = time.perf_counter()
+        work(n * unit)
+        seconds = time.perf_counter() - began
+        if seconds > ROUND_SECONDS / 10 or n == MOST_UNITS:
+            return unit * max(1, min(MOST_UNITS, round(n * ROUND_SECONDS / seconds)))
+        n = min(MOST_UNITS, 10 * n)
 
 
 def make_examples(setting: Setting, n: int) -> Examples:

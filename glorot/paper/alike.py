@@ -70,6 +70,8 @@ class Shown:
 
     def __getitem__(self, column: str) -> str:
         """What these runs have in one of the COLUMNS, as text."""
+        if column == "device":
+            return " and ".join(dict.fromkeys(text_of(run[column]) for run in self.runs))
         return text_of(self.runs[0].row.get(column)) or _as_before(column)
 
 
@@ -91,8 +93,7 @@ def settings_of(runs: Iterable[StoredRun]) -> list[Shown]:
     """
     by_setting: dict[tuple[str, ...], dict[int, StoredRun]] = {}
     for run in sorted(runs, key=lambda run: run.run_id):
-        key = (*settings_key(run, LOOKS | {"seed"}), text_of(run["device"]))
-        by_setting.setdefault(key, {}).setdefault(int(run["seed"]), run)
+        by_setting.setdefault(settings_key(run, LOOKS | {"seed"}), {}).setdefault(int(run["seed"]), run)
     found = []
     for seeds in by_setting.values():
         ordered = [seeds[seed] for seed in sorted(seeds)]

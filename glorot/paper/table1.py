@@ -1,28 +1,27 @@
 """The paper's Table 1, and ours beside it: number, difference, and in what ours was made otherwise."""
 
 import math
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import TypeVar
 
 from glorot.datasets.catalogue import DATASETS
 from glorot.datasets.local import LocalData
 from glorot.errors import ResultsError
 from glorot.paper.differences import LAST
-from glorot.paper.repeats import mean_curve
+from glorot.paper.repeats import DECIDING, mean_curve
 from glorot.reporting import markdown, writers
 from glorot.reporting.bold import bold_notes
 from glorot.reporting.document import Block, Bold, Document, Grid, Records, Text, Value, notes
 from glorot.reporting.report import Table
-from glorot.reporting.summary import NOT_RUN, Cell, Source, joined, marked
+from glorot.reporting.summary import NOT_RUN, Cell, History, Source, marked, with_runs
 from glorot.reporting.table_notes import chance_notes, chosen_by, chosen_text, data_notes, examples_text, kind_mark
 from glorot.results.store import write_text
 from glorot.sweeps import search
 from glorot.sweeps.about import About, Paper, Role, label_of
 from glorot.sweeps.fields import ABOUT
-from glorot.sweeps.runs import Run, run_id
+from glorot.sweeps.runs import Run
 from glorot.sweeps.settings import Settings
 from glorot.sweeps.sweep import DEFAULT_TEST
 
@@ -59,7 +58,6 @@ class Ours:
     sweeps: tuple[str, ...]  # their names: the one of the cell, and those that had further seeds of it
 
 
-T = TypeVar("T")
 Place = tuple[str, str]  # the paper's label of the method, the data set's name
 
 
@@ -152,7 +150,7 @@ def paper_table(tables: Sequence[Table]) -> PaperTable:
         raise ResultsError(
             f"expected results with {', '.join(ROWS)} on {', '.join(TABLE_1)}, found none; glorot run table1 has them"
         )
-    candidates = {place: _joined(several) for place, several in candidates.items()}
+    candidates = {place: _by_setting(several) for place, several in candidates.items()}
     best = {place: max(several, key=_rank) for place, several in candidates.items()}  # max: the first of equals
     rows = [row for row in ROWS if any(place[0] == row for place in best)]
     datasets = [name for name in TABLE_1 if any(place[1] == name for place in best)]
@@ -172,37 +170,58 @@ def _place(one: Cell) -> Place | None:
     return (row, name) if row and name in TABLE_1 and len(same) == 1 else None
 
 
-def _joined(several: Sequence[Ours]) -> list[Ours]:
-    """One of each setting: the best, joined by the runs of seeds that only the others have."""
-    by_setting: dict[str, Ours] = {}
-    for ours in sorted(several, key=_rank, reverse=True):  # equals in their order
-        (setting, *others) = {_setting(run) for run in ours.cell.shown}
-        key = f"{len(by_setting)}" if others or ours.cell.status == "missing" else setting
-        by_setting[key] = _join(by_setting[key], ours) if key in by_setting else ours
-    return list(by_setting.values())
+def _by_setting(several: Sequence[Ours]) -> list[Ours]:
+    """One of each setting: with the runs of all sweeps that have it."""
+    groups: dict[tuple, list[Ours]] = {}
+    for number, ours in enumerate(several):
+        settings = {_setting(run) for run in ours.cell.shown}
+        groups.setdefault(settings.pop() if len(settings) == 1 else (number,), []).append(ours)  # else undecided
+    return [_together(sorted(group, key=_rank, reverse=True)) for group in groups.values()]  # equals in their order
 
 
-def _setting(run: Run) -> str:
-    """All that decides the result but the seed, in one text."""
-    return run_id(run.settings.model_copy(update={"seed": 0}), "cpu", run.version)
+def _setting(run: Run) -> tuple:
+    """All that decides the result but the seed."""
+    return (*(getattr(run.settings, name) for name in DECIDING if name != "seed"), run.version)
 
 
-def _join(ours: Ours, other: Ours) -> Ours:
-    seeds = {run.settings.seed for run in ours.cell.shown}
-    new = [run for run in other.cell.shown if run.settings.seed not in seeds]
-    if not new:
+def _together(group: Sequence[Ours]) -> Ours:
+    """The first that chose its setting, else the first, with the seeds of which only others have an outcome."""
+    ours = next((one for one in group if one.cell.chosen), group[0])
+    runs = {run.settings.seed: (run, ours) for run in ours.cell.shown}
+    for other in group:
+        for run in other.cell.shown:
+            seed = run.settings.seed
+            if _has_outcome(run, other) and not (seed in runs and _has_outcome(*runs[seed])):
+                runs[seed] = run, other
+    further = {run.run_id: other for run, other in runs.values() if other is not ours}
+    if not further:
         return ours
-    theirs, first, second = {run.run_id for run in new}, ours.source, other.source
+
+    def source_of(run_id: str) -> Source:
+        return further.get(run_id, ours).source
+
+    histories = {run_id: other.source.history for run_id, other in further.items()}
     source = replace(
-        first, found={**second.found, **first.found}, correct=_either(theirs, second.correct, first.correct),
-        history=_either(theirs, second.history, first.history) if first.history and second.history else None,
-    )  # fmt: skip
-    cell = joined(ours.cell, [*ours.cell.shown, *new], source)
-    return Ours(cell, ours.settings, source, (*ours.sweeps, *other.sweeps))
+        ours.source,
+        found={**ours.source.found, **{run_id: other.source.found[run_id] for run_id, other in further.items()}},
+        correct=lambda run_id: source_of(run_id).correct(run_id),
+        history=_history_of(histories, ours.source.history),
+    )
+    cell = with_runs(ours.cell, [runs[seed][0] for seed in sorted(runs)], source)
+    names = dict.fromkeys(name for one in (ours, *further.values()) for name in one.sweeps)
+    return Ours(cell, ours.settings, source, tuple(names))
 
 
-def _either(theirs: Container[str], second: Callable[[str], T], first: Callable[[str], T]) -> Callable[[str], T]:
-    return lambda run_id: (second if run_id in theirs else first)(run_id)
+def _history_of(others: Mapping[str, History | None], usual: History | None) -> History | None:
+    """The evaluations of any of the runs; None where some have none."""
+    known = {run_id: history for run_id, history in others.items() if history}
+    if usual is None or len(known) < len(others):
+        return None
+    return lambda run_id: known.get(run_id, usual)(run_id)
+
+
+def _has_outcome(run: Run, ours: Ours) -> bool:
+    return ours.source.found.get(run.run_id, {}).get("status") in ("done", "diverged")
 
 
 def _rank(ours: Ours) -> tuple:
@@ -347,6 +366,6 @@ def _field_fact(name: str, found: dict[Place, Ours]) -> str:
 FACTS: tuple[tuple[str, Callable[[Ours], str], str], ...] = (
     ("Runs per cell", lambda ours: str(ours.cell.runs), "1"),
     ("Examples tested", lambda ours: examples_text(ours.source, ours.cell.shown, "test"), ""),
-    ("Device", lambda ours: ", ".join(dict.fromkeys(run.device for run in ours.cell.shown)), ""),
-    ("Sweep", lambda ours: ", ".join(ours.sweeps), ""),
+    ("Device", lambda ours: " and ".join(dict.fromkeys(run.device for run in ours.cell.shown)), ""),
+    ("Sweep", lambda ours: " and ".join(ours.sweeps), ""),
 )

@@ -185,8 +185,8 @@ def cell_of(runs: "Sequence[Run]", source: Source) -> Cell:
     )
 
 
-def joined(one: Cell, runs: "Sequence[Run]", source: Source) -> Cell:
-    """The same cell with runs of further seeds, of which the source knows too. runs: all of them."""
+def with_runs(one: Cell, runs: "Sequence[Run]", source: Source) -> Cell:
+    """The same choice with these runs instead, of which the source knows."""
     whole = _with_sample(summarized(runs, source.found, source.value), runs, source)
     return replace(
         whole, chosen=one.chosen, unmeasured=one.unmeasured, tied=one.tied, at_chance=one.at_chance,

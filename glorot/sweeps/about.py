@@ -96,12 +96,13 @@ def in_words(text: str) -> str:
         return without_mark(text)
     words = []
     for key, value in parameters.items():
+        called = key.replace("_", " ")
         if isinstance(value, bool):
-            words.append(key if value else f"not {key}")
+            words.append(called if value else f"not {called}")
         else:
             numbers = value if isinstance(value, tuple) else (value,)
-            words.append(f"{key} {'-'.join(f'{n:,}' if isinstance(n, int) else str(n) for n in numbers)}")
-    return f"{name} ({', '.join(words)})".replace("_", " ") if words else name
+            words.append(f"{called} {'-'.join(f'{n:,}' if isinstance(n, int) else str(n) for n in numbers)}")
+    return f"{name} ({', '.join(words)})" if words else name
 
 
 def label_of(value: Any) -> str:
