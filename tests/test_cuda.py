@@ -358,6 +358,7 @@ def test_kernels_compile_without_spills(name, T, capability, monkeypatch, tmp_pa
     assert ".visible .entry" in ptx
     assert f".target sm_{capability[0]}{capability[1]}" in ptx
     assert "atom.global.add.f" not in ptx  # sums of floats have an order
+    assert "div.rn.f64" not in ptx  # the host divides losses: NaN went a slow way there, which once ended in a fault
     assert SHARED_BYTES < 48 * 1024
     if name in ("run_updates", "run_resident", "forward_step", "backward_step", "update_step"):
         assert "ld.shared.v4.f32" in ptx or T == 1

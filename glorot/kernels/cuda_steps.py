@@ -167,7 +167,7 @@ def _output(loss):
 
     @device
     def output(layer, l, a, delta, partial, labels, example_losses, u, n):
-        """Logits, loss and delta of every example; returns the losses' sum. Every block does all, and alike."""
+        """Logits, loss and delta of every example; returns the losses' sum. All blocks find the same."""
         fan_out, stride, base = layer[FAN_OUT], layer[STRIDE_OUT], layer[ABOVE]
         parts = (layer[TILES_IN] + layer[SPAN_IN] - 1) // layer[SPAN_IN]
         first = (l & 1) * (len(partial) // 2)
