@@ -2,14 +2,14 @@
 # make test         run the tests
 # make test-all     and the slow ones, as every night
 # make gpu-test     on a machine with an NVIDIA GPU: the tests that need one, and the speed of its kernels beside
-#                   PyTorch's, as a table in $(GPU_TABLE); choose the driver's CUDA with: make CUDA=cuda12 gpu-test
+#                   PyTorch's, in $(GPU_BENCH); choose the driver's CUDA with: make CUDA=cuda12 gpu-test
 # Both set up what they need, in .venv. Choose another Python with: make PYTHON=python3.12 test
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CUDA ?= cuda13
-GPU_TABLE ?= docs/gpu.md
+GPU_BENCH ?= results/bench/gpu.md
 
 .PHONY: quickstart test test-all gpu-test lint format clean
 
@@ -24,9 +24,12 @@ test-all: $(VENV)/test
 
 gpu-test: $(VENV)/$(CUDA)
 	$(BIN)/python -m pytest -m gpu tests
-	$(BIN)/python -c 'import sys; from glorot.bench.contest import gpu_table; print(gpu_table(), end="", file=open(sys.argv[1], "w"))' $(GPU_TABLE)
-	cat $(GPU_TABLE)
-	$(BIN)/glorot bench --device cuda --peer torch
+	echo '# `glorot bench --device cuda`' > $(GPU_BENCH)
+	for width in 100 1000 2000; do for n in 1 10 128; do \
+	    command="glorot bench --device cuda --peer torch --rounds 3 --width $$width --batch-size $$n"; \
+	    { printf '\n## `%s`\n\n' "$$command"; $(BIN)/$$command; } >> $(GPU_BENCH) || exit 1; \
+	done; done
+	cat $(GPU_BENCH)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -21,7 +21,6 @@ from glorot.bench.setting import Setting
 from glorot.compiled.cache import cpu_target
 from glorot.datasets import Examples
 from glorot.models.network import initial_parameters
-from glorot.reporting import markdown
 from glorot.reporting.document import Block, Document, Grid, Heading, Paragraph, Records
 from glorot.results.store import write_bytes
 
@@ -256,27 +255,7 @@ def timings(title: str, processor: str, rows: list[list[str]], peers: list[list[
     return Document(title, blocks, Records(TIMINGS, records))
 
 
-GPU_SETTINGS = [(width, batch_size) for width in (100, 1000, 2000) for batch_size in (1, 10, 128)]
 TIMINGS = ("quantity", "value", "remark")
-
-
-def gpu_table(rounds: int = 11) -> str:
-    """Markdown: our kernels on the GPU and PyTorch's, eager and as a replayed CUDA graph, in turns, for some shapes."""
-    measured = [results(Setting((width,) * 5, n, device="cuda"), "torch", rounds) for width, n in GPU_SETTINGS]
-    rows = []
-    for (width, n), one in zip(GPU_SETTINGS, measured, strict=True):
-        eager, graph = one["peers"].values()
-        (looks,) = one["evaluation_peers"].values()
-        rows.append([
-            f"{width}", f"{n}", f"{1e3 * one['ms_per_update']:.1f}", f"{100 * one['share_of_floor']:.0f} %",
-            f"{eager['ratio']:.1f}", f"{graph['ratio']:.1f}", f"{looks['ratio']:.1f}",
-        ])  # fmt: skip
-    header = ["width", "minibatch", "us an update", "share of the floor", "eager", "CUDA graph", "evaluation"]
-    about = (
-        f"{measured[0]['processor']}. Networks of 1024 inputs, 5 hidden layers, 9 classes. Ratios: how many times as "
-        f"long as ours PyTorch takes, median of {rounds} rounds in turns (make gpu-test)."
-    )
-    return markdown.written(Document("On a GPU", [Paragraph(about), Grid(header, rows)]))
 
 
 BATCH_SIZES = (1, 2, 5, 10, 20, 32, 64, 128)
