@@ -51,6 +51,24 @@ def test_one_curve_a_method(tmp_path):
     assert "pre-trained" in drawn.caption
 
 
+def test_seeds_of_several_devices_are_one_curve(tmp_path):
+    """No method is told apart by where it ran; of one seed that ran on both, the finished run, then the CPU's."""
+    store(tmp_path, "a", device="cuda", salt=4)
+    store(tmp_path, "b", device="cpu", salt=2)
+    store(tmp_path, "c", device="cuda", seed=1, salt=6)
+    store(tmp_path, "d", "softsign", device="cuda", seed=1, salt=8)
+    store(tmp_path, "e", "softsign", device="cpu", status="diverged")
+    store(tmp_path, "f", "softsign", device="cuda", salt=8)
+    store(tmp_path, "g", "sigmoid", device="cpu")
+    found = curves(tmp_path)
+    assert list(found) == ["Sigmoid", "Tanh", "Softsign"]
+    assert found["Tanh"].errors[-1] == pytest.approx(44)
+    assert found["Softsign"].errors[-1] == pytest.approx(48)
+    caption = page(11, gather([tmp_path])).caption
+    assert "device cpu and cuda (cuda: Softsign; cpu: Sigmoid)" in caption
+    assert "seeds 2 (1: Sigmoid)" in caption
+
+
 def test_seeds_are_a_mean_with_a_band(tmp_path):
     """Of one standard error; at the evaluations that all of them have; one that diverged is said."""
     for seed, salt in enumerate((0, 3, 9)):

@@ -231,7 +231,9 @@ def test_what_runs_are_called():
     )
     machine = some("Tanh N", model="svm", updates="", learning_rate="", hidden="")
     assert claims.described(machine) == "seed 0, model svm"
-    assert claims.described(some(), machine).startswith("60,000 updates, 5 x 200, learning rate 0.1, seed 0, model")
+    assert claims.described(some(), machine).startswith(
+        "60,000 updates (Tanh), 5 x 200, learning rate 0.1, seed 0, model"
+    )
 
 
 CHOSEN = """

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from glorot.kernels.protocol import Kernels
 
 ROUND_SECONDS = 0.25  # how long each contestant runs in a round
+MOST_UNITS = 1000  # in a round
 RATE = 0.001  # of all contestants
 PAUSE_SECONDS = 0.02  # lets the threads of the contestant before go to sleep
 
@@ -64,12 +65,9 @@ def contest(contestants: Mapping[str, Callable[[int], None]], rounds: int, unit:
     return Contest(seconds)
 
 
-MOST_UNITS = 1000
-
-
 def _count_of_a_round(work: Callable[[int], None], unit: int) -> int:
-    """How much work takes ROUND_SECONDS, in whole units. A call with few of them is no measure on a GPU: the start of a
-    launch takes most of it."""
+    """How much work takes ROUND_SECONDS, in whole units. On a GPU a call with few of them does not measure an update:
+    the start of a launch takes most of it."""
     n = 1
     while True:
         began = time.perf_counter()
@@ -105,7 +103,7 @@ SGD = "glorot, sgd"
 def updates(setting: Setting, peer: str | None = None, rounds: int = 11) -> Contest:
     """Seconds an update, ours and the peer's; with another optimizer than plain SGD, also that of ours with SGD."""
     network = our_kernels(setting)
-    batches = 64 if setting.device == "cpu" else 1000
+    batches = 64 if setting.device == "cpu" else MOST_UNITS
     examples = make_examples(setting, batches * setting.batch_size)
     staged = network.staging.stage(examples) if network.staging else None  # as PyTorch has them: on the device
 

@@ -71,7 +71,7 @@ class Shown:
     def __getitem__(self, column: str) -> str:
         """What these runs have in one of the COLUMNS, as text."""
         if column == "device":
-            return " and ".join(dict.fromkeys(text_of(run[column]) for run in self.runs))
+            return " and ".join(sorted({text_of(run[column]) for run in self.runs}))
         return text_of(self.runs[0].row.get(column)) or _as_before(column)
 
 
@@ -89,10 +89,11 @@ def level(run: StoredRun) -> bool:
 def settings_of(runs: Iterable[StoredRun]) -> list[Shown]:
     """Runs by setting. runs: those that their sweeps' `select` chose.
 
-    Of several runs with one seed (on another device, or looked at otherwise) the first of the lowest run_id.
+    Of several runs with one seed (on another device, or looked at otherwise) one that is done, then one on a CPU, then
+    the one of the lowest run_id.
     """
     by_setting: dict[tuple[str, ...], dict[int, StoredRun]] = {}
-    for run in sorted(runs, key=lambda run: run.run_id):
+    for run in sorted(runs, key=lambda run: (run["status"] != "done", text_of(run["device"]), run.run_id)):
         by_setting.setdefault(settings_key(run, LOOKS | {"seed"}), {}).setdefault(int(run["seed"]), run)
     found = []
     for seeds in by_setting.values():
@@ -170,7 +171,7 @@ def same_kind(one: Shown, other: Shown, compared: Collection[str] = ()) -> bool:
 
 
 def _kind(one: Shown, compared: Collection[str]) -> tuple[str, ...]:
-    return tuple(one[name] for name in COLUMNS if name not in COMPARED | LOOKS | {"updates", *compared})
+    return tuple(one[name] for name in COLUMNS if name not in COMPARED | LOOKS | {"updates", "device", *compared})
 
 
 def _rank(kind: Sequence[Shown], compared: Collection[str], labels: int) -> tuple[bool, int, int, int]:

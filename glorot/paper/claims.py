@@ -199,6 +199,7 @@ def described(*runs: Repeats) -> str:
     """ "60,000 updates, 5 x 200, learning rate 0.05 (Tanh) and 0.1 (Sigmoid), each of 4 tried, seeds 0, 1, 2"."""
     trained = [one for one in runs if text_of(one.runs[0].row.get("learning_rate"))]  # an SVM has no updates
     updates = _listed(f"{one.updates:,}" for one in trained)
+    of_some = f" ({', '.join(one.method for one in trained)})" if 0 < len(trained) < len(runs) else ""
     layers = _listed(
         f"{len(one.hidden)} x {one.hidden[0]}" if level(one.hidden) else "-".join(map(str, one.hidden)) for one in runs
     )
@@ -206,7 +207,7 @@ def described(*runs: Repeats) -> str:
     seeds = f"seed{several} {_listed(', '.join(map(str, one.seeds)) for one in runs)}"
     values = [_told(runs, name) for name in ABOUT]
     data = _listed(re.sub("^version", "data set version", text_of(one.runs[0].row.get("data"))) for one in runs)
-    steps = [f"{updates} updates", layers, _rates(trained)] if trained else []
+    steps = [f"{updates} updates{of_some}", layers, _rates(trained)] if trained else []
     parts = [*steps, seeds, *values]
     return ", ".join(filter(None, parts)) + (f"; {data}" if data else "")
 

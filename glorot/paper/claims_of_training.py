@@ -42,8 +42,8 @@ FASTER = Rule(
     f"{FEWEST}. Not held: at half of them or fewer; at {SIZE} also between the two."
 )
 PLATEAU = Rule(
-    "Each cost has the best of at least two learning rates. The validation error gets below chance at an earlier "
-    "evaluation; or at the same one, and the test error is clearly lower. Not held: the reverse.",
+    "Each cost has the best of at least two learning rates. The validation error, a mean over seeds, gets below chance "
+    "at an earlier evaluation; or at the same one, and the test error is clearly lower. Not held: the reverse.",
     REVISED,
 )
 DEEPEST = Rule(

@@ -185,7 +185,7 @@ def _setting(run: Run) -> tuple:
 
 
 def _together(group: Sequence[Ours]) -> Ours:
-    """The first that chose its setting, else the first, with the seeds of which only others have an outcome."""
+    """The cell that chose its setting, or the first; seeds without an outcome there come from the others."""
     ours = next((one for one in group if one.cell.chosen), group[0])
     runs = {run.settings.seed: (run, ours) for run in ours.cell.shown}
     for other in group:
@@ -208,8 +208,8 @@ def _together(group: Sequence[Ours]) -> Ours:
         history=_history_of(histories, ours.source.history),
     )
     cell = with_runs(ours.cell, [runs[seed][0] for seed in sorted(runs)], source)
-    names = dict.fromkeys(name for one in (ours, *further.values()) for name in one.sweeps)
-    return Ours(cell, ours.settings, source, tuple(names))
+    names = {name for one in (ours, *further.values()) for name in one.sweeps}
+    return Ours(cell, ours.settings, source, tuple(sorted(names)))
 
 
 def _history_of(others: Mapping[str, History | None], usual: History | None) -> History | None:
@@ -366,6 +366,6 @@ def _field_fact(name: str, found: dict[Place, Ours]) -> str:
 FACTS: tuple[tuple[str, Callable[[Ours], str], str], ...] = (
     ("Runs per cell", lambda ours: str(ours.cell.runs), "1"),
     ("Examples tested", lambda ours: examples_text(ours.source, ours.cell.shown, "test"), ""),
-    ("Device", lambda ours: " and ".join(dict.fromkeys(run.device for run in ours.cell.shown)), ""),
+    ("Device", lambda ours: " and ".join(sorted({run.device for run in ours.cell.shown})), ""),
     ("Sweep", lambda ours: " and ".join(ours.sweeps), ""),
 )

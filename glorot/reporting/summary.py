@@ -186,7 +186,7 @@ def cell_of(runs: "Sequence[Run]", source: Source) -> Cell:
 
 
 def with_runs(one: Cell, runs: "Sequence[Run]", source: Source) -> Cell:
-    """The same choice with these runs instead, of which the source knows."""
+    """The same choice, with other runs. source knows them."""
     whole = _with_sample(summarized(runs, source.found, source.value), runs, source)
     return replace(
         whole, chosen=one.chosen, unmeasured=one.unmeasured, tied=one.tied, at_chance=one.at_chance,
