@@ -472,31 +472,43 @@ def test_curves_of_seeds_are_means():
     assert Repeats(runs).curve() == {1000: 70, 2000: 55}
 
 
+def of_costs(a, b, rates=(), **columns):
+    """Runs of both costs. a, b: for each seed the evaluation of 6 from which on it is below chance."""
+    runs = []
+    for loss, moments in (("cross_entropy", a), ("quadratic", b)):
+        for seed, moment in enumerate(moments):
+            curve = [83.4] * moment + [70.0] * (6 - moment)
+            own = {"loss": loss, "seed": seed, "evaluate_every": 1000} | columns
+            runs.append(a_run("Tanh", curve[-1], curve, rates=rates, **own))
+    return runs
+
+
 @pytest.mark.parametrize(
     ("a", "b", "wanted"),
     [
-        (SOON, LEFT, HELD),
-        (LEFT, STUCK, HELD),
-        (LEFT, SOON, NOT_HELD),
-        ([83.4, 80, 70, 60], [83.4, 81, 71, 70], HELD),
-        ([83.4, 81, 71, 70], [83.4, 80, 70, 60], NOT_HELD),
-        ([83.4, 80, 72, 60], [83.4, 81, 71, 70], NOT_MEASURED),  # not at each evaluation
-        (SOON, SOON, NOT_MEASURED),
-        (STUCK, STUCK, NOT_MEASURED),
+        ((1, 1, 2), (4, 4, 5), HELD),
+        ((4, 4, 5), (1, 1, 2), NOT_HELD),
+        ((3, 3, 2), (3, 3, 3), NOT_MEASURED),  # once "held": by one seed of three
+        ((1, 5, 2), (4, 4, 5), NOT_MEASURED),
+        ((2, 2, 2), (3, 3, 3), NOT_MEASURED),  # one evaluation apart
+        ((1, 1, 2), (6, 6, 6), HELD),  # never
+        ((6, 6, 6), (6, 6, 6), NOT_MEASURED),
+        ((1,), (4,), NOT_MEASURED),
     ],
 )
 def test_shorter_plateau(a, b, wanted):
-    losses = ("cross_entropy", "quadratic")
-    runs = [a_run("Tanh", curve[-1], curve, loss=loss) for curve, loss in zip((a, b), losses, strict=True)]
-    assert kind(training.of_losses(Evidence(runs, None))) == NOT_MEASURED  # once judged: at one rate for both
-    assert "two learning rates" in training.of_losses(Evidence(runs, None)).why
-    worse = [a_run("Tanh", 83.4, STUCK, loss=loss, learning_rate=3.0) for loss in losses]
-    assert kind(training.of_losses(Evidence([*runs, *worse], None))) == wanted
-    assert kind(training.of_losses(Evidence([*runs, worse[0]], None))) == NOT_MEASURED
-    searched = [replace(run, rates=(0.1, 0.3)) for run in runs]
-    for run, one in zip(runs, searched, strict=True):
-        one.__dict__.update(history=run.history, correct=None)
-    assert kind(training.of_losses(Evidence(searched, None))) == wanted
+    def judged(runs):
+        return training.of_losses(Evidence(runs, None))
+
+    runs = of_costs(a, b)
+    assert kind(judged(runs)) == NOT_MEASURED  # once judged: at one rate for both
+    assert "two learning rates" in judged(runs).why
+    stuck = [6] * len(a)
+    assert kind(judged([*runs, *of_costs(stuck, stuck, learning_rate=3.0)])) == wanted
+    searched = of_costs(a, b, rates=(0.1, 0.3))
+    assert kind(judged(searched)) == wanted
+    rarely = of_costs(b, a, rates=(0.1, 0.3), evaluate_every=2000, updates=90_000)
+    assert judged([*searched, *rarely]) == judged(searched)
 
 
 def by_depth(method, *test_errors):
@@ -594,11 +606,28 @@ def test_one_by_one(p98, wanted):
 
 
 @pytest.mark.parametrize(
-    ("end", "wanted"), [([0.8, 0.7, 0.6], HELD), ([0.9, 0.3, 0.2], NOT_HELD), ([0.8, 0.7, 0.05], NOT_HELD)]
+    ("later", "wanted"),
+    [
+        ([[0.8, 0.7, 0.6]] * 3, HELD),
+        ([[0.9, 0.3, 0.2]] * 3, NOT_HELD),
+        ([[0.8, 0.7, 0.6], [0.8, 0.7, 0.6], [0.1, 0.1, 0.05]], NOT_HELD),  # a layer falls
+        ([[0.8, 0.7, 0.6], [0.9, 0.3, 0.2], [0.9, 0.3, 0.2]], NOT_HELD),
+        ([[0.9, 0.3, 0.2], [0.8, 0.7, 0.6], [0.8, 0.7, 0.6]], NOT_MEASURED),  # at two of three
+    ],
 )
-def test_together(end, wanted):
-    tanh = table([0.6, 0.4, 0.2], [1.0, 0.8, 0.4])
-    assert kind(claims_inside.together(table([0.4, 0.2, 0.1], end), tanh)) == wanted
+def test_together(later, wanted):
+    tanh = table([0.6, 0.4, 0.2], *[[1.0, 0.8, 0.4]] * 3)
+    assert kind(claims_inside.together(table([0.4, 0.2, 0.1], *later), tanh)) == wanted
+    if wanted == NOT_MEASURED:
+        long = [series.set_axis([0, 20_000, 40_000, 5_000_000]) for series in (table([0.4, 0.2, 0.1], *later), tanh)]
+        assert kind(claims_inside.together(*long)) == NOT_HELD
+
+
+def test_layers_that_are_together_when_all_are_saturated():
+    """Once this alone decided: after 5,000,000 updates every layer of Tanh is at 1."""
+    tanh = table([0.6, 0.4, 0.2], [1.0, 0.8, 0.4], [1.0, 1.0, 0.999])
+    other = table([0.6, 0.4, 0.2], [1.0, 0.3, 0.1], [1.0, 1.0, 1.0])
+    assert kind(claims_inside.together(other, tanh)) == NOT_HELD
 
 
 LATER = table([0.6, 0.4, 0.2], [0.95, 0.5, 0.4], [1, 0.95, 0.5])
@@ -765,11 +794,14 @@ def test_seeds_of_shorter_runs_stand_beside_one_long_run():
     assert verdict.ours.startswith("30.00 % against 40.00 %")
     assert "Seeds: 50.50 % against 60.50 %" in verdict.ours
     assert "after 60,000 updates" in verdict.ours
+    assert "Seeds: 60,000 updates, 5 x 200" in verdict.runs
+    narrow = [replace(run, row=run.row | {"hidden": "-".join(["100"] * 5), "width": 100}) for run in short]
+    assert "Seeds" not in judge(Evidence([*long, *narrow], None)).ours  # of other layers
 
 
 def test_every_rule_says_when_it_was_written():
     assert len(claim_list.CLAIMS) >= 40
-    assert {claim.rule.written for claim in claim_list.CLAIMS} == {claims.FIRST, claims.REVISED}
+    assert {claim.rule.written for claim in claim_list.CLAIMS} == {claims.FIRST, claims.REVISED, claims.SHARPENED}
     of = {claim.text: claim.rule.written for claim in claim_list.CLAIMS}
     assert of["Sigmoid is the worst"] == of["Tanh activations gather at -1, 0 and 1"] == claims.REVISED
     assert of["Weight gradients drift apart in training: standard"] == claims.FIRST

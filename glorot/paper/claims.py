@@ -27,7 +27,7 @@ PAPERS_UPDATES, PAPERS_WIDTH = ABOUT["updates"].paper, ABOUT["hidden"].paper[0]
 SIZE = f"{PAPERS_UPDATES:,} updates x {PAPERS_WIDTH} units"
 
 # When rules were written or changed: see the notes of scorecard.NOTES.
-FIRST, REVISED = "2026-11-23", "2026-11-25"
+FIRST, REVISED, SHARPENED = "2026-11-23", "2026-11-25", "2026-11-28"
 
 CHOSEN = frozenset({"learning_rate", "seed"})  # every method has the rate that suits it best, and seeds are repeats
 

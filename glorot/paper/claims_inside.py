@@ -9,6 +9,7 @@ import numpy as np
 from glorot.paper.claims import (
     PAPERS_UPDATES,
     REVISED,
+    SHARPENED,
     Evidence,
     Judge,
     Rule,
@@ -33,6 +34,7 @@ SOON = 100_000  # updates in which the top sigmoid layer should be seen to go to
 SATURATES = 0.9  # 98th percentile of a tanh layer at which it counts as saturated
 DRIFTS = 1.5  # times the spread at the start
 FEWEST = 3  # probes after update 0
+AHEAD = 0.9  # share of the probes at which layers are nearer to each other
 AT_ENDS = 2  # layers that gather at -1 and 1
 
 TOP_FIRST = Rule(
@@ -44,8 +46,10 @@ ONE_BY_ONE = Rule(
     "not at once. Not held: another order, or all layers at one probe later than the first."
 )
 TOGETHER = Rule(
-    "The 98th percentile of a rises in every layer, and at the end the smallest of all layers is nearer to the largest "
-    "(as a ratio) than for Tanh after as many updates. Both networks are below chance."
+    "The 98th percentile of a rises in every layer, and the smallest of all layers is nearer to the largest (as a "
+    f"ratio) than for Tanh at {100 * AHEAD:g} % of the probes after update 0. Not held: at half of them or fewer; from "
+    f"{PAPERS_UPDATES:,} updates on also between the two; or not all layers rise. Both networks are below chance.",
+    SHARPENED,
 )
 ENDS = Rule(
     "In every hidden layer the fullest tenth of |a| is the last (it gathers at -1 and 1) or the first (at 0): the last "
@@ -105,12 +109,20 @@ def one_by_one(p98: "pd.DataFrame") -> Verdict:
 
 def together(p98: "pd.DataFrame", tanh: "pd.DataFrame") -> Verdict:
     """p98, tanh: 98th percentiles of the activations of a net, and of the tanh net it is compared with."""
-    closest, other = (float(table.iloc[-1].min() / table.iloc[-1].max()) for table in (p98, tanh))
+    ratios = [table.min(axis=1) / table.max(axis=1) for table in (p98, tanh)]
+    moments = [moment for moment in ratios[0].index.intersection(ratios[1].index) if moment > 0]
+    nearer = sum(ratios[0][moment] > ratios[1][moment] for moment in moments)
     rises = bool((p98.iloc[-1] > p98.iloc[0]).all())
+    means = " against ".join(f"{ratio[moments].mean():.2f}" for ratio in ratios)
     ours = (
-        f"smallest / largest {closest:.2f}, Tanh {other:.2f}; {'all layers rise' if rises else 'not all layers rise'}"
+        f"nearer at {nearer} of {len(moments)} probes; smallest / largest {means} on average; "
+        f"{'all layers rise' if rises else 'not all layers rise'}"
     )
-    return decided(rises and closest > other, ours)
+    if not moments:
+        return not_measured("no probes of both after the same updates")
+    if rises and len(moments) / 2 < nearer < AHEAD * len(moments) and moments[-1] < PAPERS_UPDATES:
+        return not_measured(f"mixed in {moments[-1]:,} updates", ours)
+    return decided(rises and nearer >= AHEAD * len(moments), ours)
 
 
 def mass_at_ends(layers: Sequence[np.ndarray], update: int) -> Verdict:

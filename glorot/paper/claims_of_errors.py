@@ -1,6 +1,7 @@
 """The paper's claims about Table 1: which method is better, by how much, and which are the best of a column."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from glorot.paper.claims import (
@@ -13,6 +14,7 @@ from glorot.paper.claims import (
     Verdict,
     comparable,
     decided,
+    described,
     full_size,
     label,
     lacking,
@@ -167,11 +169,7 @@ def pattern(column: Sequence[Repeats]) -> Verdict:
 
 def less_sensitive(one: tuple[Repeats, Repeats], other: tuple[Repeats, Repeats]) -> Verdict:
     """Each: a method with the one initialization and with the other."""
-    found = difference(*one), difference(*other)
-    gaps = [abs(each.a - each.b) for each in found]
-    late = [abs(each.late[0] - each.late[1]) for each in found]
-    means = f"means of the last {found[0].evaluations}: {late[0]:.2f} against {late[1]:.2f}"
-    ours = f"{gaps[0]:.2f} points against {gaps[1]:.2f}; {means}"
+    gaps, late, ours = _gaps(one, other)
     if not all(map(learned, (*one, *other))):
         return not_measured(f"at chance after {one[0].updates:,} updates", ours)
     z = (gaps[1] - gaps[0]) / sum(map(variance, (*one, *other))) ** 0.5
@@ -180,6 +178,20 @@ def less_sensitive(one: tuple[Repeats, Repeats], other: tuple[Repeats, Repeats])
     if full_size(*one, *other) or (z < -Z and not late[0] <= late[1]):
         return decided(False, ours)
     return not_measured(f"no clear difference after {one[0].updates:,} updates", ours)
+
+
+def _gaps(one: tuple[Repeats, Repeats], other: tuple[Repeats, Repeats]) -> tuple[list[float], list[float], str]:
+    """The distance between the two of each, in points: at the end, over the last evaluations, and in words."""
+    found = difference(*one), difference(*other)
+    gaps = [abs(each.a - each.b) for each in found]
+    late = [abs(each.late[0] - each.late[1]) for each in found]
+    means = f"means of the last {found[0].evaluations}: {late[0]:.2f} against {late[1]:.2f}"
+    return gaps, late, f"{gaps[0]:.2f} points against {gaps[1]:.2f}; {means}"
+
+
+def _gaps_of_four(found: Sequence[Repeats]) -> str:
+    standard_error = sum(map(variance, found)) ** 0.5
+    return f"{_gaps((found[0], found[1]), (found[2], found[3]))[2]}; standard error {standard_error:.2f} points"
 
 
 # Judges: evidence -> the runs a rule needs -> verdict ---------------------------------------------
@@ -199,13 +211,28 @@ def pair(rule: Callable[[Repeats, Repeats], Verdict], a: str, b: str, dataset: s
         if not found:
             return lacking(f"{a} and {b}, 5 layers, alike, on {label(dataset)}", sweep_of(dataset))
         verdict = sized(rule(*found), *found)
-        seeds = comparable(evidence.repeats, *wanted, varies=METHODS, seeds=2)
-        if rule in (lower, no_worse) and len(found[0].runs) == 1 and seeds:
-            more = f"{difference(*seeds)}, after {seeds[0].updates:,} updates"
-            return Verdict(verdict.kind, f"{verdict.ours}. Seeds: {more}", verdict.why, verdict.runs)
-        return verdict
+        return (
+            _with_seeds(verdict, lambda seeds: str(difference(*seeds)), evidence, found) if rule in SEEDED else verdict
+        )
 
     return judge
+
+
+SEEDED = (lower, no_worse)  # rules whose verdict on one long run has shorter runs with several seeds beside it
+
+
+def _with_seeds(
+    verdict: Verdict, told: Callable[[Sequence[Repeats]], str], evidence: Evidence, found: Sequence[Repeats]
+) -> Verdict:
+    """A verdict on single runs, with what runs of the same layers say that are shorter and have several seeds."""
+    if len(found[0].runs) > 1:
+        return verdict
+    wanted = [of_table_1(one.method, one["dataset"]) | {"hidden": found[0].hidden} for one in found]
+    seeds = comparable(evidence.repeats, *wanted, varies=METHODS, seeds=2)
+    if not seeds:
+        return verdict
+    more = f"{told(seeds)}, after {seeds[0].updates:,} updates"
+    return replace(verdict, ours=f"{verdict.ours}. Seeds: {more}", runs=f"{verdict.runs}. Seeds: {described(*seeds)}")
 
 
 def _of_column(evidence: Evidence, dataset: str, methods: Sequence[str]) -> list[Repeats] | None:
@@ -253,6 +280,7 @@ def softsign_is_less_sensitive(dataset: str) -> Judge:
         found = _of_column(evidence, dataset, ("Softsign", "Softsign N", "Tanh", "Tanh N"))
         if not found:
             return lacking(f"Softsign, Softsign N, Tanh and Tanh N, 5 layers, alike, on {label(dataset)}")
-        return sized(less_sensitive((found[0], found[1]), (found[2], found[3])), *found)
+        verdict = sized(less_sensitive((found[0], found[1]), (found[2], found[3])), *found)
+        return _with_seeds(verdict, _gaps_of_four, evidence, found)
 
     return judge

@@ -101,14 +101,17 @@ class Repeats:
 def repeats(runs: Iterable[StoredRun]) -> list[Repeats]:
     """Runs by their setting. A setting of which a seed diverged is left out: the others' mean would flatter it.
 
-    Of several runs with one seed (one on another device, or watched otherwise) one that was probed, else the first.
+    Of several runs with one seed (on another device, or watched otherwise) one with an outcome, then one that was
+    probed, then one on a CPU, then the one of the lowest run_id.
     """
+
+    def preference(run: StoredRun) -> tuple[bool, bool, str, str]:
+        unfinished, probed = run["status"] not in ("done", "diverged"), bool(text_of(run.row.get("probes")))
+        return unfinished, not probed, text_of(run.row.get("device")), run.run_id
+
     settings: dict[tuple[str, ...], dict[int, StoredRun]] = {}
-    for run in runs:
-        of_setting = settings.setdefault(settings_key(run, {"seed"}), {})
-        known = of_setting.get(int(run["seed"]))
-        if known is None or (text_of(run.row.get("probes")) and not text_of(known.row.get("probes"))):
-            of_setting[int(run["seed"])] = run
+    for run in sorted(runs, key=preference):
+        settings.setdefault(settings_key(run, {"seed"}), {}).setdefault(int(run["seed"]), run)
     return [
         Repeats(
             tuple(of_setting[seed] for seed in sorted(of_setting)),

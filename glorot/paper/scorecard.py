@@ -9,7 +9,7 @@ from pathlib import Path
 from glorot.paper import claims_at_start as at_start
 from glorot.paper import lecture_claims
 from glorot.paper.claim_list import SECTIONS, Section
-from glorot.paper.claims import FIRST, HELD, NOT_HELD, NOT_MEASURED, REVISED, Claim, Evidence, Verdict
+from glorot.paper.claims import FIRST, HELD, NOT_HELD, NOT_MEASURED, REVISED, SHARPENED, Claim, Evidence, Verdict
 from glorot.paper.claims_of_errors import CLEARLY
 from glorot.paper.differences import LAST
 from glorot.reporting import writers
@@ -121,7 +121,7 @@ NOTES = [
     "does not say which learning rates it tried.",
     "Ours: runs that differ in nothing but what the claim is about, their learning rates and their seeds. Of several "
     "sets those of the paper's width count, then those with the most updates. The learning rate is the one that the "
-    "sweep chose, as in its table; of several sweeps, the one with the lowest validation error.",
+    "sweep chose or gave, as in its table; of several sweeps, the one with the lowest validation error.",
     "Errors are means over the seeds, and p is of the test that a table uses. For one seed it says that other test "
     "images would give the same order, but not that another seed or moment would: from one evaluation to the next the "
     f"error on Shapeset moves by about one point. So the mean of the last {LAST} evaluations stands beside the error "
@@ -131,7 +131,9 @@ NOTES = [
     "Chance: always answering one class is wrong 83.33 % of the time on Shapeset.",
     f"Dates: the rules of {FIRST} were written before the first version's results. Those of {REVISED} are new, or "
     "stricter after a review: with the first version's results known, but before those of Shapeset with inputs in "
-    "[-1, 1], which they are to judge.",
+    "[-1, 1], which they are to judge. Those of "
+    f"{SHARPENED} replaced rules that said little, after a second review and with all results known: "
+    "docs/reproduction.md has the verdicts before and after.",
     "Not judged here: the size of a lead where the paper's own two numbers do not differ significantly.",
 ]
 
