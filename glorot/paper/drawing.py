@@ -94,6 +94,7 @@ OTHER_DASHES = [
 ]
 MAGNIFIED = 5  # a panel that takes less than a fifth of the x axis is shown magnified as well ...
 INSET = (0.58, 0.52, 0.4, 0.4)  # ... here: left, bottom, width, height, in parts of the axes
+MARKED_FIRST = 4  # probes at which saturating layers differ most: each has its marker
 EPOCH = 20_000  # updates, in the paper's figures
 LONG = 10 * EPOCH  # from here on time is shown in epochs
 
@@ -200,7 +201,9 @@ def spreads(page: Page[Moments], title: str) -> "Figure":
         for one, time, (std, p98), style in layers_over_time(page, axes, "std", "p98"):
             one.set_ylim(0, 1.04)
             one.plot(time, std, color=style["color"])
-            one.plot(time, p98, linestyle="", markevery=max(1, len(std) // 25), **style)
+            every = max(1, len(std) // 25)
+            marked = sorted({*range(0, len(std), every), *range(min(every, MARKED_FIRST))})
+            one.plot(time, p98, linestyle="", markevery=marked, **style)
         layers = max(len(panel.std) for panel in page.panels)
         keys = [Line2D([], [], **layer_style(layer, layers)) for layer in range(1, layers + 1)]
         keys += [
@@ -220,10 +223,10 @@ def gradient_spreads(page: Page[Moments], title: str) -> "Figure":
         axes[0].set_ylabel("std. deviation of weight gradients")
         for one, time, (std,), style in layers_over_time(page, axes, "std"):
             one.set_yscale("log")
-            one.plot(time, std, markevery=max(1, len(std) // 12), **style)
+            one.plot(time, std, markevery=max(1, len(std) // 12), linewidth=0.8, **style)
         for panel, one in zip(page.panels, axes, strict=True):
             one.fill_between(panel.updates / unit_of_time(page), panel.std.min(axis=0), panel.std.max(axis=0),
-                             color=SHADE, alpha=0.25, linewidth=0, label="smallest to\nlargest layer")  # fmt: skip
+                             color=SHADE, alpha=0.5, linewidth=0, label="smallest to\nlargest layer")  # fmt: skip
         legend(figure, axes)
     return figure
 

@@ -222,7 +222,7 @@ def papers_ticks(figure: "Figure", one: "Axes", panel: Curves) -> None:
     to_axes = one.transData + one.transAxes.inverted()
     places = {error: float(to_axes.transform((1, error))[1]) for _, error in papers}
     for low, high in clusters(places):
-        text = f"{low:g}" if low == high else f"{low:g}\N{EN DASH}{high:g}"
+        text = f"{low:.2f}" if low == high else f"{low:.2f}\N{EN DASH}{high:.2f}"
         one.annotate(text, (1, (places[low] + places[high]) / 2), (2.75 * TICK, 0), xycoords="axes fraction",
                      va="center", textcoords="offset points", fontsize=7, color=DIM, annotation_clip=False)  # fmt: skip
 
