@@ -190,7 +190,7 @@ def of_losses(evidence: Evidence) -> Verdict:
         found = comparable(evidence.repeats, *costs, varies=("loss",), seeds=seeds)
         if found:
             return sized(shorter_plateau(*found), *found)
-    return lacking("Tanh with both costs, alike, on Shapeset")
+    return lacking("Tanh with both costs, alike, on Shapeset", "two-costs")
 
 
 def of_sizes(shape: str) -> Judge:
