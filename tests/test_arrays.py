@@ -95,6 +95,31 @@ def test_splits_have_one_kind_of_numbers(tmp_path):
     assert {part.pixels.dtype.name for part in few.splits.values()} == {"uint8"}
 
 
+FLAT = X.reshape(120, -1)
+FEW = FLAT > 127
+SCALES = {
+    "0 and 1 beside 0 to 255": (FLAT.astype(float), FEW.astype(float), "uint8"),
+    "0 and 1 beside bytes": (FLAT, FEW.astype(np.float32), "uint8"),
+    "k / 255 in all": (FLAT / 255, FEW.astype(np.float32), "uint8"),
+    "true and false beside 0 and 1": (FEW, FEW.astype(float), "uint8"),
+    "true and false beside whole 0 and 1": (FEW, FEW.astype(int), "float32"),
+    "k / 255 beside other numbers": (FLAT / 255, FLAT / 254, "float32"),
+}
+
+
+@pytest.mark.parametrize("case", SCALES)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_splits_have_one_scale(case, swapped, tmp_path):
+    """The same number is the same input in each of them, whatever another split would be alone."""
+    one, other, kind = SCALES[case]
+    train, test = (other, one) if swapped else (one, other)
+    splits = read(npz(tmp_path, x_train=train, y_train=Y, x_valid=train, y_valid=Y, x_test=test, y_test=Y)).splits
+    stored = np.concatenate([splits["train"].pixels, splits["test"].pixels])
+    assert stored.dtype == kind
+    given = np.concatenate([train, test]).astype(float)
+    assert np.allclose(stored * (given.max() / stored.max()), given)
+
+
 def lying_header(folder):
     """An archive whose array says that it is much larger than it is."""
     buffer = io.BytesIO()
@@ -130,6 +155,10 @@ REFUSED = {
     "one class": (lambda f: npz(f, x=X, y=0 * Y), "y: expected 2 to 256 classes, found 1"),
     "other shapes": (lambda f: npz(f, x_train=X, y_train=Y, x_test=X[:, :2], y_test=Y),
                      r"x_test: expected the shape of the training examples, \(4, 3\), found \(2, 3\)"),
+    "bytes, then k / 255": (lambda f: npz(f, x_train=X, y_train=Y, x_test=X / 255, y_test=Y),
+                            "x_test: expected bytes from 0 to 255, as x_train has them, found float64 from 0 to 1"),
+    "true and false, then bytes": (lambda f: npz(f, x_train=X > 9, y_train=Y, x_test=X, y_test=Y),
+                                   "x_train: expected bytes .* as x_test has them, found bool from 0 to 1"),
     "a class only tested": (lambda f: npz(f, x_train=X, y_train=Y, x_test=X, y_test=Y + 1),
                             "class 2: expected examples to train"),
 }  # fmt: skip

@@ -1,8 +1,8 @@
 """Arrays as a data set: `{arrays: FILE.npz}`, `{idx: FOLDER}`, `{table: FILE.csv, label: COLUMN}`, `{svmlight: FILE}`.
 
 What the files hold (``array_files.py``) becomes a data file like that of a folder of images (``folder.py``). Bytes stay
-bytes, also in another coat: k / 255, and whole numbers from 0 to 255 of any type, where one is above 127. All other
-numbers become float32. What is no number, or not finite, is refused by name and place.
+bytes, also in another coat: k / 255, and whole numbers from 0 to 255 of any type, where one is above 127; all
+splits have one scale. All other numbers become float32. What is no number, or not finite, is refused by name and place.
 
 Ready splits are used as such. Where one is missing, it is taken from the training examples by the SHA-256 of each
 example, as with folders; equal examples are in one split.
@@ -28,10 +28,7 @@ from glorot.errors import DataError
 from glorot.printable import printable
 
 SMALL = 128  # whole numbers up to here are no bytes, unless they are stored as such
-FORMAT = 3  # rises when the same files give other examples
-MOST_BYTES = 8 * 2**30  # of all arrays of a data set, as they are stored
-SPLIT_NAMES = {"train": ("train", "training"), "valid": ("valid", "val", "validation"), "test": ("test", "testing")}
-PARTS = {"x": ("x", "images", "data"), "y": ("y", "labels", "targets")}
+FORMAT = 4  # rises when the same files give other examples
 
 
 class Read(NamedTuple):
@@ -52,12 +49,9 @@ def read(dataset: LocalData) -> Read:
         shape = _shape_of(parts)
         class_names, labels = _labels(parts)
         numbers = {split: _finite(part) for split, part in parts.items()}
-        most = max(float(x.max()) for x in numbers.values())
-        bytes_of = {split: _bytes(x, most) for split, x in numbers.items()}
-        if any(one is None for one in bytes_of.values()):
+        pixels = _bytes(numbers, parts)
+        if pixels is None:
             pixels = {split: _floats(x, parts[split]) for split, x in numbers.items()}
-        else:
-            pixels = {split: one for split, one in bytes_of.items() if one is not None}
         examples = {split: Examples(x, labels[split]) for split, x in pixels.items()}
         columns = tuple(map(printable, parts["train"].columns))
         return Read(_complete(examples, dataset, class_names), class_names, shape, columns)
@@ -174,20 +168,44 @@ def _where(part: Part, place: tuple) -> str:
     return f"column {printable(part.columns[place[1]])}" if part.columns else printable(part.names[0])
 
 
-def _bytes(x: np.ndarray, most: float) -> np.ndarray | None:
-    """As (n, numbers) uint8; None where they are no bytes. most: the largest number of all splits."""
+def _bytes(numbers: Mapping[str, np.ndarray], parts: Mapping[str, Part]) -> dict[str, np.ndarray] | None:
+    """As (n, numbers) uint8, on one scale in all splits; None where they are no bytes. Raises DataError where each
+    split is made of bytes, but not on one scale."""
+    fractions = {split: _fractions(x) for split, x in numbers.items()}
+    if all(one is not None for one in fractions.values()):
+        return {split: one for split, one in fractions.items() if one is not None}
+    most = max(float(x.max()) for x in numbers.values())
+    whole = {split: _whole(x, most) for split, x in numbers.items()}
+    if all(one is not None for one in whole.values()):
+        return {split: one for split, one in whole.items() if one is not None}
+    if all(fractions[split] is not None or whole[split] is not None for split in numbers):
+        small = next(split for split in numbers if whole[split] is None)
+        large = next(split for split in numbers if fractions[split] is None)
+        raise DataError(
+            f"{printable(parts[small].names[0])}: expected bytes from 0 to 255, as {printable(parts[large].names[0])} "
+            f"has them, found {numbers[small].dtype} from 0 to 1; store both on one scale, with one type"
+        )
+    return None
+
+
+def _fractions(x: np.ndarray) -> np.ndarray | None:
+    """Bytes stored as k / 255, or as true and false; None for other numbers."""
     if x.dtype.kind == "b":
         return np.where(x, np.uint8(255), np.uint8(0))
-    if x.dtype == np.uint8:
-        return np.ascontiguousarray(x)
-    low, high = x.min(), x.max()
-    if x.dtype.kind == "f" and low >= 0 and high <= 1:
+    if x.dtype.kind == "f" and x.min() >= 0 and x.max() <= 1:
         scaled = np.rint(x * 255)
         if np.abs(x * 255 - scaled).max() < 1e-3:  # k / 255, in float32 or float16
             return scaled.astype(np.uint8)
-    if low < 0 or not SMALL <= most <= 255 or (x.dtype.kind == "f" and (x != np.rint(x)).any()):
+    return None
+
+
+def _whole(x: np.ndarray, most: float) -> np.ndarray | None:
+    """Bytes stored as whole numbers; None for other numbers. most: the largest number of all splits."""
+    if x.dtype == np.uint8:
+        return np.ascontiguousarray(x)
+    if x.dtype.kind == "b" or x.min() < 0 or not SMALL <= most <= 255:
         return None
-    return np.ascontiguousarray(x, np.uint8)
+    return None if x.dtype.kind == "f" and (x != np.rint(x)).any() else np.ascontiguousarray(x, np.uint8)
 
 
 def _floats(x: np.ndarray, part: Part) -> np.ndarray:
