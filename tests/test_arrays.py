@@ -129,6 +129,14 @@ def lying_header(folder):
     return folder / "some.npz"
 
 
+def two_members(folder):
+    """Two arrays of one name: NumPy takes the later one."""
+    path = npz(folder, x=X, y=Y)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("x.npy", archive.read("x.npy"))
+    return path
+
+
 def cut(folder):
     path = npz(folder, x=X, y=Y)
     path.write_bytes(path.read_bytes()[:-300])
@@ -155,6 +163,14 @@ REFUSED = {
     "one class": (lambda f: npz(f, x=X, y=0 * Y), "y: expected 2 to 256 classes, found 1"),
     "other shapes": (lambda f: npz(f, x_train=X, y_train=Y, x_test=X[:, :2], y_test=Y),
                      r"x_test: expected the shape of the training examples, \(4, 3\), found \(2, 3\)"),
+    "all, and splits": (lambda f: npz(f, x=X, y=Y, x_train=X[20:], y_train=Y[20:], x_test=X[:20], y_test=Y[:20]),
+                        "expected x and y, or x_train, y_train, x_test, ...; found x and x_train; if x is only for"),
+    "all, and a test set": (lambda f: npz(f, x=X, y=Y, x_test=X, y_test=Y), "found x and x_test; if x is only for tr"),
+    "x and X": (lambda f: npz(f, x=X, X=X, y=Y), "expected one array with the inputs, found x and X; keep one"),
+    "x and data": (lambda f: npz(f, x=X, data=X, y=Y), "expected one array with the inputs, found x and data; keep"),
+    "two labels": (lambda f: npz(f, x_train=X, y_train=Y, train_labels=Y),
+                   "expected one array with the labels for training, found y_train and train_labels; keep one"),
+    "two of one name": (two_members, "expected one array of each name, found two called x"),
     "bytes, then k / 255": (lambda f: npz(f, x_train=X, y_train=Y, x_test=X / 255, y_test=Y),
                             "x_test: expected bytes from 0 to 255, as x_train has them, found float64 from 0 to 1"),
     "true and false, then bytes": (lambda f: npz(f, x_train=X > 9, y_train=Y, x_test=X, y_test=Y),
@@ -197,6 +213,47 @@ def test_idx_as_it_is_distributed(tmp_path):
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(good)[:-20])
     with pytest.raises(DataError, match="expected a whole gzip file"):
         read(tmp_path, "idx")
+
+
+def test_of_two_idx_data_sets_none_is_taken(tmp_path):
+    """A file beside its .gz is one."""
+    for name, array in (("train-images-idx3", X), ("train-labels-idx1", Y)):
+        for start in ("emnist-digits-", "emnist-letters-"):
+            (tmp_path / f"{start}{name}-ubyte").write_bytes(idx(array))
+    with pytest.raises(DataError, match=r"expected one file of images for train, found emnist-digits-.* and emnist-l"):
+        read(tmp_path, "idx")
+    for file in tmp_path.glob("emnist-letters-*"):
+        file.rename(file.with_name(file.name.replace("letters", "digits") + ".gz"))
+    assert len(pixels(read(tmp_path, "idx"))) == 120
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "message"),
+    [
+        ("x,label,label", "3,a,a", "expected columns of different names, found two called label; remove one"),
+        ("x,label, label", "3,a,a", "expected columns of different names, found two called label; remove one"),
+        ('\ufeff"x",x,label', "3,4,a", "expected columns of different names, found two called x; remove one"),
+        ("x,z,label", "1,3,4,a", "expected rows of 3 fields, as the first line has names, found longer ones; give"),
+        ("x,z,label", "1,2,3,4,a", "expected rows of 3 fields, as the first line has names, found longer ones; give"),
+        ("x,z,label", "3,a", "column label: expected no missing values, found one in row 1"),
+    ],
+)
+def test_a_table_that_can_be_read_in_two_ways_is_refused(head, row, message, tmp_path):
+    (tmp_path / "some.csv").write_text("\n".join([head, *[row] * 40]))
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / "some.csv", "table", label="label")
+
+
+def test_columns_without_a_name_and_commas_at_the_end_do_no_harm(tmp_path):
+    """As spreadsheets write them."""
+    rows = [f"{i},{x[0]},{x[1]},{'ab'[y]},," for i, (x, y) in enumerate(zip(FLAT, Y, strict=True))]
+    (tmp_path / "some.csv").write_text("\n".join([",x,,label,,", *rows]))
+    with pytest.raises(DataError, match="column Unnamed: 4: expected no missing values"):
+        read(tmp_path / "some.csv", "table", label="label")
+    (tmp_path / "some.csv").write_text("\n".join([",x,,label", *(row[:-1] for row in rows)]))
+    one = read(tmp_path / "some.csv", "table", label="label")
+    assert one.columns == ("Unnamed: 0", "x", "Unnamed: 2")
+    assert {int(row[0]) for row in pixels(one)} == set(range(120))
 
 
 def test_tables(tmp_path):

@@ -5,9 +5,10 @@ anything is allocated. Nothing in them is run.
 import array
 import gzip
 import math
+import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ MOST_BYTES = 8 * 2**30  # of all arrays of a data set, as they are stored
 MOST_DENSE = 2 * 2**30  # bytes of a sparse file's numbers, with all zeros
 SPLIT_NAMES = {"train": ("train", "training"), "valid": ("valid", "val", "validation"), "test": ("test", "testing")}
 PARTS = {"x": ("x", "images", "data"), "y": ("y", "labels", "targets")}
+WHAT = {"x": "inputs", "y": "labels"}
 
 
 class Part(NamedTuple):
@@ -37,24 +39,40 @@ class Part(NamedTuple):
 def _npz(path: Path, dataset: LocalData) -> dict[str, Part]:
     """x and y; or x_train, y_train, x_test, ...; or train_images, train_labels, .... Without pickle."""
     arrays = _members(path)
-    keys = {name.lower(): name for name in arrays}
     found: dict[str, dict[str, str]] = {}
-    for split, split_names in {"": ("",), **SPLIT_NAMES}.items():
-        for part, part_names in PARTS.items():
-            for name in part_names:
-                for ready in split_names:
-                    for key in (name,) if not ready else (f"{name}_{ready}", f"{ready}_{name}"):
-                        if key in keys:
-                            found.setdefault(split or "train", {}).setdefault(part, keys[key])
-    for split, names in found.items():
-        if len(names) < 2:
-            (there,) = names.values()
-            raise DataError(f"expected inputs and labels for {SPLITS[split]}, found only {there}")
+    for split in ("", *SPLIT_NAMES):
+        for part in PARTS:
+            names = [name for name in arrays if name.lower() in _keys(split, part)]
+            if len(names) > 1:
+                what = f"one array with the {WHAT[part]}{f' for {SPLITS[split]}' if split else ''}"
+                both = " and ".join(map(printable, names))
+                raise DataError(f"expected {what}, found {both}; keep one, and remove or rename the others")
+            if names:
+                found.setdefault(split, {})[part] = names[0]
+    if "" in found and len(found) > 1:
+        plain, other = (next(iter(one.values())) for one in list(found.values())[:2])
+        raise DataError(
+            f"expected x and y, or x_train, y_train, x_test, ...; found {plain} and {other}; if {plain} is only for "
+            "training, call it so, and if it has all examples, remove the other arrays"
+        )
+    found = {split or "train": there for split, there in found.items()}
+    for split, there in found.items():
+        if len(there) < 2:
+            (only,) = there.values()
+            raise DataError(f"expected inputs and labels for {SPLITS[split]}, found only {only}")
     if "train" not in found:
         some = ", ".join(map(printable, list(arrays)[:10])) or "none"
         raise DataError(f"expected arrays called x and y, or x_train, y_train, x_test, ...; found {some}")
-    return {split: Part(arrays[names["x"]], arrays[names["y"]], (names["x"], names["y"]))
-            for split, names in found.items()}  # fmt: skip
+    return {split: Part(arrays[there["x"]], arrays[there["y"]], (there["x"], there["y"]))
+            for split, there in found.items()}  # fmt: skip
+
+
+def _keys(split: str, part: str) -> set[str]:
+    """What an array may be called, in small letters. split: empty for one that is not of a split."""
+    if not split:
+        return set(PARTS[part])
+    pairs = [(name, ready) for name in PARTS[part] for ready in SPLIT_NAMES[split]]
+    return {f"{name}_{ready}" for name, ready in pairs} | {f"{ready}_{name}" for name, ready in pairs}
 
 
 def _members(path: Path) -> dict[str, np.ndarray]:
@@ -63,6 +81,9 @@ def _members(path: Path) -> dict[str, np.ndarray]:
     try:
         with opened(path) as file, zipfile.ZipFile(file) as archive:
             members = [one for one in archive.infolist() if one.filename.endswith(".npy")]
+            twice = _twice(one.filename.removesuffix(".npy") for one in members)
+            if twice:
+                raise DataError(f"expected one array of each name, found two called {printable(twice)}")
             total = sum(one.file_size for one in members)
             if total > MOST_BYTES:
                 raise DataError(f"expected arrays of up to {MOST_BYTES:,} bytes, found {total:,}")
@@ -121,15 +142,16 @@ def _idx_file(folder: Path, prefixes: tuple[str, ...], kind: str) -> Path | None
         names = sorted(one.name for one in folder.iterdir())
     except OSError as error:
         raise DataError(f"cannot read it: {error.strerror or error}") from error
-    for prefix in prefixes:
-        for name in names:
-            plain = name.removesuffix(".gz").replace(".idx", "-idx")
-            if (
-                plain.startswith((f"{prefix}-{kind}-idx", f"emnist-{prefix}-{kind}-idx"))
-                or f"-{prefix}-{kind}-" in plain
-            ):
-                return folder / name
-    return None
+    files: dict[str, str] = {}  # a file and its .gz are the same
+    for name in names:
+        plain = name.removesuffix(".gz").replace(".idx", "-idx")
+        starts = tuple(f"{kin}{prefix}-{kind}-idx" for prefix in prefixes for kin in ("", "emnist-"))
+        if plain.startswith(starts) or any(f"-{prefix}-{kind}-" in plain for prefix in prefixes):
+            files.setdefault(plain, name)
+    if len(files) > 1:
+        both = " and ".join(map(printable, list(files.values())[:2]))
+        raise DataError(f"expected one file of {kind} for {prefixes[0]}, found {both}; move other data sets elsewhere")
+    return next((folder / name for name in files.values()), None)
 
 
 def _idx_array(path: Path) -> np.ndarray:
@@ -164,7 +186,7 @@ def _table(path: Path, dataset: LocalData) -> dict[str, Part]:
     try:
         with opened(path):
             _check_size(path)
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, low_memory=False)
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else _csv(path)
     except DataError:
         raise
     except ImportError:
@@ -175,6 +197,7 @@ def _table(path: Path, dataset: LocalData) -> dict[str, Part]:
         first = str(error).partition("\n")[0]
         raise DataError(f"expected a table, but: {first}") from None
     names = [str(name) for name in frame.columns]
+    _check_names(names)
     if dataset.label not in names:
         some = ", ".join(map(printable, names[:10])) + (", ..." if len(names) > 10 else "")
         raise DataError(
@@ -194,6 +217,40 @@ def _table(path: Path, dataset: LocalData) -> dict[str, Part]:
             raise DataError(f"column {printable(name)}: expected numbers, found {printable(str(column.iloc[0]))!r}")
     x = np.stack([column.to_numpy() for column in columns], axis=1)
     return {"train": Part(x, label.to_numpy(), ("the columns", dataset.label), tuple(inputs))}
+
+
+def _csv(path: Path) -> Any:
+    """A data frame with a column for each name in the first line, which pandas would change where it stands twice."""
+    import pandas as pd
+
+    head = pd.read_csv(path, header=None, nrows=1, index_col=False, dtype=str, keep_default_na=False)
+    _check_names(head.iloc[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # with index_col=False: rows longer than the header
+        try:
+            return pd.read_csv(path, low_memory=False, index_col=False)
+        except pd.errors.ParserWarning:
+            raise DataError(
+                f"expected rows of {head.shape[1]} fields, as the first line has names, found longer ones; "
+                "give each column a name, also one that only numbers the rows"
+            ) from None
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise a DataError where two columns have one name: a second column of classes would be an input."""
+    twice = _twice(name.strip() for name in names if name.strip())
+    if twice:
+        raise DataError(f"expected columns of different names, found two called {printable(twice)}; remove one")
+
+
+def _twice(names: Iterable[str]) -> str:
+    """The first name that comes again; empty where none does."""
+    before: set[str] = set()
+    for name in names:
+        if name in before:
+            return name
+        before.add(name)
+    return ""
 
 
 def _check_size(path: Path) -> None:
