@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glorot.errors import PluginError
+from glorot.errors import GlorotError, PluginError
 from glorot.plugins import loading, starter, trial
 from glorot.sweeps.config import parse
 from glorot.sweeps.runs import expand
@@ -253,6 +253,9 @@ def test_new_refuses():
 
     for arguments in ([], ["--from", "table1"], ["--plugin", "my-units.py"], ["--plugin", "units.txt"]):
         assert CliRunner().invoke(cli, ["new", *arguments]).exit_code == 2
+    for name in (r"a\q", r"\1", r"\g<0>"):  # nothing of it is a pattern
+        with pytest.raises(GlorotError, match="name: expected up to 100 letters, digits"):
+            CliRunner().invoke(cli, ["new", name, "--from", "quickstart"], catch_exceptions=False)
 
 
 def test_an_axis_from_the_command_line():

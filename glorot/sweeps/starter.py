@@ -46,4 +46,4 @@ def text(name: str, experiment: str | None = None) -> str:
             f"--from {experiment}: expected one of {known}; found {experiment}{nearest(experiment, shipped.names())}"
         )
     shipped_text = (shipped.folder() / f"{experiment}.yaml").read_text(encoding="utf-8")
-    return re.sub(r"(?m)^name: .*$", f"name: {name}", shipped_text, count=1)
+    return re.sub(r"(?m)^name: .*$", lambda _: f"name: {name}", shipped_text, count=1)
