@@ -17,10 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from glorot import machine
+from glorot import api, machine
+from glorot.cli.main import cli
 from glorot.datasets import wordnet
+from glorot.errors import GlorotError
+from glorot.execution import cluster
 
 SWEEP = """
 name: tiny
@@ -165,6 +169,43 @@ def test_a_tilde_is_the_users_folder_everywhere(tiny, glorot):
     nobody = glorot("report", "-o", "~no_such_user/x")
     assert (nobody.returncode, "~no_such_user/x: expected ~ to stand for a known folder" in nobody.stderr) == (2, True)
     assert [path.name for path in tiny.iterdir()] == ["home"]
+
+
+IN_A_TILDE = {
+    "--plugin": (["list", "--plugin=~/none.py"], "{home}/none.py: cannot read the plug-in"),
+    "a data set to show": (["data", "show", "{arrays: ~/none.npz}"], "{home}/none.npz: cannot read it"),
+    "a data set to convert": (["data", "convert", "{svmlight: ~/none}", "to"], "{home}/none: cannot read it"),
+    "--dataset": (["inspect", "--activation=tanh", "--initializer=standard", "--dataset=~/empty"], "{home}/empty: exp"),
+    "--set": (["run", "tiny.yaml", "--set=dataset={table: ~/none.csv, label: a}"], "{home}/none.csv: cannot read it"),
+    "a label": (["compare", "~/a=b", "~/c"], "{home}/a=b, found none"),
+    "needed by a sweep": (["run", "needy.yaml"], "--plugin {home}/none.py"),
+    "a new sweep": (["new", "~/none/study"], "cannot write {home}/none/study.yaml"),
+    "a new plug-in": (["new", "--plugin=~/none/units.py"], "cannot write {home}/none/units.py"),
+}
+
+
+@pytest.mark.parametrize("where", IN_A_TILDE)
+def test_a_tilde_is_the_users_folder_in_all_that_names_a_path(where, tiny, monkeypatch):
+    arguments, message = IN_A_TILDE[where]
+    home = tiny / "home"
+    for folder in ("empty", "a=b"):
+        (home / folder).mkdir(parents=True)
+    (tiny / "needy.yaml").write_text(SWEEP + "plugins: [~/none.py]\n")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tiny)
+    with pytest.raises(GlorotError) as caught:
+        CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert message.format(home=home) in str(caught.value)
+
+
+def test_a_tilde_in_glorot_plugins_and_in_python(tiny, glorot, monkeypatch):
+    monkeypatch.setenv("HOME", str(tiny))
+    ended = glorot("list", GLOROT_PLUGINS="~/none.py", HOME=str(tiny))
+    assert f"{tiny}/none.py: cannot read the plug-in" in ended.stderr
+    assert cluster.parsed("slurm:~/jobs.yaml") == ("slurm", f"{tiny}/jobs.yaml")
+    for call in (api.load, api.run, lambda path: api.weights("1", path)):
+        with pytest.raises(GlorotError, match=f"{tiny}/none"):
+            call("~/none")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to become another user")

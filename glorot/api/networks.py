@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glorot.datasets.loading import data_folder
 from glorot.errors import DataError, GlorotError, ResultsError
+from glorot.places import expanded
 from glorot.results.store import Store, find_folders
 from glorot.sweeps import search
 from glorot.sweeps.runs import Run, expand, stored_sweep
@@ -109,7 +110,7 @@ def weights(
     in the cache. Where that is not kept any more, the run is trained again, with the same result; train=False refuses
     that. Raises ResultsError where there is no such run, DataError where its data is not there or is another one now.
     """
-    folder, found, row = _find(run, Path(results))
+    folder, found, row = _find(run, expanded(results))
     if row["status"] != "done":
         raise ResultsError(
             f"expected a run that is done, found {run} in {folder}, which is {row['status']}; name another"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glorot.datasets.loading import data_folder
 from glorot.errors import GlorotError, ResultsError
+from glorot.places import expanded
 from glorot.results.store import Store, find_folders
 from glorot.sweeps.runs import stored_sweep
 from glorot.training.checkpoint import checkpoint_folder
@@ -67,7 +68,7 @@ class FigureView:
         form = Path(path).suffix[1:].lower()
         if form not in ("png", "svg", "pdf"):
             raise GlorotError(f"expected a file name that ends with .png, .svg or .pdf; found {str(path)!r}")
-        write_bytes(path, self._rendered(form))
+        write_bytes(expanded(path), self._rendered(form))
 
     def _rendered(self, form: str) -> bytes:
         from glorot.reporting import pictures
@@ -194,7 +195,7 @@ def load(folder: Path | str, value: str | None = None) -> Results:
 
     Raises ResultsError where there are no results, or where they cannot be read.
     """
-    path = Path(folder).expanduser()
+    path = expanded(folder)
     for place in (path, Path("results") / path):
         if (place / "runs.csv").is_file() and (place / "sweep.yaml").is_file():
             return Results(place, value)

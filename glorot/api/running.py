@@ -10,6 +10,7 @@ from typing import Any
 from glorot.api.results import Results
 from glorot.datasets.loading import data_folder, pinned
 from glorot.errors import GlorotError
+from glorot.places import expanded
 from glorot.sweeps import config
 from glorot.sweeps.runs import Run, with_data
 from glorot.sweeps.shipped import resolve
@@ -49,7 +50,7 @@ def run(
     folder = data_folder(data)
     loaded = with_data(_sweep(sweep, overrides), lambda one: pinned(one, folder, True))
     kind = choose_device(device).kind
-    plan = plans.make_plan(plans.Request(loaded, kind, only, rerun, retry_failed), Path(output))
+    plan = plans.make_plan(plans.Request(loaded, kind, only, rerun, retry_failed), expanded(output))
     plans.check_device(plan)
     plans.check_data(plan, folder)
     tasks = Tasks(folder, checkpoint_folder(), rerun)
@@ -64,7 +65,7 @@ def run(
 def _sweep(sweep: Path | str | Mapping[str, Any], overrides: Sequence[str]) -> Sweep:
     """From a file, the name of one that ships, or a mapping as in a file."""
     if not isinstance(sweep, Mapping):
-        return config.load(resolve(Path(sweep)), overrides)
+        return config.load(resolve(expanded(sweep)), overrides)
     import yaml
 
     try:

@@ -8,6 +8,7 @@ import click
 from glorot.cli.report import values
 from glorot.cli.shared import OK, Names, epilog, format_option, output_option, places_of, printed, show
 from glorot.errors import ResultsError
+from glorot.places import expanded
 
 if TYPE_CHECKING:
     from glorot.reporting.report import Table
@@ -46,7 +47,7 @@ def _table(text: str, output: Path, value: str | None) -> "tuple[str, Table]":
     from glorot.reporting.report import stored_table
 
     label, equals, name = text.partition("=")
-    if not equals or Path(text).exists():
+    if not equals or expanded(text).exists():
         label, name = "", text
     places = places_of(name, output)
     if len(places) > 1:

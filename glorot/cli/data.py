@@ -193,11 +193,11 @@ def show_images(
 def _field(name: str, text: str) -> Any:
     """A field of a run from YAML on the command line."""
     from glorot.errors import GlorotError
-    from glorot.sweeps import yaml_nodes
+    from glorot.sweeps import config, yaml_nodes
     from glorot.sweeps.fields import check_field
 
     try:
-        return check_field(name, yaml_nodes.parse(text, f"--{name}", numbered=False).plain())
+        return check_field(name, config.rooted(yaml_nodes.parse(text, f"--{name}", numbered=False), Path()).plain())
     except ValueError as error:
         raise GlorotError(f"{name}: {error}") from None
 

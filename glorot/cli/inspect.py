@@ -75,18 +75,14 @@ def choice_of_data(ctx: click.Context, param: click.Parameter, text: str) -> Any
     """A name, a folder, or what a sweep file has: {folder: PATH, size: [32, 32]}."""
     from glorot.errors import SweepError
     from glorot.places import expanded
-    from glorot.sweeps import yaml_nodes
+    from glorot.sweeps import config, yaml_nodes
     from glorot.sweeps.fields import check_field
-    from glorot.sweeps.sweep import PLACES
 
     try:
-        value = yaml_nodes.parse(text, "--dataset", numbered=False).plain()
-        if isinstance(value, str) and Path(value).is_dir():
-            value = {"folder": value}
-        for key in PLACES:
-            if isinstance(value, dict) and isinstance(value.get(key), str):
-                value[key] = str(expanded(value[key]).resolve())
-        return check_field("dataset", value)
+        node = yaml_nodes.parse(text, "--dataset", numbered=False)
+        if isinstance(node.value, str) and expanded(node.value).is_dir():
+            node = yaml_nodes.Node({"folder": node}, node.where)
+        return check_field("dataset", config.rooted(node, Path()).plain())
     except (ValueError, SweepError) as error:
         raise click.BadParameter(str(error)) from None
 

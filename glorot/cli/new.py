@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from glorot.cli.shared import epilog, say
+from glorot.cli.shared import epilog, file_type, say
 from glorot.errors import GlorotError
+from glorot.places import expanded
 
 
 @click.command(epilog=epilog("glorot new my-study\nglorot new my-table1 --from table1\n"
@@ -13,7 +14,7 @@ from glorot.errors import GlorotError
 @click.argument("name", required=False)
 @click.option("--from", "experiment", metavar="SWEEP", help="Copy a shipped sweep.")
 @click.option(
-    "--plugin", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.py",
+    "--plugin", type=file_type, metavar="FILE.py",
     help="Write a plug-in with an activation, an initializer and a loss, to change.",
 )  # fmt: skip
 def new(name: str | None, experiment: str | None, plugin: Path | None) -> None:
@@ -30,7 +31,7 @@ def new(name: str | None, experiment: str | None, plugin: Path | None) -> None:
         raise click.UsageError("expected a NAME for the sweep that begins with --from")
     texts: dict[Path, str] = {}
     if name:
-        file = Path(name if name.endswith(config.SUFFIXES) else f"{name}.yaml")
+        file = expanded(name if name.endswith(config.SUFFIXES) else f"{name}.yaml")
         texts[file] = starter.text(file.stem, experiment)
         config.parse(texts[file], str(file))  # a name that no sweep can have is refused here
     if plugin:

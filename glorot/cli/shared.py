@@ -126,7 +126,7 @@ def _load_plugins(ctx: click.Context, param: click.Parameter, files: tuple[Path,
 
 
 plugin_option = click.option(
-    "--plugin", type=click.Path(path_type=Path), multiple=True, envvar="GLOROT_PLUGINS", show_envvar=True,
+    "--plugin", type=sweep_type, multiple=True, envvar="GLOROT_PLUGINS", show_envvar=True,
     is_eager=True, expose_value=False, callback=_load_plugins,
     help="A Python file with activations, initializers or losses of your own. The file is run. Repeatable.",
 )  # fmt: skip

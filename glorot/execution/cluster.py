@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from glorot.errors import ClusterError, SweepError
+from glorot.places import expanded
 
 CONNECT_SECONDS = 20
 SETTINGS = {
@@ -73,8 +74,10 @@ def parsed(where: str) -> tuple[str, str]:
     local = re.fullmatch(r"local:(\d{1,4})", where)
     if local and int(local[1]) > 0:
         return "local", local[1]
-    if where == "slurm" or re.fullmatch(r"slurm:.+", where):
-        return "slurm", where.partition(":")[2]
+    if where == "slurm":
+        return "slurm", ""
+    if re.fullmatch(r"slurm:.+", where):
+        return "slurm", str(expanded(where.removeprefix("slurm:")))
     raise ClusterError(f"{EXPECTED}; found {where!r}")
 
 

@@ -61,7 +61,7 @@ def parse(text: str, source: str, overrides: Sequence[str] = ()) -> Sweep:
     source: its file name, for messages; `name_of_file` is the sweep's name where the text gives none.
     """
     problems = Problems()
-    top = _rooted(yaml_nodes.parse(text, source), Path(source).parent)
+    top = rooted(yaml_nodes.parse(text, source), Path(source).parent)
     versions = None
     if isinstance(top.value, dict) and "versions" in top.value:  # in stored sweeps alone: not shown among the keys
         versions = read_versions(top.value["versions"], problems)
@@ -120,7 +120,7 @@ def _overridden(node: Node, overrides: Sequence[str], block: str) -> Node:
         if not equals:
             raise SweepError(f"{where}: expected KEY=VALUE, found no '='")
         if block == "grid":  # an axis, new or in place of the file's
-            entries[key] = Node(_rooted(yaml_nodes.parse(text, where, numbered=False), Path()).value, where)
+            entries[key] = Node(rooted(yaml_nodes.parse(text, where, numbered=False), Path()).value, where)
             continue
         allowed = SEARCH_KEYS if of_search else tuple(FIELDS)
         if key not in allowed:
@@ -131,18 +131,18 @@ def _overridden(node: Node, overrides: Sequence[str], block: str) -> Node:
         if key == "hidden":
             entries.pop("depth", None)
             entries.pop("width", None)
-        entries[key] = Node(_rooted(yaml_nodes.parse(text, where, numbered=False, key=key), Path()).value, where)
+        entries[key] = Node(rooted(yaml_nodes.parse(text, where, numbered=False, key=key), Path()).value, where)
     return Node(entries, node.where) if isinstance(node.value, dict) else node
 
 
-def _rooted(node: Node, folder: Path) -> Node:
+def rooted(node: Node, folder: Path) -> Node:
     """The node with absolute paths in place of those below a key of PLACES, which are relative to this folder."""
     if isinstance(node.value, list):
-        return Node([_rooted(item, folder) for item in node.value], node.where)
+        return Node([rooted(item, folder) for item in node.value], node.where)
     if not isinstance(node.value, dict):
         return node
     entries = {  # the table of a Boolean function is no place
-        key: entry if key in tuple(DATASETS) else _rooted(entry, folder) for key, entry in node.value.items()
+        key: entry if key in tuple(DATASETS) else rooted(entry, folder) for key, entry in node.value.items()
     }
     for key in PLACES:
         path = entries.get(key)

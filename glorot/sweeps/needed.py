@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from glorot.errors import shown
+from glorot.places import expanded
 from glorot.plugins.loading import KINDS, loaded
 from glorot.registry import Origin
 from glorot.sweeps.fields import ABOUT
@@ -41,7 +42,7 @@ def problems_of(node: Node, source: str) -> Iterator[tuple[Node, str]]:
         if not isinstance(item.value, str) or not item.value:
             yield item, f"expected the name of a file, found {shown(item.value)}"
         elif Path(item.value).name not in there:
-            file = os.path.normpath(Path(source).parent / item.value)
+            file = os.path.normpath(Path(source).parent / expanded(item.value))
             yield (
                 item,
                 (
