@@ -16,9 +16,11 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from glorot.cli.main import cli
 from glorot.cli.shared import Names
+from glorot.gate import history
 from glorot.paper import scorecard
 from glorot.reporting import inspection_text, lessons, significance, writers
 from glorot.reporting.report import stored_table
@@ -32,6 +34,17 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 BENCH = "glorot bench --peer torch --rounds 3"
 GPU_BENCH = "glorot bench --device cuda --peer torch --rounds"
+VARIABLES = {
+    "GLOROT_CACHE": "The folder of the cache: `glorot cache` says what is in it.  [default: glorot's folder in the "
+    "user's cache]",
+    "GLOROT_DATA": "The folder of the data sets, where `--data` names none.  [default: the user's cache]",
+    "GLOROT_PLUGINS": "Plug-ins to load, as with `--plugin`. Put `:` between two files (on Windows `;`).",
+    "CUDA_VISIBLE_DEVICES": "The GPUs that may be used.  [default: all]",
+    "NUMBA_DISABLE_JIT": "If it is `1`, `glorot run` refuses to train: the kernels would not be compiled.",
+    "TERM": "If it is `dumb`, tables have no bold text, and `glorot run` has no progress bar.",
+    "GITHUB_SHA": "The commit that `glorot check --history` writes beside its numbers. CI services set it.",
+    "CI_COMMIT_SHA": "The same, on other CI services.",
+}
 OURS = [*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "results" / "README.md"]
 LINK = re.compile(r"(?<!\\)\[[^][]*\]\(([^()\s]+)\)")
 
@@ -368,14 +381,16 @@ def values_of(option: click.Parameter) -> str:
 
 def command_text(name: str, command: click.Command) -> str:
     """A command's help as markdown."""
-    arguments = [one.metavar or one.name.upper() for one in command.params if isinstance(one, click.Argument)]
-    usage = " ".join([name, "[OPTIONS]" if len(command.params) > len(arguments) else "", *arguments]).strip()
+    usage = " ".join([name, *command.collect_usage_pieces(click.Context(command, **cli.context_settings))])
     paragraphs = [textwrap.fill(" ".join(part.split()), 120) for part in (command.help or "").split("\n\n")]
     example = "\n".join("    " + line.strip() for line in (command.epilog or "").splitlines()[2:])
     options = [
         (
             "`" + ", ".join([*one.opts, *one.secondary_opts]) + values_of(one) + "`",
-            (one.help or "") + (f"  [default: {one.default}]" if one.show_default else ""),
+            (one.help or "")
+            + (f"  [default: {one.default}]" if one.show_default else "")
+            + (f"  [env var: {one.envvar}]" if one.show_envvar else "")
+            + ("  [required]" if one.required else ""),
         )
         for one in command.params
         if isinstance(one, click.Option)
@@ -388,6 +403,22 @@ def test_the_page_of_commands():
     """docs/commands.md: every command as its help has it."""
     parts = [command_text(name, one) for name, one in commands(cli, "glorot").items()]
     check_written(DOCS / "commands.md", "commands", "\n".join(parts))
+
+
+@pytest.mark.parametrize("name", commands(cli, "glorot"))
+def test_the_page_of_commands_and_help_have_one_usage(name):
+    printed = CliRunner().invoke(cli, [*name.split()[1:], "-h"], prog_name="glorot").stdout
+    usage = " ".join(printed.partition("\n\n")[0].removeprefix("Usage: ").split())
+    assert f"## {name}\n\n    {usage}\n" in (DOCS / "commands.md").read_text("utf-8")
+
+
+def test_the_variables_of_the_environment():
+    """docs/commands.md: all that the code reads, but for tests or to undo it."""
+    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "glorot").rglob("*.py"))
+    read = set(re.findall(r'\b(?:environ(?:\.get\(|\.pop\(|\[)|getenv\(|envvar=)"(\w+)"', code))
+    assert {*read, *history.COMMITS} - {"NUMBA_ENABLE_CUDASIM", "MPLBACKEND"} == set(VARIABLES)
+    lines = [(f"`{name}`", meaning) for name, meaning in VARIABLES.items()]
+    check_written(DOCS / "commands.md", "variables", table(("variable", "meaning"), lines))
 
 
 def test_what_inspect_says():
@@ -458,6 +489,7 @@ def test_the_committed_scorecard_of_the_lecture(lecture):
 
 # Commands. ------------------------------------------------------------------------------------------
 
+GROUP = ["[OPTIONS]", "COMMAND", "[ARGS]..."]  # the usage of a group of commands
 COMMAND = re.compile(r"`(glorot [^`]*)`|^(?: {4}|\| |#\s+)(glorot [a-z][^\n`]*)", re.MULTILINE)
 
 
@@ -480,4 +512,4 @@ def test_commands_and_their_options_exist(file):
         known = {name for option in command.params for name in [*option.opts, *option.secondary_opts]}
         options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
         assert options <= known | {"-h", "--help"}, f"glorot {command.name}: {words}"
-        assert not isinstance(command, click.Group) or words in ([], ["-h"], ["COMMAND", "-h"])
+        assert not isinstance(command, click.Group) or words in ([], ["-h"], ["COMMAND", "-h"], GROUP)

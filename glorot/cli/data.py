@@ -51,13 +51,13 @@ def data_list(data: Path | None) -> None:
 
 
 @data.command(epilog=epilog("glorot data fetch mnist"))
-@click.argument("name", type=Names(dataset_names))
+@click.argument("name", type=Names(dataset_names), metavar="NAME")
 @data_option
 def fetch(name: str, data: Path | None) -> None:
     """Download a data set and verify it.
 
-    Files that are there and correct are not downloaded again. A downloaded file is kept only if it is the publisher's,
-    bit for bit.
+    NAME is one of `glorot data list`. Files that are there and correct are not downloaded again. A downloaded file is
+    kept only if it is the publisher's, bit for bit.
     """
     from glorot.datasets.catalogue import DATASETS
     from glorot.datasets.loading import data_folder
@@ -203,7 +203,7 @@ def _field(name: str, text: str) -> Any:
 
 
 @data.command(epilog=epilog("glorot data verify\nglorot data verify mnist"))
-@click.argument("name", type=Names(dataset_names), required=False)
+@click.argument("name", type=Names(dataset_names), required=False, metavar="[NAME]")
 @data_option
 def verify(name: str | None, data: Path | None) -> int:
     """Compare data files with their publishers' checksums.
