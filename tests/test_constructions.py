@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from glorot.datasets import Examples, boolean
-from glorot.datasets.inputs import UNIT
+from glorot.datasets.inputs import INPUTS, UNIT, Inputs
 from glorot.datasets.loading import load
 from glorot.datasets.truth_tables import values_of
 from glorot.errors import SweepError
@@ -15,6 +15,7 @@ from glorot.kernels.circuits import CircuitKernels
 from glorot.models.constructions import BUILDERS, build, misfit
 from glorot.sweeps import config, written
 from glorot.sweeps.runs import expand
+from glorot.training import by_hand
 from glorot.training.cell import run_cell
 
 MINUS_1_TO_1 = (2 * np.arange(256, dtype=np.float32) - 255) / 255
@@ -103,6 +104,19 @@ def test_parity_by_hand(name, bits):
     assert construction.distinct_units == (3 if name == "tied" else len(construction.units))
     rows = boolean.load(Path(), "parity", bits, "").test
     assert (kernels_of(construction).evaluate(rows)[1] == rows.labels).all()
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_what_is_shown_of_parity_by_hand_sees_bytes_as_a_run_does(activation, monkeypatch):
+    """Also where the table of inputs says another thing."""
+    rows = boolean.load(Path(), "parity", 4, "")
+    construction = made("tied", values_of("parity", 4), activation)
+    logits, _ = kernels_of(construction, activation).logits(rows.test)
+    margin = abs(1 / (1 + np.exp(-logits.astype(np.float64))) - 0.5).min()
+    assert by_hand.measured(construction, rows, activation) == (0.0, margin)
+    blind = Inputs("", "", (0, 0, 1))
+    monkeypatch.setitem(INPUTS, "unit" if activation == "sigmoid" else "symmetric", blind)
+    assert by_hand.measured(construction, rows, activation)[0] == 50
 
 
 @pytest.mark.parametrize(("gain", "margin"), [(6, 0.40), (8, 0.476), (10, 0.492)])

@@ -42,7 +42,7 @@ def one_unit(function: str) -> Judge:
     def judge(evidence: Evidence) -> Verdict:
         errors = {}
         for bits in SIZES:
-            rows = boolean.load(Path(), function, bits, "").test
+            rows = boolean.load(Path(), function, bits, "")
             errors[bits] = by_hand.measured(by_hand.one_unit(function, bits), rows)[0]
         return decided(not any(errors.values()), f"errors of {_of(errors)}")
 
@@ -61,7 +61,7 @@ def every_function(evidence: Evidence) -> Verdict:
     for number in range(1, 256):
         table = f"{number:08b}"
         built = build("or_of_ands", values_of("", 3, table), "sigmoid", {"gain": 10.0, "times": 1})
-        wrong += by_hand.measured(built, boolean.load(Path(), "", 3, table).test)[0] > 0
+        wrong += by_hand.measured(built, boolean.load(Path(), "", 3, table))[0] > 0
         most = max(most, len(built.units) - 1)
     ours = f"{255 - wrong} of the 255 functions of 3 inputs with a 1; up to {most} hidden units"
     return decided(wrong == 0, ours)

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from glorot.datasets import Examples, boolean
-from glorot.datasets.inputs import BYTES, UNIT
+from glorot.datasets import FiniteDataset, boolean
+from glorot.datasets.inputs import INPUTS
 from glorot.datasets.truth_tables import values_of
 from glorot.kernels.circuits import CircuitKernels
 from glorot.models.architectures import MODELS, ByHand
-from glorot.models.constructions import Construction, Unit, build, misfit
+from glorot.models.constructions import ALIKE, Construction, Unit, build, misfit
 from glorot.models.network import Layer
 
-SYMMETRIC = ((2 * BYTES - 255) / 255).astype(np.float32)
 KINDS = (
     ("or_of_ands", "sigmoid"),
     ("counting", "sigmoid"),
@@ -42,11 +41,11 @@ class BuiltByHand:
         return self.model + (" of tanh" if self.activation == "tanh" else "")
 
 
-def measured(construction: Construction, rows: Examples, activation: str = "sigmoid") -> tuple[float, float]:
-    """Error in percent, and margin, of the weights by hand."""
-    kernels = CircuitKernels(construction, activation, 1, 1.0, UNIT if activation == "sigmoid" else SYMMETRIC)
-    zs, _ = kernels.logits(rows)
-    error = 100 * float(((zs > 0) != rows.labels).mean())
+def measured(construction: Construction, rows: FiniteDataset, activation: str = "sigmoid") -> tuple[float, float]:
+    """Error in percent, and margin, of the weights by hand. rows: all rows of a Boolean function, as its test set."""
+    kernels = CircuitKernels(construction, activation, 1, 1.0, INPUTS[ALIKE[activation]].levels(rows))
+    zs, _ = kernels.logits(rows.test)
+    error = 100 * float(((zs > 0) != rows.test.labels).mean())
     return error, float(abs(1 / (1 + np.exp(-zs.astype(np.float64))) - 0.5).min())
 
 
@@ -54,10 +53,10 @@ def of_parity(model: str, activation: str, bits: int) -> BuiltByHand | None:
     """None where such a network cannot be. model: of MODELS, one by hand."""
     chosen, values = MODELS[model], values_of("parity", bits)
     assert isinstance(chosen, ByHand)
-    if misfit(chosen.kind, values, activation, "exact", "unit" if activation == "sigmoid" else "symmetric"):
+    if misfit(chosen.kind, values, activation, "exact", ALIKE[activation]):
         return None
     built = build(chosen.kind, values, activation, dict(chosen.parameters))
-    error, margin = measured(built, boolean.load(Path(), "parity", bits, "").test, activation)
+    error, margin = measured(built, boolean.load(Path(), "parity", bits, ""), activation)
     return BuiltByHand(chosen.method, activation, bits, len(built.units), built.parameters, built.layers, error, margin)
 
 
