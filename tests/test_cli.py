@@ -253,6 +253,23 @@ def test_list_shows_every_name(glorot):
     assert all(len(line.split(maxsplit=1)) == 2 for lines in sections.values() for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("quickstart", "3 runs, 180,000 updates; shapeset"),
+        ("reference-mnist", "35 runs, 4,900,000 updates; mnist"),  # 20 short ones, then 5 methods x 3 seeds
+        ("pretraining", "2 runs, 3,500,000 updates; shapeset"),  # 1,500,000 of them before gradient descent
+        ("parity", "16 runs; boolean"),  # weights by hand
+        ("shapeset-svm", "36 runs; shapeset"),
+        ("lecture", "9 runs, 5,400,000 updates; shapeset, mnist, cifar10"),
+    ],
+)
+def test_list_says_how_large_a_sweep_is(name, wanted):
+    from glorot.sweeps.shipped import shipped
+
+    assert shipped()[name].endswith(f"  [{wanted}]")
+
+
 # glorot run: what comes out. -----------------------------------------------------------------------
 
 

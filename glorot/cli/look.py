@@ -30,7 +30,7 @@ def list_() -> None:
     """List the names that a sweep file can use.
 
     Shows activations, initializers, losses, optimizers, models, data sets and shipped sweeps, each with its formula or
-    a short description.
+    a short description. A sweep also has the number of its runs, the sum of their updates, and its data sets.
     """
     from glorot.datasets.catalogue import DATASETS
     from glorot.datasets.inputs import INPUTS

@@ -4,7 +4,10 @@ from importlib import resources
 from pathlib import Path
 
 from glorot.errors import SweepError, nearest
-from glorot.sweeps import config
+from glorot.registry import parsed
+from glorot.sweeps import config, search
+from glorot.sweeps.runs import expand
+from glorot.sweeps.sweep import Sweep
 
 
 def folder() -> Path:
@@ -19,8 +22,19 @@ def names() -> list[str]:
 
 
 def shipped() -> dict[str, str]:
-    """Name -> description of each."""
-    return {name: config.load(folder() / f"{name}.yaml").description for name in names()}
+    """Name -> description of each, and how large it is."""
+    sweeps = {name: config.load(folder() / f"{name}.yaml") for name in names()}
+    return {name: f"{sweep.description}  [{size(sweep)}]" for name, sweep in sweeps.items()}
+
+
+def size(sweep: Sweep) -> str:
+    """ "3 runs, 180,000 updates; shapeset": all that `glorot run` will do, short runs that choose among them first."""
+    runs = expand(sweep)
+    both = [*search.flat(search.short_runs(sweep, runs)), *(search.stand_ins(sweep, runs) if sweep.search else runs)]
+    updates = sum(run.settings.all_updates for run in both if "updates" not in run.settings.ignored)
+    data = dict.fromkeys(parsed(str(run.settings.dataset))[0] for run in both)
+    count = f"{len(both):,} run{'s' if len(both) != 1 else ''}"
+    return f"{count}{f', {updates:,} updates' if updates else ''}; {', '.join(data)}"
 
 
 def resolve(sweep: Path) -> Path:
