@@ -236,14 +236,15 @@ def test_a_researcher_s_afternoon(tmp_path, glorot):
 
 
 @pytest.mark.parametrize("experiment", [None, "lecture"])
-def test_a_sweep_to_begin_with(experiment, tmp_path, glorot):
-    began = glorot("new", "mine", *(["--from", experiment] if experiment else []))
+@pytest.mark.parametrize("name", ["mine", "5"])
+def test_a_sweep_to_begin_with(experiment, name, tmp_path, glorot):
+    began = glorot("new", name, *(["--from", experiment] if experiment else []))
     assert began.returncode == 0, began.stderr
-    text = (tmp_path / "mine.yaml").read_text()
-    assert parse(text, "mine.yaml").name == "mine"
+    text = (tmp_path / f"{name}.yaml").read_text()
+    assert parse(text, f"{name}.yaml").name == name
     assert text.count("#") > 5
-    assert glorot("new", "mine").returncode == 2
-    assert (tmp_path / "mine.yaml").read_text() == text
+    assert glorot("new", name).returncode == 2
+    assert (tmp_path / f"{name}.yaml").read_text() == text
 
 
 def test_new_refuses():
@@ -256,6 +257,8 @@ def test_new_refuses():
     for name in (r"a\q", r"\1", r"\g<0>"):  # nothing of it is a pattern
         with pytest.raises(GlorotError, match="name: expected up to 100 letters, digits"):
             CliRunner().invoke(cli, ["new", name, "--from", "quickstart"], catch_exceptions=False)
+    with pytest.raises(GlorotError, match="name: expected up to 100 letters, digits"):
+        CliRunner().invoke(cli, ["new", "x # y"], catch_exceptions=False)  # once a sweep called x
 
 
 def test_an_axis_from_the_command_line():

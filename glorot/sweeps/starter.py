@@ -1,5 +1,6 @@
 """What `glorot new` writes: a sweep with comments, or one of those that ship under a new name."""
 
+import json
 import re
 
 from glorot.errors import SweepError, nearest
@@ -13,7 +14,7 @@ TEXT = """\
 #
 # `glorot list` shows all names. docs/sweeps.md has all fields.
 
-name: {name}  # results go to results/{name}/
+name: {quoted}  # results go to results/{name}/
 description: Does the initialization matter, and at which depth?
 
 base:  # fields that all runs share
@@ -38,12 +39,13 @@ table: {{rows: method, columns: depth}}
 
 def text(name: str, experiment: str | None = None) -> str:
     """A sweep file of this name. experiment: one that ships, to begin with. Raises SweepError."""
+    quoted = name if re.fullmatch(r"[A-Za-z][\w-]*", name) else json.dumps(name)  # a number or a comment, else
     if experiment is None:
-        return TEXT.format(name=name)
+        return TEXT.format(name=name, quoted=quoted)
     if experiment not in shipped.names():
         known = ", ".join(shipped.names())
         raise SweepError(
             f"--from {experiment}: expected one of {known}; found {experiment}{nearest(experiment, shipped.names())}"
         )
     shipped_text = (shipped.folder() / f"{experiment}.yaml").read_text(encoding="utf-8")
-    return re.sub(r"(?m)^name: .*$", lambda _: f"name: {name}", shipped_text, count=1)
+    return re.sub(r"(?m)^name: .*$", lambda _: f"name: {quoted}", shipped_text, count=1)
