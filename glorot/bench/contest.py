@@ -171,7 +171,7 @@ def results(setting: Setting, peer: str | None = None, rounds: int = 11) -> dict
     looks = evaluation(setting, peer, max(3, rounds // 3))
     measured = {
         "setting": asdict(setting),
-        "processor": kernels.hardware(setting.device) or cpu_target()[0],
+        "processor": kernels.hardware(setting.device) or f"a CPU, compiled for {cpu_target()[0]}",
         "ms_per_update": 1e3 * seconds,
         "updates_per_second": 1 / seconds,
         "gflops": sum(setting.flops) / seconds / 1e9,
@@ -246,7 +246,7 @@ def document(measured: dict) -> Document:
 
 def timings(title: str, processor: str, rows: list[list[str]], peers: list[list[str]]) -> Document:
     """rows: quantity, value, remark. peers: name, time, and how many times as long as ours."""
-    blocks: list[Block] = [Paragraph(processor), Grid(["quantity", "value", "remark"], rows, right=False)]
+    blocks: list[Block] = [Paragraph(f"On {processor}."), Grid(["quantity", "value", "remark"], rows, right=False)]
     if peers:
         blocks += [Heading("In turns with ours"), Grid(["peer", "time", "times ours"], peers)]
     records = [dict(zip(TIMINGS, row, strict=True)) for row in [*rows, *peers]]

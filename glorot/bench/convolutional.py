@@ -152,7 +152,7 @@ def results(setting: LenetSetting, peer: str | None = None, rounds: int = 11) ->
     seconds = updates.median("glorot")
     measured: dict[str, Any] = {
         "setting": {"model": "lenet5", **asdict(setting)},
-        "processor": cpu_target()[0],
+        "processor": f"a CPU, compiled for {cpu_target()[0]}",
         "ms_per_update": 1e3 * seconds,
         "updates_per_second": 1 / seconds,
         "seconds_per_50000_examples": 50_000 / setting.batch_size * seconds,
