@@ -2,13 +2,16 @@
 
 import csv
 import io
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from test_document import SUFFIXES, check_golden
 from test_report import BASE, METHODS, error, store_runs
 
 from glorot.errors import ResultsError
 from glorot.reporting import comparison, report, writers
+from glorot.reporting.significance import MCNEMAR, PROPORTIONS
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand
 
@@ -67,6 +70,20 @@ def test_three_as_text(named, tmp_path, form):
     text = "name: three\n" + BASE + "grid:" + METHODS.replace("Tanh:", "Softsign:") + SEEDS
     document = comparison.document([*named, table_of(tmp_path, text, some)])
     check_golden(f"three.{SUFFIXES[form]}", writers.FORMS[form](document))
+
+
+@pytest.mark.parametrize(("version", "test"), [(2, MCNEMAR), (1, PROPORTIONS)])
+def test_another_version_of_the_data_has_other_test_examples(tmp_path, version, test):
+    """Example 7 of the one is not example 7 of the other."""
+    sweep = config.parse("name: one\n" + BASE + "grid:\n  activation: [tanh]\n", "x.yaml")
+
+    def table(percent, version):
+        runs = [replace(run, version=version) for run in expand(sweep)]
+        found = store_runs(tmp_path / str(percent), runs, {("tanh",): error(percent)})
+        return report.table(found, sweep, runs, correct=lambda run_id: np.arange(100) >= percent)
+
+    (pair,) = comparison.pairs(table(40.0, version), "old", table(30.0, 2), "new")
+    assert pair.test == test
 
 
 def test_with_itself(named):

@@ -239,7 +239,7 @@ def _with_sample(one: Cell, runs: "Sequence[Run]", source: Source) -> Cell:
     if source.value == "test_error" and single:
         correct = source.correct(first.run_id)
     sample = Sample(
-        values, examples, first.settings.dataset, correct,
+        values, examples, (first.settings.dataset, first.version), correct,
         tuple(run.settings.seed for run in measured), source.moves(first) if single and unit == "error" else None,
     )  # fmt: skip
     return replace(one, shown=runs, sample=sample)
