@@ -38,6 +38,7 @@ def test_each_function_is_its_definition(function):
     assert set(np.unique(INPUTS["symmetric"].levels(loaded)[loaded.test.pixels])) == {-1, 1}
     shares = np.bincount(loaded.test.labels, minlength=2) / 64
     assert info.chance == pytest.approx(100 * shares.min())
+    assert info.held_out == len(loaded.valid) == len(loaded.test)
     assert (loaded.n_inputs, loaded.n_classes, info.image_shape, info.label) == (6, 2, (6,), f"{function} of 6")
 
 

@@ -118,6 +118,14 @@ def test_the_examples_are_as_many_as_were_tested():
     ] == ["same"]
 
 
+def test_a_boolean_function_has_as_many_examples_as_rows():
+    """None of 16 wrong against six is no significant difference, whatever was asked for."""
+    old, new = (
+        a_run(name, wrong, dataset='boolean(function="majority", bits=4)') for name, wrong in [("a", 0.0), ("b", 37.5)]
+    )
+    assert kinds([old], [new]) == ["same"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "examples", "kind", "why"),
     [

@@ -65,6 +65,35 @@ def test_seeds_diverged_failed_and_missing(tmp_path):
     check_golden("seeds", table_of(tmp_path, text, outcomes))
 
 
+def test_validation_errors_are_of_as_many_examples_as_there_are(tmp_path):
+    """Six of 16 rows wrong against none is no significant difference: p = 0.007. Of 10,000 it would be one."""
+    text = (
+        "name: x\nbase: {dataset: {boolean: {function: majority, bits: 4}}, hidden: [2], learning_rate: 1, "
+        "updates: 9}\ngrid:" + METHODS
+    )
+    outcomes = {("Tanh",): error(1), ("Tanh N",): error(1), ("Sigmoid",): error(38.5)}
+    table = table_of(tmp_path, text, outcomes, "valid_error")
+    assert texts(table) == {"Tanh": ["**0.00**"], "Tanh N": ["**0.00**"], "Sigmoid": ["**37.50**"]}
+    assert "Examples validated: 16" in table.notes
+
+
+@pytest.mark.parametrize(
+    ("function", "wrong", "at_chance"),
+    [
+        ("{bits: 4}", 37.5, True),  # 6 of 16 rows, where 8 is chance
+        ("{bits: 4}", 6.25, False),
+        ("{bits: 2}", 0.0, False),  # of four rows, none wrong is not significant, and yet all there is to learn
+    ],
+)
+def test_whether_a_choice_was_at_chance_is_of_as_many_examples(tmp_path, function, wrong, at_chance):
+    text = (
+        f"name: x\nbase: {{dataset: {{boolean: {function}}}, hidden: [2], updates: 9}}\ngrid:{METHODS}"
+        "  learning_rate: [1, 0.1]\nselect: {over: learning_rate}"
+    )
+    table = table_of(tmp_path, text, {("Tanh", rate): error(wrong + 1) for rate in ("1", "0.1")})
+    assert [cell.at_chance for (cell,) in table.cells] == [at_chance, False, False]
+
+
 SELECT = (
     "name: select\n"
     + BASE

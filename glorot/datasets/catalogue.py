@@ -22,6 +22,7 @@ class DatasetInfo:
     version: rises when the same name yields other examples; part of every run_id.
     inputs: what a network sees of its pixels where a sweep does not say, a key of ``inputs.INPUTS``.
     chance: error in percent of always answering the commonest class of its test set; None where that is not known.
+    held_out: how many examples its validation set has, and its test set; None where that is not known.
     background: the byte around its images; None: none, so that the pixels of an image's edge go on.
     built_in: whether it needs no file. Then its module, and Numba with it, is imported only by who loads it.
     parameters: of a choice with some: arguments of the module's load, by name.
@@ -38,6 +39,7 @@ class DatasetInfo:
     version: int = 1
     inputs: str = "unit"
     chance: float | None = None
+    held_out: int | None = None
     background: int | None = None
     built_in: bool = False
     floats: bool = False
@@ -52,15 +54,17 @@ class DatasetInfo:
 
 
 def _boolean(function: str, bits: int, table: str) -> DatasetInfo:
+    bits = len(table).bit_length() - 1 if table else bits
     return DatasetInfo(
         "boolean",
         truth_tables.title(function, bits, table),
         "boolean",
         f"all rows of a Boolean function: {{function: {' | '.join(truth_tables.FUNCTIONS)}, bits: 8}}, "
         'or {table: "0110"}',
-        (len(table).bit_length() - 1 if table else bits,),
+        (bits,),
         2,
         chance=truth_tables.chance(function, bits, table),
+        held_out=2**bits,
         built_in=True,
         parameters={"function": function, "bits": bits, "table": table},
     )
@@ -69,14 +73,16 @@ def _boolean(function: str, bits: int, table: str) -> DatasetInfo:
 _PLAIN = [
     DatasetInfo("shapeset", "Shapeset", "shapeset",
                 "Shapeset-3x2: one or two triangles, parallelograms, ellipses; made on the fly",
-                (32, 32), 9, version=2, inputs="symmetric", chance=100 * 5 / 6, built_in=True),
+                (32, 32), 9, version=2, inputs="symmetric", chance=100 * 5 / 6, held_out=10_000, built_in=True),
     DatasetInfo("mnist", "MNIST", "mnist",
-                "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10, chance=88.65, background=0),
+                "handwritten digits: 50,000 / 10,000 / 10,000", (28, 28), 10, chance=88.65, held_out=10_000,
+                background=0),
     DatasetInfo("fashion_mnist", "Fashion-MNIST", "fashion_mnist",
                 "pictures of clothes, in MNIST's format: 50,000 / 10,000 / 10,000", (28, 28), 10, chance=90.0,
-                background=0),
+                held_out=10_000, background=0),
     DatasetInfo("cifar10", "CIFAR-10", "cifar10",
-                "small colour photographs: 40,000 / 10,000 / 10,000", (3, 32, 32), 10, chance=90.0),
+                "small colour photographs: 40,000 / 10,000 / 10,000", (3, 32, 32), 10, chance=90.0,
+                held_out=10_000),
     DatasetInfo("small_imagenet", "ImageNet", "small_imagenet",
                 "Small-ImageNet: grey photographs in ten WordNet classes, rebuilt", (37, 37), 10, chance=90.0),
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glorot.datasets.catalogue import DATASETS
 from glorot.errors import ResultsError
 from glorot.gate import baselines
 from glorot.gate.agreement import check_rows, denied, impossible, without_use
@@ -364,6 +365,12 @@ def _statistical(
 
 def _mistakes(rows: Sequence[Row], tested: Mapping[tuple, int]) -> tuple[int, int]:
     """(how many test examples were wrong, of how many)."""
-    counts = [tested.get(_test_set(row), min(row["test_examples"], MOST_EXAMPLES)) for row in rows]
+    counts = [tested.get(_test_set(row)) or _asked(row) for row in rows]
     wrong = [round(row["test_error"] * n / 100) for row, n in zip(rows, counts, strict=True)]
     return sum(wrong), sum(counts)
+
+
+def _asked(row: Row) -> int:
+    """On how many test examples it was measured, as far as its data set tells."""
+    there = DATASETS[row["dataset"]].held_out if row["dataset"] in DATASETS else None
+    return int(min(row["test_examples"], there or MOST_EXAMPLES))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from glorot.datasets.local import LocalData, info
+from glorot.datasets.local import info
 from glorot.reporting.document import Bold
-from glorot.reporting.significance import DEFAULT_TEST, MOST_EXAMPLES, Mark, Sample, below_chance, marks, moves
+from glorot.reporting.significance import DEFAULT_TEST, Mark, Sample, below_chance, marks, moves
 from glorot.sweeps import search
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ class Source:
         if kind == "test" and (correct := self.correct(run.run_id)) is not None:
             return len(correct)
         asked: int = getattr(run.settings, f"{kind}_examples")
-        return None if isinstance(run.settings.dataset, LocalData) else min(asked, MOST_EXAMPLES)
+        there = info(run.settings.dataset).held_out
+        return None if there is None else min(asked, there)
 
     def moves(self, run: "Run") -> float | None:
         """By how much the value moves from one of a run's late evaluations to the next; None if that is not known."""
@@ -202,7 +203,8 @@ def _at_chance(runs: "Sequence[Run]", source: Source) -> bool:
     def learned(run: "Run", error: float) -> bool:
         chance = info(run.settings.dataset).chance
         n = source.examples(run, kind) or source.examples(run, "test") or getattr(run.settings, f"{kind}_examples")
-        return chance is None or below_chance(error, n, chance, len(errors))
+        # Of four examples, not even all right is significant; but who has none wrong has learned.
+        return chance is None or not error or below_chance(error, n, chance, len(errors))
 
     return bool(errors) and not any(learned(run, error) for run, error in errors)
 
