@@ -82,6 +82,8 @@ def test_validation_errors_are_of_as_many_examples_as_there_are(tmp_path):
     [
         ("{bits: 4}", 37.5, True),  # 6 of 16 rows, where 8 is chance
         ("{bits: 4}", 6.25, False),
+        ('{table: "0000"}', 25.0, True),  # of one class, no error is below chance
+        ('{table: "0000"}', 0.0, False),
         ("{bits: 2}", 0.0, False),  # of four rows, none wrong is not significant, and yet all there is to learn
     ],
 )

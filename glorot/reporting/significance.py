@@ -49,6 +49,8 @@ def below_chance(error: float, n: int, chance: float, tries: int = 1) -> bool:
     chance: that error, in percent. tries: of how many errors it is the lowest (Bonferroni).
     """
     share = chance / 100
+    if not 0 < share < 1:  # all examples are of one class, so that chance itself has no spread
+        return error < chance
     least = ONE_SIDED if tries == 1 else statistics.NormalDist().inv_cdf(1 - SIGNIFICANT / tries)
     return (share - error / 100) / (share * (1 - share) / n) ** 0.5 > least
 
