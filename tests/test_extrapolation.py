@@ -4,11 +4,16 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
+from stored import a_record
 
 from glorot.cli.main import cli
-from glorot.reporting.extrapolation import power_law
+from glorot.errors import ResultsError
+from glorot.reporting.extrapolation import document, power_law
+from glorot.reporting.writers import FORMS
+from glorot.results.stored import StoredRun
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,3 +35,31 @@ def test_the_committed_learning_curves():
     assert 0.5 * mean < ours["extrapolated"] < 1.1 * mean
     both = CliRunner().invoke(cli, ["report", str(folder), "--extrapolate", "5", "--paper"])
     assert both.exit_code == 2
+
+
+def a_run(method, stop=60, status="done", updates=60, last=1.0):
+    """A run whose error falls as 300 updates^-0.2, until it stops."""
+    run = StoredRun(Path(), a_record(method, activation=method, updates=updates, status=status, test_error=last))
+    errors = 300 * np.arange(1.0, stop + 1) ** -0.2
+    errors[-1] *= last
+    run.__dict__["history"] = pd.DataFrame({"update": range(stop + 1), "test_error": [90.0, *errors]})
+    return run
+
+
+def test_runs_that_diverged_have_no_future():
+    """However far they came: without a point in the second half, with a few, with nearly all."""
+    lost = [a_run("sigmoid", stop, "diverged") for stop in (20, 31, 59)]
+    lost += [a_run("relu", 90, "diverged", 90)]  # it would have been the longest
+    with pytest.raises(ResultsError, match=r"Left out \(diverged\): Sigmoid N, shapeset \(3 runs\); ReLU N, shapeset"):
+        document(lost, 120)
+    rest = [a_run("tanh"), a_run("softsign", 5), a_run("softsign", 30, updates=30), a_run("elu", last=0.0)]
+    found = document([*lost, *rest], 120)
+    assert [row["method"] for row in found.records.rows] == ["Tanh N"]
+    text = FORMS["markdown"](found)
+    for note in (
+        "Left out (diverged): Sigmoid N, shapeset (3 runs); ReLU N, shapeset",
+        "Left out (too few evaluations): Softsign N, shapeset",
+        "Left out (other than 60 updates): Softsign N, shapeset",
+        "Left out (an error of 0, which no power law has): ELU",
+    ):
+        assert f"- {note}" in text
