@@ -86,6 +86,14 @@ def test_another_version_of_the_data_has_other_test_examples(tmp_path, version, 
     assert pair.test == test
 
 
+def test_a_diverged_seed_is_a_reason_for_no_test(named, tmp_path):
+    lost = outcomes(60, 50) | {("Tanh", "2"): "diverged"}
+    other = table_of(tmp_path, "name: lost\n" + BASE + "grid:" + METHODS + SEEDS, lost)
+    found = {one.row: one.verdict for one in comparison.pairs(named[0][1], "one", other[1], "lost")}
+    assert (found["Tanh"], found["Tanh N"]) == (comparison.NO_TEST, "lower in one")
+    assert "- not tested: a seed diverged, " in writers.FORMS["markdown"](comparison.document([named[0], other]))
+
+
 def test_with_itself(named):
     document = comparison.document([named[0], ("again", named[0][1])])
     text = writers.FORMS["markdown"](document)

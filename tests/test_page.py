@@ -7,10 +7,14 @@ import shutil
 import subprocess
 
 import pytest
+from stored import error, table_of
+from test_report import BASE, METHODS
 from test_sweep_figures import SWEEP, history_of, stored
 
 from glorot.reporting import page
 from glorot.reporting.document import Document, Grid, Paragraph
+from glorot.reporting.views import Study
+from glorot.results.store import Store
 
 LABEL = '<script>alert(1)</script> "q" \\u05d0\\u05d1 &lt; :x:'
 WIDE = Grid(["Claim", "Paper", "Ours", "Verdict", "Rule", "Runs"], [["considerably", "15.60 %", *["incomparable"] * 4]])
@@ -40,6 +44,33 @@ def test_what_it_has(study, written):
     assert "diverged: the loss was not finite any more after 7 updates" in written
     assert "learning_rate 0.1 " not in written.partition("Settings chosen")[0]  # said once
     assert page.answer(study, 0).startswith("depth 2: lowest test error 34.00 ± 2.00 %: <script>")
+
+
+@pytest.mark.parametrize(
+    ("diverged", "sigmoid", "wanted"),
+    [
+        ([], 80, ": Tanh N. Every other one is significantly higher"),
+        ([("Tanh", "2")], 80, ": Tanh N. Not compared: Tanh (a seed diverged)"),
+        ([("Tanh", "1"), ("Tanh", "2")], 31, ": Tanh N. Not significantly higher: Sigmoid. Not compared: Tanh (2 seeds "
+         "diverged)"),
+        ([("Tanh", "2"), ("Sigmoid", "0")], 80, ": Tanh N. Not compared: Tanh (a seed diverged), Sigmoid (a seed "
+         "diverged)"),
+        ([(name, seed) for name in ("Tanh", "Sigmoid") for seed in "012"], 80, ": Tanh N"),
+    ],
+)  # fmt: skip
+def test_an_answer_says_nothing_of_what_was_not_tested(tmp_path, diverged, sigmoid, wanted):
+    means = {"Tanh": 60, "Tanh N": 30, "Sigmoid": sigmoid}
+    outcomes = {(name, seed): error(mean + int(seed)) for name, mean in means.items() for seed in "012"}
+    text = "name: x\n" + BASE + "grid:" + METHODS + "  seed: [0, 1, 2]\n"
+    table = table_of(tmp_path, text, outcomes | dict.fromkeys(diverged, "diverged"))
+    assert page.answer(Study(table, Store(tmp_path)), 0).endswith(wanted)
+
+
+def test_too_few_runs_are_said_to_be(tmp_path):
+    outcomes = {("Tanh",): error(60, test_loss=6.0), ("Tanh N",): error(30, test_loss=3.0)}
+    table = table_of(tmp_path, "name: x\n" + BASE + "grid:" + METHODS, outcomes, "test_loss")
+    answer = page.answer(Study(table, Store(tmp_path)), 0)
+    assert answer.endswith(": Tanh N. Too few runs to test the differences")
 
 
 def test_nothing_of_a_label_is_markup(written):

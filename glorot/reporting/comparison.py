@@ -170,7 +170,9 @@ def _notes(name: str, first: Table, compared: Sequence[tuple[str, Sequence[Pair]
     elif tests:
         told.append(f"Bold: a significant difference (p < {SIGNIFICANT}, {' or '.join(tests)}, each cell by itself)")
     if any(one.verdict == NO_TEST for one in every):
-        told.append(f"{NO_TEST}: losses of single runs, or results whose test examples are not known to be the same")
+        told.append(
+            f"{NO_TEST}: a seed diverged, losses are of single runs, or the number of test examples is not known"
+        )
     if not differing:
         told.append("All settings of the runs shown are the same")
     for other, found in compared:

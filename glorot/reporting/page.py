@@ -121,17 +121,25 @@ def answer(study: Study, column: int) -> str:
     what = VALUES[table.value].removesuffix(" (%)").lower()
     number = "".join(part if isinstance(part, str) else part.text for part in known[best].number(table.value))
     percent = " %" if table.value.endswith("error") else ""
-    others = [row for row, cell in known.items() if row != best and cell.mark.best]
-    tested = any(cell.mark.test for cell in cells.values())
-    if len(known) == 1:
-        more = ""
-    elif not tested:
-        more = ". Too few runs to test the differences"
-    elif others:
-        more = f". Not significantly higher: {', '.join(others)}"
-    else:
-        more = ". Every other one is significantly higher"
-    return f"{name}lowest {what} {number}{percent}: {best}{more}"
+    others = {row: cell for row, cell in known.items() if row != best}
+    alike = [row for row, cell in others.items() if cell.mark.best]
+    untested = {row: cell for row, cell in others.items() if not cell.mark.test}
+    told = [f"{name}lowest {what} {number}{percent}: {best}"]
+    if alike:
+        told.append(f"Not significantly higher: {', '.join(alike)}")
+    elif others and not untested:
+        told.append("Every other one is significantly higher")
+    if others and not any(cell.mark.test or cell.diverged for cell in known.values()):
+        told.append("Too few runs to test the differences")
+    elif untested:
+        told.append(f"Not compared: {', '.join(map(_untested, untested, untested.values()))}")
+    return ". ".join(told)
+
+
+def _untested(row: str, cell: Cell) -> str:
+    """ "Tanh (a seed diverged)": its mean flatters."""
+    seeds = "a seed" if cell.diverged == 1 else f"{cell.diverged} seeds"
+    return f"{row} ({seeds} diverged)" if cell.diverged else row
 
 
 # Tables --------------------------------------------------------------------------------------------
