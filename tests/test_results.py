@@ -415,3 +415,19 @@ def test_find_folders(tmp_path):
     assert find_folders(tmp_path) == [tmp_path / "a", tmp_path / "b", tmp_path / "deep" / "c"]
     assert find_folders(tmp_path / "a") == [tmp_path / "a"]
     assert find_folders(tmp_path / "none") == []
+    assert find_folders(tmp_path / "a" / "runs.csv") == []
+
+
+def test_find_folders_behind_links(tmp_path):
+    """Each once, by the shortest way, and without going in circles."""
+    results = tmp_path / "results"
+    for name in ["elsewhere/far/c", "results/b", "results/deep/d"]:
+        good_folder(tmp_path / name)
+    (results / "far").symlink_to(tmp_path / "elsewhere" / "far")
+    (results / "a").symlink_to(results / "b")  # b itself goes before a link to it
+    (results / "short").symlink_to(results / "deep" / "d")
+    (results / "circle").symlink_to(results)
+    (results / "nowhere").symlink_to(results / "gone")
+    (results / "itself").symlink_to(results / "itself")
+    assert find_folders(results) == [results / "b", results / "far" / "c", results / "short"]
+    assert find_folders(results / "far") == [results / "far" / "c"]

@@ -328,13 +328,41 @@ def settings_of(run: Any) -> dict[str, Any]:
 
 
 def find_folders(output: Path | str) -> list[Path]:
-    """The sweeps' folders in an output folder (or the folder itself): those with sweep.yaml and runs.csv."""
-    output = Path(output)
-    try:
-        found = {path.parent for path in output.rglob("runs.csv") if (path.parent / "sweep.yaml").is_file()}
-    except OSError as error:
-        raise ResultsError(f"cannot look through {output}: {error.strerror}") from error
+    """The sweeps' folders in an output folder (or the folder itself): those with sweep.yaml and runs.csv.
+
+    Links to folders are followed. A folder to which several ways lead is found once, by the shortest.
+    """
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    level = [Path(output)]
+    while level:
+        deeper: list[Path] = []
+        for folder in sorted(level, key=lambda one: (one.is_symlink(), one)):
+            inside, names = _listed(folder, seen)
+            deeper += [folder / name for name in inside]
+            if "runs.csv" in names and (folder / "sweep.yaml").is_file():
+                found.append(folder)
+        level = deeper
     return sorted(found)
+
+
+def _listed(folder: Path, seen: set[tuple[int, int]]) -> tuple[list[str], list[str]]:
+    """Names of the folders and of the files in a folder; none of one that was seen, is gone, or may not be read."""
+
+    def refused(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
+            raise ResultsError(f"cannot look through {folder}: {error.strerror}") from error
+
+    try:
+        status = folder.stat()
+    except OSError:
+        return [], []
+    inode = status.st_dev, status.st_ino
+    if inode in seen:
+        return [], []
+    seen.add(inode)
+    _, inside, names = next(os.walk(folder, onerror=refused), (folder, [], []))
+    return inside, names
 
 
 def read_folders(folders: Iterable[Path | str]) -> tuple[dict[Path, "pd.DataFrame"], list[str]]:
