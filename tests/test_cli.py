@@ -576,6 +576,31 @@ def test_report_of_several_goes_on_past_a_broken_one(results, glorot):
     assert "skipped: results/broken/runs.csv" in ended.stderr
 
 
+def test_report_shows_a_table_that_cannot_be_written(results, glorot):
+    shutil.copytree(results, results.parent / "other")
+    shown = glorot("report").stdout
+    (results.parent / "other" / "table.md").unlink()
+    (results.parent / "other" / "table.md").mkdir()
+    (results / "table.md").unlink()
+    ended = glorot("report")
+    assert (ended.returncode, ended.stdout) == (2, shown)
+    assert ended.stderr.startswith(f"glorot: cannot write {Path('results/other/table.md')}: ")
+    assert (results / "table.md").is_file()
+    one = glorot("report", "other")
+    assert (one.returncode, masked(one.stdout)) == (2, TABLE)
+    (results.parent / "paper.md").mkdir()
+    paper = glorot("report", "--paper")
+    assert (paper.returncode, "| Tanh" in paper.stdout) == (2, True)
+
+
+def test_run_shows_a_table_that_cannot_be_written(results, glorot):
+    (results / "table.md").unlink()
+    (results / "table.md").mkdir()
+    ended = glorot("run", "tiny.yaml")
+    assert (ended.returncode, masked(ended.stdout)) == (2, TABLE)
+    assert f"cannot write {Path('results/tiny/table.md')}: " in ended.stderr
+
+
 def test_report_misspelt_names_the_nearest(results, glorot):
     assert "found none; did you mean tiny?" in glorot("report", "tniy").stderr
 

@@ -148,14 +148,18 @@ def _tables(places: list[tuple[Path, Path | None]], form: str | None, value: str
             continue
         tables.append(table)
         if not paper:
-            table.write(folder)
             show(("\n" if number and form in (None, "markdown") else "") + printed(table.document(), form))
+            try:
+                table.write(folder)
+            except GlorotError as error:  # the folder may be someone else's
+                say(f"glorot: {error}")
+                code = WRONG_USAGE
     if paper:
         from glorot.paper.table1 import paper_table
 
         together = paper_table(tables)
-        together.write(paper)
         show(printed(together.document(), form))
+        together.write(paper)
     return code
 
 

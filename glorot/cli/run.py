@@ -138,11 +138,11 @@ def run(
         say(f"glorot: interrupted with {ended}{again}")
         return 128 + stopped.signum
     table = stored_table(plan.store.folder)
-    table.write(plan.store.folder)
     tally = plans.tally(plan)
     if not quiet:
         show(printed(table.document(), None))
         _close(plan, tally)
+    table.write(plan.store.folder)
     return FAILED if tally["failed"] else OK
 
 
