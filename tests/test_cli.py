@@ -593,6 +593,17 @@ def test_report_shows_a_table_that_cannot_be_written(results, glorot):
     assert (paper.returncode, "| Tanh" in paper.stdout) == (2, True)
 
 
+def test_report_says_in_its_exit_code_what_was_not_written(results, glorot):
+    (results / "report.html").mkdir()
+    (results / "figures").touch()
+    page = glorot("report", "tiny", "--html")
+    assert (page.returncode, masked(page.stdout)) == (2, TABLE)
+    assert page.stderr.startswith(f"glorot: no report.html of {Path('results/tiny')}: cannot write ")
+    drawn = glorot("report", "tiny", "--figures")
+    assert (drawn.returncode, masked(drawn.stdout)) == (2, TABLE)
+    assert drawn.stderr.startswith(f"glorot: no figures of {Path('results/tiny')}: cannot write ")
+
+
 def test_run_shows_a_table_that_cannot_be_written(results, glorot):
     (results / "table.md").unlink()
     (results / "table.md").mkdir()

@@ -2,13 +2,14 @@
 
 import itertools
 import math
+import shutil
 
 import numpy as np
 import pytest
 from drawn import NOWHERE, some_probes
 from stored import a_provenance
 
-from glorot.reporting import figures, plots, views
+from glorot.reporting import figures, page, plots, views
 from glorot.reporting.report import stored_table
 from glorot.reporting.views import Study
 from glorot.results.store import Store, settings_of
@@ -178,6 +179,23 @@ def test_what_there_is_nothing_for_is_told(study, tmp_path):
     assert [note.partition(":")[0] for note in notes] == [
         "error over updates", "loss over updates", "mistakes", "first-layer weights", "inside networks",
     ]  # fmt: skip
+
+
+def test_a_history_that_is_gone_is_told(study, tmp_path):
+    """Figures and the page are made from the others."""
+    assert views.without_history(study) == ""
+    shutil.copytree(study.store.folder, tmp_path / "study")
+    store = Store(tmp_path / "study")
+    first, *_, last = (place for line in study.places for place in line)
+    for run in (first.cell.shown[1], *last.cell.shown):
+        store.history_path(run.run_id).unlink()
+    found = Study(stored_table(store.folder), store)
+    assert views.without_history(found) == "Mine <$x$>, depth 2 (1 of 2 runs), Yours, depth 3 (2 of 2 runs)"
+    notes = []
+    assert len(list(figures.over_updates(found, NOWHERE, NOWHERE, notes))) == 2
+    lacking = "over updates: no history of Mine <$x$>, depth 2 (1 of 2 runs), Yours, depth 3 (2 of 2 runs)"
+    assert notes == [f"error {lacking}", f"loss {lacking}"]
+    assert page.written(found, [], "").count("no history of Mine &lt;$x$&gt;, depth 2 (1 of 2 runs), Yours") == 4
 
 
 def test_long_labels_keep_both_ends():

@@ -91,17 +91,16 @@ def report(
     if extrapolate:
         return _extrapolated([folder for folder, _ in places], extrapolate, form)
     together = places[0][0] if sweeps and len(places) == 1 else output
-    code = _tables(places, form, "test_error" if paper else value, together if paper else None)
-    for folder, file in places if page else ():
-        _page(folder, file, value)
+    codes = [_tables(places, form, "test_error" if paper else value, together if paper else None)]
+    codes += [_page(folder, file, value) for folder, file in places if page]
     if figures is not None:
         folders = [folder for folder, _ in places]
         papers = figures == "paper" or (not figures and all(map(_is_reproduction, folders)))
         if papers:
             _draw_papers(folders, together, data)
-        for folder, file in [] if papers else places:
-            _draw_own(folder, file, value, data)
-    return code
+        else:
+            codes += [_draw_own(folder, file, value, data) for folder, file in places]
+    return max(codes)
 
 
 def _extrapolated(folders: list[Path], updates: int, form: str | None) -> int:
@@ -223,7 +222,7 @@ def _card(folder: Path) -> "Document | None":
     return scorecard.document(scorecard.judge(scorecard.evidence([folder])))
 
 
-def _page(folder: Path, file: Path | None, value: str | None) -> None:
+def _page(folder: Path, file: Path | None, value: str | None) -> int:
     """Write report.html of one sweep; with the scorecard, where that was written."""
     from glorot.reporting.page import FILE, written
     from glorot.results.store import write_text
@@ -235,8 +234,9 @@ def _page(folder: Path, file: Path | None, value: str | None) -> None:
         write_text(folder / FILE, text)
     except (GlorotError, OSError) as error:
         say(f"glorot: no report.html of {folder}: {error}")
-        return
+        return WRONG_USAGE
     say(f"written: {folder / FILE}")
+    return OK
 
 
 def _study(folder: Path, file: Path | None, value: str | None) -> "Study":
@@ -247,7 +247,7 @@ def _study(folder: Path, file: Path | None, value: str | None) -> "Study":
     return Study(stored_table(folder, file, value), Store(folder))
 
 
-def _draw_own(folder: Path, file: Path | None, value: str | None, data: Path | None) -> None:
+def _draw_own(folder: Path, file: Path | None, value: str | None, data: Path | None) -> int:
     """The figures of one sweep, in figures/ there."""
     from glorot.datasets.loading import data_folder
     from glorot.reporting.figures import draw
@@ -256,13 +256,14 @@ def _draw_own(folder: Path, file: Path | None, value: str | None, data: Path | N
     try:
         study = _study(folder, file, value)
         files, notes = draw(study, folder / "figures", data_folder(data), checkpoint_folder())
-    except GlorotError as error:
+    except (GlorotError, OSError) as error:
         say(f"glorot: no figures of {folder}: {error}")
-        return
+        return WRONG_USAGE
     for note in notes:
         say(note)
     count = sum(path.suffix == ".svg" for path in files)
     say(f"{count} figures drawn in {folder / 'figures'}" + ", all of them on contact-sheet.png" * (count > 0))
+    return OK
 
 
 def _draw_papers(folders: list[Path], place: Path, data: Path | None) -> None:

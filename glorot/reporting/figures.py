@@ -71,11 +71,13 @@ def draw(study: Study, folder: Path, data: Path, states: Path) -> tuple[list[Pat
 
 
 def over_updates(study: Study, data: Path, states: Path, notes: list[str]) -> Iterator[Drawn]:
+    lacking = views.without_history(study)
     for what, y in (("error", "test error (%)"), ("loss", "test loss")):
         panels = [panel for panel in views.curves(study, what) if panel.lines]
         if not panels:
             notes.append(f"{what} over updates: not drawn: no run has a history")
             continue
+        notes += [f"{what} over updates: no history of {lacking}"] if lacking else []
         for page, part in enumerate(_lines_in_parts(panels), 1):
             title = f"{study.name}: {y.removesuffix(' (%)')} over updates" + _part(page, part is panels)
             text = f"Thick: mean over seeds, band: standard error; thin: validation. {study.caption}"

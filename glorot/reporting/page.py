@@ -220,6 +220,7 @@ def _troubles(study: Study) -> str:
 
 
 def _charts(study: Study) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
+    lacking = views.without_history(study)
     for what, y in (("error", "test error (%)"), ("loss", "test loss")):
         found = [_thinned(panel) for panel in views.curves(study, what)]
         panels = [panel for panel in found if panel.lines]
@@ -228,6 +229,7 @@ def _charts(study: Study) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
             caption = f"{y} over updates. Thick: mean over seeds; band: standard error; thin: validation"
             note = "; dotted: chance" if any(panel.chance is not None for panel in panels) else ""
             note += "" if study.table.rows[LINES:] == [] else f"; the first {LINES} rows"
+            note += f"; no history of {lacking}" if lacking else ""
             yield what, (_figure(what, _inline(figure), caption + note), _chart(figure, panels))
 
 

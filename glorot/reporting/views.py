@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from glorot.sweeps.runs import Run
 
+MOST_NAMED = 5  # cells in a note
+
 # Data ----------------------------------------------------------------------------------------------
 
 
@@ -168,6 +170,16 @@ def curve(study: Study, place: Place, number: int, what: str) -> Line | None:
     _, thin, _ = averaged(histories, f"valid_{what}")
     lost = [float(one["update"].iloc[-1]) for one in histories] if study.status(runs[0]) == "diverged" else []
     return Line(place.row, number, updates, mean, spread, thin, tuple(lost), len(histories))
+
+
+def without_history(study: Study) -> str:
+    """ "Tanh, depth 2 (1 of 3 runs)": what curves leave out; empty where every run to draw has a history."""
+    found = []
+    for place in itertools.chain(*study.places):
+        runs = study.finished(place.cell)
+        lacking = sum(not study.store.history_rows(run.run_id) for run in runs)
+        found += [f"{place.title} ({lacking} of {len(runs)} runs)"] if lacking else []
+    return ", ".join(found[:MOST_NAMED]) + (f" and {len(found) - MOST_NAMED} more" if found[MOST_NAMED:] else "")
 
 
 def averaged(histories: "Sequence[pd.DataFrame]", column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
