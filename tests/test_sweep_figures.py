@@ -151,7 +151,7 @@ def test_files(study, tmp_path, monkeypatch):
         figures, "MAKERS", (figures.over_updates, figures.over_values, figures.maps, figures.confusions)
     )
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "curves-old.svg").touch()
+    (tmp_path / "a" / "curves-error-2.svg").touch()
     (tmp_path / "a" / "mine.svg").touch()
     first, second = (figures.draw(study, tmp_path / name, NOWHERE, NOWHERE)[0] for name in "ab")
     assert {path.stem for path in first} == {
@@ -161,6 +161,36 @@ def test_files(study, tmp_path, monkeypatch):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert "Mine &lt;$x$&gt;" in (tmp_path / "a" / "curves-error.svg").read_text()
     assert {path.name for path in (tmp_path / "a").iterdir()} == {path.name for path in first} | {"mine.svg"}
+
+
+def test_only_old_figures_are_removed(study, tmp_path, monkeypatch):
+    """What the user calls alike stays, as does what has the name of an axis that there never was."""
+    monkeypatch.setattr(figures, "MAKERS", ())
+    old = {
+        "curves-error.png", "curves-loss-12.pdf", "over-depth.svg", "over-learning_rate-2.png", "map-depth-width.pdf",
+        "confusion.png", "mistakes-2.svg", "data.pdf", "weights.png", "layers-weight-gradient.svg",
+        "histograms-weight-gradient-3.png",
+    }  # fmt: skip
+    own = {
+        "data-flow.pdf", "database.png", "data-2.png", "weights-old.png", "mistakes-of-mine.svg", "confusions.png",
+        "over-view.pdf", "map-of-results.png", "layers-cake.svg", "curves-error.txt", "curves-error.tex", "curves.png",
+    }  # fmt: skip
+    for name in old | own:
+        (tmp_path / name).touch()
+    (tmp_path / "weights.svg").mkdir()
+    assert figures.draw(study, tmp_path, NOWHERE, NOWHERE) == ([], [])
+    assert {path.name for path in tmp_path.iterdir()} == own | {"weights.svg"}
+
+
+@pytest.mark.slow
+def test_whatever_is_drawn_can_be_removed(study, tmp_path, monkeypatch):
+    for make in figures.MAKERS:
+        for drawn in make(study, NOWHERE, NOWHERE, []):
+            (tmp_path / f"{drawn.name}.png").touch()
+    assert len(list(tmp_path.iterdir())) > 10
+    monkeypatch.setattr(figures, "MAKERS", ())
+    figures.draw(study, tmp_path, NOWHERE, NOWHERE)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_there_is_nothing_for_is_told(study, tmp_path):

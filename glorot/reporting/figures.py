@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from glorot.reporting import pictures, plots, views
 from glorot.reporting.style import STYLE
 from glorot.reporting.views import Place, Study
 from glorot.results.store import write_bytes
+from glorot.sweeps.fields import ABOUT, LAYERS
 from glorot.sweeps.values import dataset_text
 from glorot.training.checkpoint import Checkpoints
 
@@ -61,8 +63,9 @@ def draw(study: Study, folder: Path, data: Path, states: Path) -> tuple[list[Pat
     if pictures_:
         write_bytes(folder / "contact-sheet.png", pictures.contact_sheet(pictures_))
         files.append(folder / "contact-sheet.png")
+    ours = _names(study)
     for old in folder.glob("*") if folder.is_dir() else ():
-        if old not in files and old.stem.startswith(PREFIXES) and old.suffix[1:] in FORMS:
+        if old not in files and ours.fullmatch(old.stem) and old.suffix[1:] in FORMS and old.is_file():
             old.unlink(missing_ok=True)
     return files, notes
 
@@ -343,4 +346,15 @@ def first_weights(study: Study, data: Path, states: Path, notes: list[str]) -> I
 MAKERS: tuple[Maker, ...] = (
     over_updates, over_values, maps, confusions, mistakes, samples, first_weights, inside, densities,
 )  # fmt: skip
-PREFIXES = ("curves-", "over-", "map-", "confusion", "mistakes", "data", "weights", "layers-", "histograms-")
+
+
+def _names(study: Study) -> re.Pattern[str]:
+    """What MAKERS call their files, and nothing else: what lies beside them may be the user's own."""
+    axis = f"({'|'.join(map(re.escape, {*ABOUT, *LAYERS, *study.table.source.sweep.grid}))})"
+    layers = "|".join(name for name, *_ in QUANTITIES)
+    quantities = "|".join(quantity for _, quantity, *_ in QUANTITIES)
+    several = (
+        "curves-(error|loss)", f"over-{axis}", "confusion", "mistakes", "weights", f"layers-({layers})",
+        f"histograms-({quantities.replace('_', '-')})",
+    )  # fmt: skip
+    return re.compile(f"data|map-{axis}-{axis}|({'|'.join(several)})(-[0-9]+)?")
