@@ -143,6 +143,9 @@ def test_check_with_a_history(tmp_path, glorot):
     provenance.write_text(provenance.read_text().replace("0" * 16, ""))
     assert "2 of 2 runs do not say which sources computed them" in glorot("check", "tiny").stderr
     assert glorot("check", "--history", "nowhere").returncode == 2
+    (tmp_path / "full" / "history.csv").mkdir(parents=True)
+    full = glorot("check", "tiny", "--history", "full")
+    assert (full.returncode, len(table_rows(full.stdout))) == (2, 4)  # the verdicts are shown all the same
     assert glorot("check", "tiny", "--update", "--history", "nightly").returncode == 2
 
 

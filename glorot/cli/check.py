@@ -81,8 +81,11 @@ def check(
         title, found, points = _check_results(str(sweep), output, baseline, factor, device, update)
     if update:
         return OK
+    if not as_json:  # before anything is written: that may fail
+        show(printed(verdicts.document(title, found), form))
     steps = _drawn(history, points) if history else None
-    show(verdicts.as_json(title, found, steps) if as_json else printed(verdicts.document(title, found), form))
+    if as_json:
+        show(verdicts.as_json(title, found, steps))
     if junit:
         write_text(junit, verdicts.junit(title, found))
     if summary:
