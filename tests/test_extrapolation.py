@@ -35,6 +35,8 @@ def test_the_committed_learning_curves():
     assert 0.5 * mean < ours["extrapolated"] < 1.1 * mean
     both = CliRunner().invoke(cli, ["report", str(folder), "--extrapolate", "5", "--paper"])
     assert both.exit_code == 2
+    with pytest.raises(ResultsError, match="expected more than the 80,000 updates that were made, found 80,000"):
+        CliRunner().invoke(cli, ["report", str(folder), "--extrapolate", "80000"], catch_exceptions=False)
 
 
 def a_run(method, stop=60, status="done", updates=60, last=1.0):

@@ -28,9 +28,11 @@ def power_law(updates: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
 
 def document(runs: Iterable[StoredRun], goal: int) -> Document:
     """Of the longest of these runs: test error now, and after `goal` updates. Notes say which runs were left out and
-    why. Raises ResultsError where no curve is long enough."""
+    why. Raises ResultsError where no curve is long enough, or `goal` is not beyond them."""
     runs = list(runs)
     longest = max((int(run["updates"]) for run in runs if run["status"] == "done"), default=0)
+    if goal <= longest:
+        raise ResultsError(f"--extrapolate: expected more than the {longest:,} updates that were made, found {goal:,}")
     records = []
     left_out: dict[str, Counter[str]] = {}
     for run in runs:
