@@ -1,6 +1,7 @@
 """Folders of the user's that are not named on the command line, and ~ in those that are."""
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -62,6 +63,18 @@ PARTS = {
     "plugins": "copies of plug-ins, for other processes",
     "tracebacks": "of what went wrong unexpectedly",
 }
+
+
+_STATE = re.compile(r"[0-9a-f]{12}-[0-9a-f]{12}(\.last)?\.npz")  # what training/checkpoint.py calls a saved state
+
+
+def saved_states(folder: Path) -> list[str]:
+    """The names of the saved states in a folder. The user may have chosen it, and have other files there, which are
+    never ours to read or remove. Raises OSError, but not where there is no such folder."""
+    try:
+        return [name for name in os.listdir(folder) if _STATE.fullmatch(name)]
+    except FileNotFoundError:
+        return []
 
 
 class Part(NamedTuple):

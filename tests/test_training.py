@@ -435,3 +435,18 @@ def test_old_states_make_room(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "MAX_BYTES", 2.5 * of_seed[0].path.stat().st_size)
     of_seed[3].save(state)
     assert [one.path.exists() for one in of_seed] == [False, False, True, True]
+
+
+def test_files_that_are_no_states_are_left_alone(dataset, tmp_path, monkeypatch):
+    """The user chose the folder, and has data of their own there."""
+    one, *_ = resumed(dataset, [])
+    checkpoints = Checkpoints(tmp_path, settings(), "cpu")
+    beginning = checkpoints.path.name.partition("-")[0]
+    own = [tmp_path / name for name in ("measurements.npz", f"{beginning}-results.npz", "a-" + checkpoints.path.name)]
+    for path in own:
+        path.write_bytes(bytes(1000))
+        os.utime(path, (1000, 1000))
+    monkeypatch.setattr(checkpoint, "MAX_BYTES", 500)
+    checkpoints.save(replace(one.state(), update=5))
+    assert all(path.exists() for path in own)
+    assert checkpoints.saved() == [checkpoints.path]

@@ -114,7 +114,9 @@ def read_status(folder: Path, runs: Sequence[Run]) -> Status:
 def interrupted(runs: Sequence[Run]) -> list[tuple[Run, int]]:
     """Those of the runs that would go on from a state in the user's cache, and its updates."""
     folder = places.cache_folder() / "checkpoints"
-    ends = {path.name.rpartition("-")[2] for path in folder.glob("*.npz")} if runs else set()
+    ends: set[str] = set()
+    with contextlib.suppress(OSError):
+        ends = {name.rpartition("-")[2] for name in places.saved_states(folder)}
     runs = [run for run in runs if f"{run.run_id}.npz" in ends]
     if not runs:  # then what follows need not be loaded
         return []

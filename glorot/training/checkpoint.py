@@ -10,7 +10,6 @@ is one that cannot be read, or is of another run than its name says; that is a p
 
 import contextlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cache
@@ -26,7 +25,7 @@ from glorot.datasets.catalogue import DATASETS
 from glorot.models.network import Layer
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.models.pretraining import PRETRAINING
-from glorot.places import cache_folder
+from glorot.places import cache_folder, saved_states
 from glorot.sweeps.runs import Run, run_id
 from glorot.sweeps.settings import Settings
 from glorot.training.loop import HistoryRow, Pretrained, PretrainingRow, State
@@ -99,11 +98,9 @@ class Checkpoints:
     def saved(self) -> list[Path]:
         """The files of this trajectory's states, whatever is in them."""
         try:
-            names = [name for name in os.listdir(self.folder) if name.endswith(".npz")]
+            names = saved_states(self.folder)
             beginning = f"{self._trajectory}-" if names else ""
             return sorted(self.folder / name for name in names if name.startswith(beginning))
-        except FileNotFoundError:
-            return []
         except OSError as error:
             self.problems.append(f"cannot look for saved states in {self.folder}: {error.strerror or error}")
             return []
@@ -154,7 +151,7 @@ class Checkpoints:
 def discard(folder: Path, runs: Sequence[Run]) -> None:
     """Remove the states under way of these runs: their results are stored."""
     with contextlib.suppress(OSError):
-        there = {name.rpartition("-")[2] for name in os.listdir(folder) if name.endswith(".npz")}
+        there = {name.rpartition("-")[2] for name in saved_states(folder)}
         for run in runs:
             if there and f"{run_id(run.settings, run.device)}.npz" in there:
                 Checkpoints(folder, run.settings, run.device).path.unlink(missing_ok=True)
@@ -234,9 +231,8 @@ def _make_room(folder: Path, keep: Path) -> None:
             _unseen[folder] = written
             return
         _unseen[folder] = 0
-        found = sorted(
-            ((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*.npz")), reverse=True
-        )
+        states = [folder / name for name in saved_states(folder)]
+        found = sorted(((path.stat().st_mtime, path.stat().st_size, path) for path in states), reverse=True)
         total = 0
         for _, size, path in found:
             total += size
