@@ -688,6 +688,30 @@ def test_error_in_a_worker_fails_that_run_only(tiny, glorot):
     assert not (folder / "failures").exists()
 
 
+def test_a_rerun_that_fails_keeps_the_result(tiny, glorot):
+    """All that is stored of it, byte for byte. `status` and the exit code say that it failed, until it is mended."""
+    tiny.write_text(TINY.replace("[standard, normalized]", "[standard]"))
+    glorot("run", "tiny.yaml")
+    (tiny.parent / "sitecustomize.py").write_text(FAULT)
+    folder = tiny.parent / "results" / "tiny"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "provenance.csv"}
+    ended = glorot("run", "tiny.yaml", "--rerun", PYTHONPATH=str(tiny.parent))
+    assert ended.returncode == 1
+    assert {path: path.read_bytes() for path in before} == before
+    failed = rows(folder / "runs.csv")[1]["run_id"]
+    why = f"failed when it was made again (why: results/tiny/failures/{failed}.txt); its earlier result is kept"
+    assert ended.stderr.splitlines()[-2:] == [
+        f"sigmoid, standard: {why}",
+        "2 done; results in results/tiny; --retry-failed tries the failed again",
+    ]
+    assert f"note: run {failed} has a result from before, which is kept\n" in ended.stderr
+    assert f"  sigmoid, standard: {why}\n" in glorot("status", "tiny").stdout
+    assert glorot("run", "tiny.yaml").returncode == 1
+    mended = glorot("run", "tiny.yaml", "--retry-failed")
+    assert (mended.returncode, "1 done, 1 to do" in mended.stderr) == (0, True)
+    assert not (folder / "failures").exists()
+
+
 @contextlib.contextmanager
 def endless(tmp_path, environment, updates, *arguments):
     """`glorot run` of a sweep over ``updates`` in a process group of its own, which is gone afterwards."""

@@ -72,6 +72,9 @@ class Record:
     def finished(self, run, outcome):
         self.said.append(("finished", run.settings.seed, outcome.status, outcome.provenance.get("reason")))
 
+    def noted(self, text):
+        self.said.append(("noted", text))
+
 
 # Plans. --------------------------------------------------------------------------------------------
 
@@ -113,6 +116,36 @@ def test_troubles_name_reason_and_traceback(tmp_path):
     ended.add(plan.runs[3], an_outcome())
     ended.store()
     assert not details.parent.exists()
+
+
+@pytest.mark.parametrize("traceback", ["", "Traceback ...\nValueError: \udcff\n"])
+def test_a_failure_takes_the_place_of_no_result(traceback, tmp_path):
+    """A run that is made again and fails keeps what is stored of it. What happened is said, until it succeeds."""
+    plan, record = a_plan(tmp_path, rerun=True), Record()
+    for run, status in zip(plan.runs[:3], ("done", "diverged", "failed"), strict=True):
+        store(plan, run, an_outcome(status))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    ended = execute.Ended(plan.store, tmp_path, ProgressFile(tmp_path), record)
+    for run in plan.runs[:2]:
+        ended.add(run, failure("killed", STARTED, traceback))
+    ended.store()
+    assert {path: path.read_bytes() for path in before} == before
+    details = [plans.traceback_file(plan.store, run) for run in plan.runs[:2]]
+    assert details[0].read_bytes() == (traceback.replace("\udcff", r"\udcff") or "killed\n").encode()
+    assert [one[1] for one in record.said if one[0] == "noted"] == [
+        f"run {run.run_id} has a result from before, which is kept" for run in plan.runs[:2]
+    ]
+    assert plans.tally(plan) == {"done": 1, "diverged": 1, "failed": 1}
+    assert plans.kept_results(plan) == plan.runs[:2]
+    told = [what for run, what in plans.troubles(plan) if run == plan.runs[0]]
+    assert told == [f"failed when it was made again (why: {details[0]}); its earlier result is kept"]
+    assert [run.settings.seed for run in a_plan(tmp_path).to_do] == [3, 4]
+    assert [run.settings.seed for run in a_plan(tmp_path, retry_failed=True).to_do] == [0, 1, 2, 3, 4]
+    for run in plan.runs[:2]:
+        ended.add(run, an_outcome())
+    ended.store()
+    assert plans.kept_results(plan) == []
+    assert not details[0].parent.exists()
 
 
 @pytest.mark.parametrize(

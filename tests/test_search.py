@@ -180,6 +180,7 @@ def test_fail_fast_ends_before_the_second_stage(fail_fast, planned, tmp_path, mo
     def execute(runs, store, engine, states, observer, fail_fast, noted):
         finish(plan, [run for run in runs if run.run_id != plan.to_do[0].run_id], lambda run: 5.0)
         finish(plan, [run for run in runs if run.run_id == plan.to_do[0].run_id], None, "failed")
+        return fail_fast
 
     monkeypatch.setattr(executing, "execute", execute)
     observer = Observer()

@@ -39,7 +39,7 @@ def run(
 
     Runs that are finished are skipped. Ctrl-C (in a notebook: interrupt) saves what is under way and raises
     KeyboardInterrupt; the same call goes on from there. Raises a GlorotError where the sweep or the data is not valid.
-    A run that fails raises nothing, and has the status "failed".
+    A run that fails raises nothing, and has the status "failed"; one that was finished before keeps its result.
     """
     from glorot.execution import plan as plans
     from glorot.execution.engine import Tasks

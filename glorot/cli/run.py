@@ -139,11 +139,12 @@ def run(
         return 128 + stopped.signum
     table = stored_table(plan.store.folder)
     tally = plans.tally(plan)
+    failed = bool(tally["failed"] or plans.kept_results(plan))
     if not quiet:
         show(printed(table.document(), None))
-        _close(plan, tally)
+        _close(plan, tally, failed)
     table.write(plan.store.folder)
-    return FAILED if tally["failed"] else OK
+    return FAILED if failed else OK
 
 
 @contextlib.contextmanager
@@ -198,19 +199,19 @@ def _list_runs(plan: "Plan", folder: Path) -> None:
         say(f"note: {message}")
 
 
-def _close(plan: "Plan", tally: dict[str, int]) -> None:
-    """The closing lines: each run that went wrong, and the outcome of the whole."""
+def _close(plan: "Plan", tally: dict[str, int], failed: bool) -> None:
+    """The closing lines: each run that went wrong, and the outcome of the whole. failed: some run, at its last try."""
     from glorot.cli.progress import title
     from glorot.execution.plan import troubles
 
-    if tally["diverged"] or tally["failed"]:
+    if tally["diverged"] or failed:
         for one, what in troubles(plan):
             say(f"{title(one)}: {what}")
     counts = ", ".join(f"{count} {status}" for status, count in tally.items() if count)
     folder = plan.store.folder
     output = "" if folder.parent == Path("results") else f" -o {shlex.quote(str(folder.parent))}"
     next_step = f"; next: glorot report {shlex.quote(folder.name)}{output} --figures"
-    again = "; --retry-failed tries the failed again" if tally["failed"] else next_step
+    again = "; --retry-failed tries the failed again" if failed else next_step
     say(f"{counts}; results in {folder}{again}")
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from glorot.execution.engine import Engine, GivenBack
 from glorot.execution.plan import FINISHED, Plan, plan_after, traceback_file
 from glorot.execution.status import ProgressFile, lock_of
 from glorot.machine import Stopped
-from glorot.results.store import Store, Stored, settings_of, write_text
+from glorot.results.store import Store, Stored, settings_of, write_bytes
 from glorot.sweeps.runs import Run
 from glorot.sweeps.written import dump
 from glorot.training.cell import Outcome
@@ -61,9 +62,8 @@ def run_plan(plan: Plan, engine: Engine, checkpoint_folder: Path, observer: Obse
                 # Long runs that are chosen already wait too: else those chosen next would wait for these to end.
                 short, later = {run.run_id for run in plan.search.short}, plan.search.later
                 stage = [run for run in plan.to_do if run.run_id in short] if later else plan.to_do
-                execute(stage, plan.store, engine, checkpoint_folder, observer, fail_fast, noted)
-                statuses = plan.store.statuses() if fail_fast else {}
-                if not later or any(statuses.get(run.run_id) == "failed" for run in stage):
+                failed = execute(stage, plan.store, engine, checkpoint_folder, observer, fail_fast, noted)
+                if not later or failed:
                     break
                 plan = plan_after(plan, stage)
                 observer.planned(plan.to_do)
@@ -90,8 +90,8 @@ def execute(
     observer: Observer,
     fail_fast: bool = False,
     signals: list[int] | None = None,
-) -> None:
-    """Run all, as many at a time as the engine takes, and store each outcome.
+) -> bool:
+    """Run all, as many at a time as the engine takes, and store each outcome. Returns whether it stopped at a failure.
 
     signals: those that came, where the caller notes them. Ends early by Stopped (a signal), or a GlorotError where
     results cannot be written or the engine cannot go on. What has finished is stored by then, the state of what was
@@ -113,7 +113,7 @@ def execute(
                         under_way -= 1
                         ended.add(run, message)
                         if fail_fast and message.status == "failed":
-                            return
+                            return True
                     elif isinstance(message, GivenBack):
                         under_way -= 1
                         waiting.appendleft(run)
@@ -132,6 +132,7 @@ def execute(
                 progress.close()
     if noted:
         raise Stopped(noted[0])
+    return False
 
 
 @contextlib.contextmanager
@@ -156,7 +157,11 @@ def signals_noted() -> Iterator[list[int]]:
 
 
 class Ended:
-    """Cells that have ended, and are stored a few at a time: so many short ones wait for the disk together."""
+    """Cells that have ended, and are stored a few at a time: so many short ones wait for the disk together.
+
+    A failure never takes the place of a result: a run that was finished before and failed when it was made again keeps
+    all that is stored of it, and a file says why it failed.
+    """
 
     def __init__(self, results: Store, checkpoint_folder: Path, progress: ProgressFile, observer: Observer):
         self.results, self.checkpoint_folder = results, checkpoint_folder
@@ -176,22 +181,34 @@ class Ended:
         ended, self._waiting = self._waiting, []
         if not ended:
             return
-        for run, outcome in ended:
-            if outcome.traceback:
-                write_text(traceback_file(self.results, run), outcome.traceback)
-        _remove_tracebacks([traceback_file(self.results, run) for run, one in ended if not one.traceback])
+        kept = {run.run_id for run, one in ended if one.status == "failed" and run.run_id in self._finished}
+        whys = {
+            run.run_id: one.traceback or (f"{one.provenance['reason']}\n" if run.run_id in kept else "")
+            for run, one in ended
+        }
+        for run, _ in ended:
+            if why := whys[run.run_id]:
+                write_bytes(traceback_file(self.results, run), why.encode("utf-8", "backslashreplace"))
+        _remove_tracebacks([traceback_file(self.results, run) for run, _ in ended if not whys[run.run_id]])
         self.results.write_runs([
             Stored(
                 {**settings_of(run), **one.result}, one.provenance, one.history, one.probes, one.correct,
                 one.predictions, one.pretraining, one.contents,
             )
-            for run, one in ended
+            for run, one in ended if run.run_id not in kept
         ])  # fmt: skip
         discard(self.checkpoint_folder, [run for run, outcome in ended if outcome.status in FINISHED])
         for run, outcome in ended:
             self.progress.remove(run)
             self.observer.finished(run, outcome)
+            if run.run_id in kept:
+                self.observer.noted(f"run {run.run_id} has a result from before, which is kept")
         self._stored = time.monotonic()
+
+    @cached_property
+    def _finished(self) -> set[str]:
+        """The runs with a result, when the first one fails: none of those that end later."""
+        return {run_id for run_id, status in self.results.statuses().items() if status in FINISHED}
 
 
 def _remove_tracebacks(tracebacks: Sequence[Path]) -> None:

@@ -3,7 +3,8 @@
 Nothing here runs anything (``execute.py`` does), and it imports neither Numba nor a data set.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,7 +26,8 @@ FINISHED = ("done", "diverged")  # a diverged run is a result; a failed one is n
 class Request:
     """What a user asks for: runs of a sweep on a kind of device.
 
-    only: KEY=VALUE, the runs to keep. rerun: do all of them, finished or not. retry_failed: those that failed, too.
+    only: KEY=VALUE, the runs to keep. rerun: do all of them, finished or not. retry_failed: those that failed, too, and
+    those that failed when they were made again.
     """
 
     sweep: Sweep
@@ -86,9 +88,11 @@ def make_plan(request: Request, output: Path, ended: Collection[str] = ()) -> Pl
     every = [*search.flat(short), *runs]
     store = Store(output / sweep.name, [run.run_id for run in every])
     statuses, settled = store.statuses(), request.settled
+    again = failed_again(store, statuses) if request.retry_failed else set()
 
     def to_do(runs: Iterable[Run]) -> list[Run]:
-        return [run for run in runs if run.run_id not in ended and statuses.get(run.run_id) not in settled]
+        waiting = [run for run in runs if statuses.get(run.run_id) not in settled or run.run_id in again]
+        return [run for run in waiting if run.run_id not in ended]
 
     if not sweep.search:
         return Plan(request, store, statuses, every, selected, to_do(selected), grid)
@@ -182,9 +186,27 @@ def tally(plan: Plan) -> dict[str, int]:
     return {status: sum(statuses.get(run.run_id) == status for run in plan.selected) for status in STATUSES}
 
 
+def failed_again(store: Store, statuses: Mapping[str, str]) -> set[str]:
+    """The run_ids of finished runs that failed when they were made again, and kept their result: see `traceback_file`.
+
+    statuses: by run_id, of the store."""
+    try:
+        names = os.listdir(store.folder / "failures")
+    except OSError:
+        return set()
+    return {run_id for run_id in (name.removesuffix(".txt") for name in names) if statuses.get(run_id) in FINISHED}
+
+
+def kept_results(plan: Plan) -> list[Run]:
+    """The selected runs of `failed_again`."""
+    again = failed_again(plan.store, plan.store.statuses())
+    return [run for run in plan.selected if run.run_id in again]
+
+
 def troubles(plan: Plan) -> list[tuple[Run, str]]:
     """The selected runs that diverged or failed, each with what happened."""
     runs, reasons = plan.store.records(), plan.store.reasons()
+    again = failed_again(plan.store, {run_id: row["status"] for run_id, row in runs.items()})
     found = []
     for run in plan.selected:
         status = runs[run.run_id]["status"] if run.run_id in runs else "missing"
@@ -195,9 +217,13 @@ def troubles(plan: Plan) -> list[tuple[Run, str]]:
             details = traceback_file(plan.store, run)
             where = f" (traceback in {details})" if details.exists() else ""
             found.append((run, f"failed: {reasons.get(run.run_id, 'no reason is stored')}{where}"))
+        if run.run_id in again:
+            details = traceback_file(plan.store, run)
+            found.append((run, f"failed when it was made again (why: {details}); its earlier result is kept"))
     return found
 
 
 def traceback_file(store: Store, run: Run) -> Path:
-    """Where the traceback of a failed run is, if it left one."""
+    """Where the traceback of a failed run is, if it left one. Beside a finished result, it is of a later attempt to
+    make it again that failed, and is there in any case."""
     return store.folder / "failures" / f"{run.run_id}.txt"

@@ -195,6 +195,8 @@ class Store:
 
         Raises ResultsError, with the rows as they were, where a file cannot be written.
         """
+        if not runs:
+            return
         files_of_runs: dict[str, bytes | None] = {}
         rows = []
         for run in runs:
