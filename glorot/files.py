@@ -1,6 +1,7 @@
 """Files that are written as a whole or not at all, and read only if they are files."""
 
 import contextlib
+import itertools
 import os
 import re
 import stat
@@ -19,6 +20,7 @@ except ImportError:  # not on Windows, where a file that is open cannot be remov
 PARTIAL = re.compile(r"\..*\.[0-9a-f]{32}\.part", re.DOTALL)
 T = TypeVar("T")
 WAITING = 16  # threads that wait for the disk
+TOGETHER = 32  # files that are open at a time: a process may have few, 256 on macOS
 BUFFER = 2**16  # bytes of a file that are written together
 KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -72,13 +74,17 @@ def whole(destination: Path) -> Iterator[IO[bytes]]:
 
 
 def write_all(contents: Mapping[str, bytes], wait: bool = True) -> None:
-    """Write small files, each as `whole` does. The disk is waited for once, and not for each of them.
+    """Write small files, each as `whole` does. The disk is waited for a few times, and not for each of them.
 
     wait: else not at all: only whoever pulls the plug may then find something else. Where this raises OSError, each
     of them has its old content or the new one.
     """
-    if not contents:
-        return
+    some = iter(contents.items())
+    while part := dict(itertools.islice(some, TOGETHER)):
+        _write_together(part, wait)
+
+
+def _write_together(contents: Mapping[str, bytes], wait: bool) -> None:
     with _begun(contents) as files:
         for (_, _, file), data in zip(files, contents.values(), strict=True):
             file.write(data)

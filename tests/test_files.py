@@ -115,3 +115,18 @@ def test_several_files_are_written_together_or_keep_their_names(tmp_path, monkey
     assert len(waited) == 2
     assert (tmp_path / "old").read_bytes() == b"new"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "c", "link", "old"]
+
+
+def test_many_files_are_written_with_few_open(tmp_path):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    contents = {str(tmp_path / str(number)): b"%d" % number for number in range(300)}
+    last = os.open(os.devnull, os.O_RDONLY)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (last + 60, hard))
+    try:
+        files.write_all(contents)
+        files.write_all({path: data + b"." for path, data in contents.items()}, wait=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        os.close(last)
+    assert all((tmp_path / str(number)).read_bytes() == b"%d." % number for number in range(300))

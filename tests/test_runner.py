@@ -255,6 +255,22 @@ def test_results_that_cannot_be_stored_end_the_sweep(tmp_path, monkeypatch):
     assert multiprocessing.active_children() == []
 
 
+def test_results_wait_until_they_are_stored(tmp_path, monkeypatch):
+    """A disk that is full for a while loses none."""
+    plan = a_plan(tmp_path)
+    ended = execute.Ended(plan.store, tmp_path, ProgressFile(tmp_path), Record())
+    ended.add(plan.runs[0], an_outcome())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(ResultsError, match="No space left"):
+            ended.store()
+    ended.add(plan.runs[1], an_outcome())
+    ended.store()
+    ended.store()
+    assert plan.store.statuses() == {run.run_id: "done" for run in plan.runs[:2]}
+    assert len([one for one in ended.observer.said if one[0] == "finished"]) == 2
+
+
 def test_fail_fast_stops_at_the_first_failure(tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "_work", fake_work)
     plan, record = a_plan(tmp_path), Record()

@@ -128,8 +128,8 @@ def execute(
                 for run, outcome in engine.stop():
                     ended.add(run, outcome)
             finally:
-                ended.store()
                 progress.close()
+                ended.store()
     if noted:
         raise Stopped(noted[0])
     return False
@@ -177,8 +177,8 @@ class Ended:
             self.store()
 
     def store(self) -> None:
-        """Raises ResultsError, with the states of these cells as they were."""
-        ended, self._waiting = self._waiting, []
+        """Raises ResultsError, with the states of these cells as they were; they wait for the next time then."""
+        ended = self._waiting
         if not ended:
             return
         kept = {run.run_id for run, one in ended if one.status == "failed" and run.run_id in self._finished}
@@ -197,6 +197,7 @@ class Ended:
             )
             for run, one in ended if run.run_id not in kept
         ])  # fmt: skip
+        self._waiting = []
         discard(self.checkpoint_folder, [run for run, outcome in ended if outcome.status in FINISHED])
         for run, outcome in ended:
             self.progress.remove(run)
