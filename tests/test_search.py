@@ -17,7 +17,8 @@ from glorot.datasets.local import info
 from glorot.execution import execute as executing
 from glorot.execution import plan as plans
 from glorot.reporting import report, summary
-from glorot.results.store import Store, settings_of
+from glorot.results.contents import SUFFIXES
+from glorot.results.store import Store, Stored, settings_of
 from glorot.sweeps import config, search, written
 from glorot.sweeps.runs import expand
 from glorot.sweeps.sweep import Search
@@ -203,6 +204,24 @@ def test_no_core_waits_for_long_runs_before_the_others_are_chosen(tmp_path, monk
     last = executing.run_plan(plan_of(tmp_path), None, tmp_path, Observer())
     assert stages == [[10] * 6, [100] * 6]
     assert plans.tally(last)["done"] == 18
+
+
+def test_what_the_disk_may_not_have_yet_is_kept_between_the_stages(tmp_path, monkeypatch):
+    """The files of the short runs were written, but not waited for, when the long runs are chosen."""
+    plan = plan_of(tmp_path)
+    short = [run.run_id for run in plan.to_do]
+
+    def execute(runs, store, engine, states, observer, fail_fast, noted):
+        done = [settings_of(run) | {"status": "done", "valid_error": 5.0, "test_error": 5.0} for run in runs]
+        files = dict.fromkeys(SUFFIXES) | {"history": b"update\n"}
+        store.write_runs([Stored(record, {}, [], contents=files) for record in done])
+        contents = (tmp_path / "two" / ".contents").read_bytes()
+        assert all(run_id.encode() in contents for run_id in short)
+
+    monkeypatch.setattr(executing, "execute", execute)
+    last = executing.run_plan(plan, None, tmp_path, Observer())
+    assert plans.tally(last)["done"] == 18
+    assert not (tmp_path / "two" / ".contents").exists()
 
 
 # Tables. -------------------------------------------------------------------------------------------

@@ -74,11 +74,11 @@ class Plan:
     search: Search = Search()
 
 
-def make_plan(request: Request, output: Path, ended: Collection[str] = ()) -> Plan:
+def make_plan(request: Request, output: Path, ended: Collection[str] = (), store: Store | None = None) -> Plan:
     """What is to be done: the selected runs that were not run yet. Writes nothing.
 
-    output: the folder of all results. ended: run_ids that are not to be done again all the same. Raises SweepError and
-    ResultsError.
+    output: the folder of all results. ended: run_ids that are not to be done again all the same. store: of the sweep's
+    folder, where there is one already. Raises SweepError and ResultsError.
     """
     sweep, device = request.sweep, request.device
     runs = expand(sweep, device)
@@ -86,7 +86,7 @@ def make_plan(request: Request, output: Path, ended: Collection[str] = ()) -> Pl
     grid = selected
     short = search.short_runs(sweep, runs)
     every = [*search.flat(short), *runs]
-    store = Store(output / sweep.name, [run.run_id for run in every])
+    store = store or Store(output / sweep.name, [run.run_id for run in every])
     statuses, settled = store.statuses(), request.settled
     again = failed_again(store, statuses) if request.retry_failed else set()
 
@@ -114,8 +114,9 @@ def plan_of_stored(sweep: Sweep, output: Path) -> Plan:
 
 
 def plan_after(plan: Plan, stage: Sequence[Run]) -> Plan:
-    """What is to be done when this stage, all the short runs there were to do, has ended."""
-    return make_plan(plan.request, plan.store.folder.parent, [run.run_id for run in stage])
+    """What is to be done when this stage, all the short runs there were to do, has ended. The store stays: another one
+    would know nothing of the files that the disk does not have yet."""
+    return make_plan(plan.request, plan.store.folder.parent, [run.run_id for run in stage], plan.store)
 
 
 # What it needs. ------------------------------------------------------------------------------------
