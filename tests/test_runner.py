@@ -6,17 +6,18 @@ import os
 import signal
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from glorot.cli import progress
 from glorot.datasets import DataFile, loading
 from glorot.errors import DataError, ResultsError, SweepError
-from glorot.execution import engine, execute, processes
+from glorot.execution import engine, execute, processes, status
 from glorot.execution import plan as plans
 from glorot.execution.engine import Progress, Tasks
 from glorot.execution.processes import Processes
-from glorot.execution.status import ProgressFile
+from glorot.execution.status import ProgressFile, lock_of, read_status
 from glorot.results.store import Store, settings_of
 from glorot.sweeps import config
 from glorot.training.cell import Outcome, failure, provenance
@@ -122,8 +123,8 @@ def test_troubles_name_reason_and_traceback(tmp_path):
 def test_a_failure_takes_the_place_of_no_result(traceback, tmp_path):
     """A run that is made again and fails keeps what is stored of it. What happened is said, until it succeeds."""
     plan, record = a_plan(tmp_path, rerun=True), Record()
-    for run, status in zip(plan.runs[:3], ("done", "diverged", "failed"), strict=True):
-        store(plan, run, an_outcome(status))
+    for run, ended_as in zip(plan.runs[:3], ("done", "diverged", "failed"), strict=True):
+        store(plan, run, an_outcome(ended_as))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     ended = execute.Ended(plan.store, tmp_path, ProgressFile(tmp_path), record)
     for run in plan.runs[:2]:
@@ -319,6 +320,19 @@ def test_one_writer_at_a_time(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ResultsError, match="--output"), execute._alone_in(tmp_path / "file" / "folder", Record()):
         pass
+
+
+def test_progress_goes_on_after_the_clock_was_set_back(tmp_path, monkeypatch):
+    ticks, dates = iter(range(5, 100, 2)), iter(range(10**9, 0, -3600))
+    clock = SimpleNamespace(monotonic=lambda: next(ticks), time=lambda: next(dates))
+    monkeypatch.setattr(status, "time", clock)
+    run = a_plan(tmp_path).runs[0]
+    file = ProgressFile(tmp_path)
+    for update in (2, 4, 6):
+        file.add(run, update, {"valid_error": 50.0})
+    with lock_of(tmp_path):
+        [running] = read_status(tmp_path, [run]).running
+    assert (running.update, running.seconds_left) == (6, 4.0)  # 4 updates in 4 seconds, and 4 to go
 
 
 # What is said. -------------------------------------------------------------------------------------

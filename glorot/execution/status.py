@@ -6,6 +6,7 @@ and ``.progress.json``, where each running cell is. A lock ends with its process
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,10 +57,10 @@ class ProgressFile:
     def __init__(self, folder: Path):
         self.path = folder / ".progress.json"
         self._cells: dict[str, dict[str, Any]] = {}
-        self._written = 0.0
+        self._written = -math.inf
 
     def add(self, run: Run, update: int, row: dict[str, Any]) -> None:
-        now = time.time()
+        now = time.monotonic()  # only differences count, and the time of day may be set back
         cell = self._cells.setdefault(run.run_id, {"since": now, "first": update})
         cell |= {"update": update, "valid_error": row["valid_error"], "now": now}
         if now - self._written >= WRITE_SECONDS:
