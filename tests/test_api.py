@@ -6,13 +6,18 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from stored import store_runs
 
 import glorot
 from glorot import api
 from glorot.datasets.inputs import INPUTS
 from glorot.datasets.shapeset import Shapeset
-from glorot.errors import GlorotError, ResultsError
+from glorot.errors import DataError, GlorotError, ResultsError, SweepError
 from glorot.results.store import Store
+from glorot.sweeps import config
+from glorot.sweeps.runs import expand
+from glorot.sweeps.written import dump
 
 TINY = {
     "name": "tiny",
@@ -81,6 +86,33 @@ def test_weights_make_the_same_predictions_in_torch(results, tmp_path, monkeypat
         glorot.weights(run["run_id"], results.folder, train=False)
     again = glorot.weights(run["run_id"][:9], results.folder)
     assert all((named[name] == one).all() for name, one in again.items())
+
+
+def test_a_trial_is_stored_apart(results):
+    """As by the command: the sweep's own results stay."""
+    before = {path: path.read_bytes() for path in results.folder.rglob("*") if path.is_file()}
+    output = results.folder.parent
+    trial = glorot.run(TINY, output, overrides=["updates=20"], device="cpu", jobs=1, quiet=True)
+    assert trial.folder == output / "tiny-trial"
+    assert list(trial.runs["updates"]) == [20, 20]
+    assert {path: path.read_bytes() for path in results.folder.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_of_another_version_of_its_data(results, tmp_path):
+    """Its images cannot be made any more: it is not run, and has no weights but its own."""
+    old = TINY | {"base": TINY["base"] | {"inputs": "symmetric"}, "versions": {"shapeset": 1}}
+    with pytest.raises(SweepError, match=r"versions\.shapeset: expected \d, the only .*; found 1\. Remove `versions`"):
+        glorot.run(old, tmp_path / "results", device="cpu", quiet=True)
+    sweep = config.parse(yaml.safe_dump(old, sort_keys=False), "old.yaml")
+    folder = tmp_path / "results" / "tiny"
+    store_runs(folder, expand(sweep), {("standard", "tanh"): {"test_error": 50.0}})
+    (folder / "sweep.yaml").write_text(dump(sweep, folder))
+    run_id = next(iter(Store(folder).rows()))
+    with pytest.raises(DataError, match=r"expected data of version \d of shapeset, .* found version 1"):
+        glorot.weights(run_id, folder)  # though a state is kept, of the same settings with today's data
+    with pytest.raises(ResultsError, match="not kept any more"):
+        glorot.weights(run_id, folder, train=False)
+    assert glorot.load(folder).runs["test_error"].tolist() == [50.0]
 
 
 def test_files_of_weights(tmp_path):

@@ -442,6 +442,8 @@ def test_diverged_run_is_a_result(tiny, glorot):
         (["run", "bad.yaml"], "bad.yaml:2: base.widht: unknown key; allowed: dataset"),
         (["run", "bad.yaml"], "did you mean width?"),
         (["run", "binary.yaml"], "binary.yaml:1: expected text in UTF-8"),
+        (["run", "old.yaml"], ", the only version that this glorot can make; found 1. Remove `versions`"),
+        (["run", "old.yaml", "-n"], "Remove `versions` to run the sweep with version"),
         (["run", "tiny.yaml", "--set", "widht=3"], "did you mean width?"),
         (["run", "tiny.yaml", "--set", "width=wide"], "expected a whole number from 1 to 1000000, found \"wide\""),
         (["run", "tiny.yaml", "--set", "width"], "--set width: expected KEY=VALUE, found no '='"),
@@ -474,6 +476,7 @@ def test_errors(arguments, message, tiny, glorot):
     if "/proc" in " ".join(arguments) and not sys.platform.startswith("linux"):
         pytest.skip("/proc is of Linux")
     tiny.with_name("bad.yaml").write_text("base:\n  widht: 300\n")
+    tiny.with_name("old.yaml").write_text(TINY + "versions: {shapeset: 1}\n")
     tiny.with_name("binary.yaml").write_bytes(b"\xff\xfe\x00name")
     before = snapshot(tiny.parent)
     ended = glorot(*arguments)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glorot.datasets.loading import data_folder
+from glorot.datasets.local import info
 from glorot.errors import DataError, GlorotError, ResultsError
 from glorot.places import expanded
 from glorot.results.store import Store, find_folders
 from glorot.sweeps import search
 from glorot.sweeps.runs import Run, expand, stored_sweep
-from glorot.training.checkpoint import Checkpoints, checkpoint_folder
+from glorot.training.checkpoint import checkpoint_folder, kept_layers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,8 +117,7 @@ def weights(
             f"expected a run that is done, found {run} in {folder}, which is {row['status']}; name another"
         )
     states = checkpoint_folder()
-    kept = Checkpoints(states, found.settings, found.device)
-    layers = kept.final()
+    layers = kept_layers(states, found)
     if layers is None and not train:
         raise ResultsError(f"the weights of {run} are not kept any more; train=True trains it again")
     if layers is None:
@@ -158,13 +158,19 @@ def _trained_again(run: Run, row: dict[str, str], states: Path, data: Path) -> A
     from glorot.machine import cores
     from glorot.training.cell import run_cell
 
+    today = info(run.settings.dataset).version
+    if run.version != today:
+        raise DataError(
+            f"run {run.run_id}: expected data of version {today} of {run.settings.dataset}, the only one that this "
+            f"glorot can make; found version {run.version}; name another run"
+        )
     outcome = run_cell(run.settings, run.device, cores(), data, states)
     if repr(outcome.result.get("test_error")) != row["test_error"]:
         raise DataError(
             f"run {run.run_id} gives a test error of {outcome.result.get('test_error')}, not {row['test_error']} as "
             "stored: its data or glorot changed; run its sweep again with --rerun"
         )
-    layers = Checkpoints(states, run.settings, run.device).final()
+    layers = kept_layers(states, run)
     if layers is None:
         raise ResultsError(f"cannot save a state in {states}; name another folder with GLOROT_CACHE")
     return layers

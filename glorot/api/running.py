@@ -34,8 +34,8 @@ def run(
     """Run a sweep as `glorot run` does, and return its results.
 
     sweep: a sweep file, the name of a shipped sweep, or a dict like a sweep file. output: the folder of all results.
-    overrides, only: lists of "KEY=VALUE", as --set and --only. data: the folder of the data sets. Other options: as
-    those of the command.
+    overrides, only: lists of "KEY=VALUE", as --set and --only; with overrides it is a trial, in the folder NAME-trial.
+    data: the folder of the data sets. Other options: as those of the command.
 
     Runs that are finished are skipped. Ctrl-C (in a notebook: interrupt) saves what is under way and raises
     KeyboardInterrupt; the same call goes on from there. Raises a GlorotError where the sweep or the data is not valid.
@@ -48,7 +48,8 @@ def run(
     from glorot.kernels import choose_device, gpus
 
     folder = data_folder(data)
-    loaded = with_data(_sweep(sweep, overrides), lambda one: pinned(one, folder, True))
+    loaded = plans.to_run(_sweep(sweep, overrides), overrides)
+    loaded = with_data(loaded, lambda one: pinned(one, folder, True))
     kind = choose_device(device).kind
     plan = plans.make_plan(plans.Request(loaded, kind, only, rerun, retry_failed), expanded(output))
     plans.check_device(plan)

@@ -87,11 +87,9 @@ def run(
     folder = data_folder(data)
     with ImageBar(quiet) as bar:  # for a folder of images that was not built yet
         loaded = with_data(
-            config.load(resolve(sweep), overrides),
+            plans.to_run(config.load(resolve(sweep), overrides), overrides),
             lambda one: pinned(one, folder, not dry_run, bar.progressed, bar.tell, allow_skipped),
         )
-    if overrides:
-        loaded = replace(loaded, name=f"{loaded.name}-trial")
     if cluster:  # its workers have a GPU or not; this machine is not asked
         from glorot.execution.cluster import parsed
 

@@ -10,14 +10,15 @@ from pathlib import Path
 
 from glorot import kernels
 from glorot.datasets import loading
+from glorot.datasets.catalogue import DATASETS
 from glorot.datasets.local import AnyData, LocalData
-from glorot.errors import DataError, DeviceError
+from glorot.errors import DataError, DeviceError, SweepError
 from glorot.models.architectures import MODELS
 from glorot.results.store import Store
 from glorot.sweeps import search
 from glorot.sweeps.runs import STATUSES, Run, as_stored, expand, kept
 from glorot.sweeps.settings import Settings
-from glorot.sweeps.sweep import Sweep
+from glorot.sweeps.sweep import Sweep, versions_of
 
 FINISHED = ("done", "diverged")  # a diverged run is a result; a failed one is none
 
@@ -72,6 +73,22 @@ class Plan:
     to_do: list[Run]
     grid: list[Run]
     search: Search = Search()
+
+
+def to_run(sweep: Sweep, overrides: Sequence[str] = ()) -> Sweep:
+    """The sweep as it is run: with overrides, the options of --set, it is a trial, with a folder of its own.
+
+    Raises SweepError where it is of another version of a data set than there is now: today's images would be stored as
+    results of those that are gone.
+    """
+    for name, version in versions_of(sweep).items():
+        today = DATASETS[name].version
+        if version != today:
+            raise SweepError(
+                f"sweep {sweep.name}: versions.{name}: expected {today}, the only version that this glorot can make; "
+                f"found {version}. Remove `versions` to run the sweep with version {today}"
+            )
+    return replace(sweep, name=f"{sweep.name}-trial") if overrides else sweep
 
 
 def make_plan(request: Request, output: Path, ended: Collection[str] = (), store: Store | None = None) -> Plan:

@@ -19,7 +19,7 @@ from glorot.reporting.views import Place, Study
 from glorot.results.store import write_bytes
 from glorot.sweeps.fields import ABOUT, LAYERS
 from glorot.sweeps.values import dataset_text
-from glorot.training.checkpoint import Checkpoints
+from glorot.training.checkpoint import kept_layers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -321,7 +321,7 @@ def first_weights(study: Study, data: Path, states: Path, notes: list[str]) -> I
     rows, missing = [], 0
     for place in itertools.chain(*study.places):
         done = [run for run in study.finished(place.cell) if study.status(run) == "done"]
-        layers = Checkpoints(states, done[0].settings, done[0].device).final() if done else None
+        layers = kept_layers(states, done[0]) if done else None
         if layers is None:
             missing += bool(done)
             continue

@@ -22,6 +22,7 @@ import numpy as np
 from glorot import files
 from glorot.compiled import sources
 from glorot.datasets.catalogue import DATASETS
+from glorot.datasets.local import info
 from glorot.models.network import Layer
 from glorot.models.optimizers import OPTIMIZERS
 from glorot.models.pretraining import PRETRAINING
@@ -146,6 +147,13 @@ class Checkpoints:
             reason = " ".join(str(error).split()) or type(error).__name__
             self.problems.append(f"the saved state {path} is not used: {reason}")
             return None
+
+
+def kept_layers(folder: Path, run: Run) -> list[Layer] | None:
+    """As `Checkpoints.final`. None, too, of a run on an earlier version of its data: all states are of today's."""
+    if run.version != info(run.settings.dataset).version:
+        return None
+    return Checkpoints(folder, run.settings, run.device).final()
 
 
 def discard(folder: Path, runs: Sequence[Run]) -> None:
