@@ -143,6 +143,35 @@ def test_a_baseline_may_come_back_from_a_spreadsheet(place, check):
     assert check().returncode == 1
 
 
+AT_THE_START = """\
+name: start
+base: {dataset: shapeset, activation: tanh, depth: 2, width: 8, learning_rate: 0.03, updates: 10, evaluate_every: 10,
+       valid_examples: 16, test_examples: 16}
+grid:
+  how:
+    untrained: {updates: 0}
+    by hand: {updates: 0, model: counting, initializer: exact, activation: sigmoid,
+              dataset: {boolean: {function: parity, bits: 2}}}
+    at once: {activation: linear, depth: 60, initializer: {scaled: {gain: 100}}}
+    before: {pretraining: {denoising: {updates: 100, learning_rate: 1.0e6, loss: squared_error}}}
+"""
+
+
+def test_runs_that_end_at_the_start_are_results(tmp_path, glorot):
+    """Of no updates; and diverged at the first evaluation, or in pre-training."""
+    (tmp_path / "start.yaml").write_text(AT_THE_START)
+    assert glorot("run", "start.yaml", "-q").returncode == 0
+    rows = rows_of(tmp_path / "results/start/runs.csv")
+    assert [(row["status"], row["updates_done"], row["train_loss"]) for row in rows] == [
+        ("done", "0", ""), ("done", "0", ""), ("diverged", "0", ""), ("diverged", "0", ""),
+    ]  # fmt: skip
+    assert glorot("check", "start", "--update").returncode == 0
+    same = glorot("check", "start")
+    assert (same.returncode, same.stdout.splitlines()[-1][:9]) == (0, "| same   "), same.stderr
+    (tmp_path / "results/start/history" / f"{rows[2]['run_id']}.csv").unlink()
+    refused(glorot("check", "start"), "has no evaluation")
+
+
 # The results ---------------------------------------------------------------------------------------
 
 

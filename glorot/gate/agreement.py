@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Cells = Mapping[str, str]  # a row of runs.csv as text
 NUMBERS = tuple(column for column, kind in OUTCOME_COLUMNS.items() if kind is float)
-COUNTS = ("batch_size", "updates", "evaluate_every", "valid_examples", "test_examples")  # at least one of each
+COUNTS = ("batch_size", "evaluate_every", "valid_examples", "test_examples")  # at least one of each
 SHOWN = 5  # problems that are told
 
 
@@ -33,11 +33,14 @@ def impossible(row: Cells) -> str | None:
     if row["device"] not in DEVICES[1:]:
         return f"device {row['device']!r}"
     ignored = without_use(row)
-    counts = {column: int(row[column] or column in ignored) for column in (*COUNTS, "updates_done")}
+    counts = {column: int(row[column] or column in ignored) for column in (*COUNTS, "updates", "updates_done")}
     wrong = [column for column in COUNTS if counts[column] < 1]
+    wrong += ["updates"] * (counts["updates"] < 0)
     numbers = {column: float(row[column]) for column in NUMBERS if row[column]}
     if row["status"] == "done":
         given = [column for column in NUMBERS if not ("loss" in ignored and column.endswith("_loss"))]
+        if not counts["updates"] and not row["train_loss"]:  # it is a mean over updates
+            given = [column for column in given if column != "train_loss"]
         wrong += [column for column in given if not _is_possible(column, numbers.get(column, math.nan))]
         wrong += ["updates_done"] * (counts["updates_done"] != counts["updates"])
     elif row["status"] == "diverged":
@@ -81,8 +84,9 @@ def denied(store: Store, run: "Run", row: Cells) -> str | None:
         return ", ".join(f"{column} {row[column]!r} where its settings have {settings[column]!r}" for column in other)
     path = store.history_path(run.run_id)
     history = store.history_rows(run.run_id)
-    if not history:
-        return f"{path} has no evaluation"
+    if not history:  # of a network whose first evaluation was not finite, or that diverged in pre-training
+        before_any = path.is_file() and row["status"] == "diverged" and int(row["updates_done"]) == 0
+        return None if before_any else f"{path} has no evaluation"
     last = history[-1]
     if row["status"] == "diverged":
         late = int(last["update"] or 0) > int(row["updates_done"])
