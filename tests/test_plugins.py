@@ -3,6 +3,8 @@
 import csv
 import os
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -233,6 +235,32 @@ def test_a_researcher_s_afternoon(tmp_path, glorot):
     assert glorot("check", "study", "--update").returncode == 0
     assert "12 same" in glorot("check", "study").stderr
     assert glorot("status", "study").returncode == 0
+
+
+def test_commands_that_train_or_measure_need_the_plug_in(tmp_path, glorot, environment):
+    """They say so where it is not there, and take it as `glorot run` does."""
+    (tmp_path / "my_units.py").write_text(starter.TEXT)
+    (tmp_path / "study.yaml").write_text(
+        "base: {dataset: shapeset, activation: swish, depth: 1, width: 5, learning_rate: 0.1, updates: 10,\n"
+        "       valid_examples: 20, test_examples: 20}\nplugins: [my_units.py]\n"
+    )
+    assert glorot("run", "study.yaml", "-q", "--plugin", "my_units.py").returncode == 0
+    weights = ("weights", runs_of(tmp_path)[0]["run_id"], "-o")
+    kept = glorot(*weights, "kept.npz")  # a state is there
+    assert kept.returncode == 0, kept.stderr
+    shutil.rmtree(Path(environment["GLOROT_CACHE"]) / "checkpoints")
+    stored = "results/study/sweep.yaml"
+    for command in ([*weights, "x.npz"], ["run", stored, "--rerun"], ["bench", stored, "-o", "elsewhere"]):
+        refused = glorot(*command)
+        assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
+        assert refused.stderr.rstrip().endswith("which is not loaded, or has changed; add --plugin my_units.py")
+    again = glorot(*weights, "again.npz", "--plugin", "my_units.py")
+    assert again.returncode == 0, again.stderr
+    with np.load(tmp_path / "kept.npz") as one, np.load(tmp_path / "again.npz") as other:
+        assert all((one[name] == other[name]).all() for name in one.files)
+    same = ["compare", "a=study.yaml", "b=study"]
+    assert glorot(*same).returncode == 2
+    assert glorot(*same, GLOROT_PLUGINS="my_units.py").returncode == 0
 
 
 @pytest.mark.parametrize("experiment", [None, "lecture"])

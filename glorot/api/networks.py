@@ -109,7 +109,8 @@ def weights(
     run: its run_id, or the first digits of it. "0.weight": (units, inputs) and "0.bias": (units,) of the first layer,
     "2.weight" of the second, and so on: activations stand between them. They are taken from the run's last saved state
     in the cache. Where that is not kept any more, the run is trained again, with the same result; train=False refuses
-    that. Raises ResultsError where there is no such run, DataError where its data is not there or is another one now.
+    that. Raises ResultsError where there is no such run, DataError where its data is not there or is another one now,
+    PluginError where it needs a plug-in that is not loaded.
     """
     folder, found, row = _find(run, expanded(results))
     if row["status"] != "done":
@@ -156,6 +157,7 @@ def _find(run_id: str, results: Path) -> tuple[Path, Run, dict[str, str]]:
 def _trained_again(run: Run, row: dict[str, str], states: Path, data: Path) -> Any:
     """The last weights of a run, which has the same result as before. Raises GlorotError."""
     from glorot.machine import cores
+    from glorot.plugins.trial import try_choices
     from glorot.training.cell import run_cell
 
     today = info(run.settings.dataset).version
@@ -164,6 +166,7 @@ def _trained_again(run: Run, row: dict[str, str], states: Path, data: Path) -> A
             f"run {run.run_id}: expected data of version {today} of {run.settings.dataset}, the only one that this "
             f"glorot can make; found version {run.version}; name another run"
         )
+    try_choices(run.choices)
     outcome = run_cell(run.settings, run.device, cores(), data, states)
     if repr(outcome.result.get("test_error")) != row["test_error"]:
         raise DataError(

@@ -46,15 +46,17 @@ def run(
     from glorot.execution.execute import run_plan
     from glorot.execution.processes import Processes
     from glorot.kernels import choose_device, gpus
+    from glorot.plugins.loading import sources
 
     folder = data_folder(data)
     loaded = plans.to_run(_sweep(sweep, overrides), overrides)
     loaded = with_data(loaded, lambda one: pinned(one, folder, True))
     kind = choose_device(device).kind
     plan = plans.make_plan(plans.Request(loaded, kind, only, rerun, retry_failed), expanded(output))
+    plans.check_choices(plan)
     plans.check_device(plan)
     plans.check_data(plan, folder)
-    tasks = Tasks(folder, checkpoint_folder(), rerun)
+    tasks = Tasks(folder, checkpoint_folder(), rerun, plugins=sources())
     bar = Bar(plan.to_do, quiet)
     with _without_the_script():
         plan = run_plan(plan, Processes(tasks, jobs, gpus(kind)), tasks.checkpoint_folder, bar)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from glorot.cli.report import values
-from glorot.cli.shared import OK, Names, epilog, format_option, output_option, places_of, printed, show
+from glorot.cli.shared import OK, Names, epilog, format_option, output_option, places_of, plugin_option, printed, show
 from glorot.errors import ResultsError
 from glorot.places import expanded
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.argument("sweeps", nargs=-1, required=True, metavar="[LABEL=]NAME|DIR|SWEEP.yaml...")
 @output_option
 @format_option
+@plugin_option
 @click.option("--value", type=Names(values), help="Which error or loss to compare.  [default: as the first sweep says]")
 def compare(sweeps: tuple[str, ...], output: Path, form: str | None, value: str | None) -> int:
     """Compare the stored results of two sweeps, cell by cell.

@@ -141,10 +141,11 @@ def bench(
         raise click.UsageError("SWEEP, --start and --roofline are for the CPU; leave out --device")
     if sweep:
         from glorot.bench import estimate
-        from glorot.execution.plan import FINISHED, Request, make_plan
+        from glorot.execution.plan import FINISHED, Request, check_choices, make_plan
 
         loaded = config.load(resolve(sweep))
         plan = make_plan(Request(loaded), output)
+        check_choices(plan)
         runs, grid = [*plan.to_do, *plan.search.later], plan.grid
         jobs, threads_each = share_cores(len(runs), jobs)
         done = sum(plan.statuses.get(run.run_id) in FINISHED for run in plan.selected)

@@ -78,7 +78,6 @@ def run(
     from glorot.datasets.loading import data_folder, pinned
     from glorot.execution import plan as plans
     from glorot.kernels import Choice, choose_device
-    from glorot.plugins.trial import try_choices
     from glorot.sweeps import config
     from glorot.sweeps.runs import with_data
     from glorot.sweeps.search import describe_stages
@@ -99,7 +98,7 @@ def run(
     else:
         chosen = choose_device(device)
     plan = plans.make_plan(plans.Request(loaded, chosen.kind, only, rerun, retry_failed), output)
-    try_choices(choice for one in [*plan.to_do, *plan.search.later] for choice in one.choices)
+    plans.check_choices(plan)
     plans.check_device(plan)
     if not quiet:
         what = describe_stages(loaded, plan.search.short, plan.grid)

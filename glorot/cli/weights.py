@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from glorot.cli.shared import data_option, epilog, file_type, folder_type, say
+from glorot.cli.shared import data_option, epilog, file_type, folder_type, plugin_option, say
 
 
 @click.command(epilog=epilog("glorot weights 0c45472def62 -o weights.npz\n"
@@ -14,6 +14,7 @@ from glorot.cli.shared import data_option, epilog, file_type, folder_type, say
               help="The file to write.")  # fmt: skip
 @click.option("--results", type=folder_type, default=Path("results"), show_default=True, help="Folder of results.")
 @data_option
+@plugin_option
 def weights(run_id: str, file: Path, results: Path, data: Path | None) -> None:
     """Write the final weights of a stored run to a file.
 

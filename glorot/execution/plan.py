@@ -139,6 +139,13 @@ def plan_after(plan: Plan, stage: Sequence[Run]) -> Plan:
 # What it needs. ------------------------------------------------------------------------------------
 
 
+def check_choices(plan: Plan) -> None:
+    """Raise a PluginError, before anything is run or written, where a choice is from a plug-in that is not loaded."""
+    from glorot.plugins.trial import try_choices
+
+    try_choices(choice for one in [*plan.to_do, *plan.search.later] for choice in one.choices)
+
+
 def check_device(plan: Plan) -> None:
     """Raise a DeviceError, before anything is run or written, where the device cannot do what some run asks for."""
     runs = [*plan.to_do, *plan.search.later]
