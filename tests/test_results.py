@@ -124,6 +124,18 @@ def test_missing_values(tmp_path):
     assert len(store.read_history("a")) == 0
 
 
+def test_a_long_reason_is_cut_and_one_of_before_is_read(tmp_path):
+    """It was stored whole, and then nothing of its folder could be read."""
+    store = Store(tmp_path)
+    store.write_run({**a_record(), "status": "failed"}, a_provenance(reason="ValueError: " + 150_000 * "x"), [])
+    assert store.reasons() == {"a": f"ValueError: {988 * 'x'}..."}
+    path = tmp_path / "provenance.csv"
+    path.write_text(path.read_text().replace("...", 150_000 * "x"))
+    assert store.reasons() == {"a": f"ValueError: {150_988 * 'x'}"}
+    write(store, "b")
+    assert len(store.read_provenance()) == 2
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"seed": "x"}, {"seed": 2**63}, {"seed": 1.5}, {"test_error": "low"}, {"method": "a\0b"},

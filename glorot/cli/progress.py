@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from glorot.results.rows import reason_text
 from glorot.sweeps.runs import Run
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def outcome_text(outcome: "Outcome") -> str:
     """How a run ended, in a few words."""
     result, origin = outcome.result, outcome.provenance
     if outcome.status == "failed":
-        return f"failed: {origin['reason']}"
+        return f"failed: {reason_text(origin['reason'])}"
     if outcome.status == "diverged":
         return f"diverged after {result['updates_done']:,} updates in {duration(origin['seconds'])}"
     updates = f"{result['updates_done']:,} updates in" if result["updates_done"] > 1 else "in"

@@ -50,6 +50,8 @@ PROBE_COLUMNS: dict[str, type] = {
 }  # fmt: skip
 
 Rows = list[dict[str, str]]  # cells as they stand in a file
+MOST_OF_REASON = 1000  # characters that are stored
+csv.field_size_limit(2**31 - 1)  # older results have longer ones, and what was written can be read
 
 _KINDS = {str: "text without control characters", int: "a whole number of 64 bits", float: "a number"}
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
@@ -72,6 +74,12 @@ def cells_of(record: Mapping[str, Any], columns: Mapping[str, type]) -> dict[str
     return {key: _cell(key, value, columns.get(key, str)) for key, value in record.items()}
 
 
+def reason_text(reason: str) -> str:
+    """Why a run failed, as one line that is not too long: it may come as many lines, or as bytes that are no text."""
+    text = " ".join(reason.replace("\0", " ").split()).encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= MOST_OF_REASON else f"{text[:MOST_OF_REASON]}..."
+
+
 def _cell(column: str, value: Any, kind: type) -> str:
     """One value as text that reads back as the same value."""
     if value is None:
@@ -79,9 +87,7 @@ def _cell(column: str, value: Any, kind: type) -> str:
     if kind is float is type(value):
         return repr(value) if value == value else ""
     if kind is str:
-        text = str(value)
-        if column == "reason":  # of a failure: of many lines perhaps, or of bytes that are no text
-            text = " ".join(text.replace("\0", " ").split()).encode("utf-8", "backslashreplace").decode()
+        text = reason_text(str(value)) if column == "reason" else str(value)
         # csv would trip over these on some versions of Python.
         found = None if "\0" in text or "\r" in text else text
     else:
