@@ -5,6 +5,7 @@ import random
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +161,16 @@ def test_many_runs_wait_for_the_disk_together(tmp_path, monkeypatch, runs):
         file.unlink()
     Store(tmp_path).write_sweep("name: x\n")
     assert [file.exists() for file in files] == [True] * 39 + [False]
+
+
+def test_contents_are_restored_where_the_separator_is_another(tmp_path, monkeypatch, runs):
+    r"""Windows has history\ID.csv."""
+    paths = {str(Store(tmp_path).history_path(run.run_id)): run.run_id.encode() for run in runs[:20]}
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "sep", "\\")
+        pending.Pending(tmp_path).write({path.replace("/history/", "/history\\"): paths[path] for path in paths})
+    pending.Pending(tmp_path).restore()
+    assert {path: Path(path).read_bytes() for path in paths} == paths
 
 
 def test_what_is_written_later_stays(tmp_path, runs):

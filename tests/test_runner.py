@@ -243,6 +243,15 @@ def test_dead_workers_take_only_their_run_with_them(jobs, tmp_path, monkeypatch)
     assert multiprocessing.active_children() == []
 
 
+def test_how_a_process_ended_where_there_is_no_sigkill(monkeypatch):
+    """As on Windows: a dead worker must not end the sweep there."""
+    monkeypatch.delattr(signal, "SIGKILL")
+    assert processes._how_it_ended(3) == "its process ended with exit code 3"
+    assert processes._how_it_ended(0xC0000005) == "its process ended with exit code 3221225477"
+    assert processes._how_it_ended(None) == "its process ended with exit code None"
+    assert processes._how_it_ended(-9) == "its process was killed (SIGKILL); did the memory run out?"
+
+
 def test_results_that_cannot_be_stored_end_the_sweep(tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "_work", fake_work)
     plan = a_plan(tmp_path)
@@ -356,6 +365,7 @@ def test_titles_and_outcomes(tmp_path):
     assert progress.outcome_text(an_outcome()) == "test error 51.00 %, 10 updates in 1.0 s"
     assert progress.outcome_text(an_outcome("diverged")) == "diverged after 10 updates in 1.0 s"
     assert progress.outcome_text(failure("no luck", STARTED)) == "failed: no luck"
+    assert len(progress.outcome_text(failure(150_000 * "x", STARTED))) < 1100
 
 
 def test_display_elsewhere_than_on_a_terminal(tmp_path, capsys, monkeypatch):

@@ -139,10 +139,11 @@ def share_cores(runs: int, jobs: int | None, gpus: int = 0) -> tuple[int, int]:
 
 
 def _how_it_ended(exitcode: int | None) -> str:
-    if exitcode == -signal.SIGKILL:
-        return "its process was killed (SIGKILL); did the memory run out?"
     with contextlib.suppress(ValueError, TypeError):
-        return f"its process was ended by {signal.Signals(-exitcode).name}"  # type: ignore[operator]
+        name = signal.Signals(-exitcode).name  # type: ignore[operator]
+        if name == "SIGKILL":  # by name: Windows has none
+            return "its process was killed (SIGKILL); did the memory run out?"
+        return f"its process was ended by {name}"
     return f"its process ended with exit code {exitcode}"
 
 

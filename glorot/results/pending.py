@@ -51,7 +51,7 @@ class Pending:
 
     def restore(self) -> None:
         """Write again what another process may have left without the disk having it. Raises OSError."""
-        found = {os.path.join(self.folder, name): data for name, data in self._read().items()}
+        found = {os.path.join(self.folder, *name.split("/")): data for name, data in self._read().items()}
         self._paths.update(found)
         files.write_all({path: data for path, data in found.items() if not files.has(path, data)})
         self.settle()
@@ -62,7 +62,7 @@ class Pending:
 
     def _add(self, contents: Mapping[str, bytes]) -> None:
         beginning = len(os.path.join(self.folder, ""))
-        parts = [_part(path[beginning:], data) for path, data in contents.items()]
+        parts = [_part(path[beginning:].replace(os.sep, "/"), data) for path, data in contents.items()]
         self._size = files.append(self.path, self._size, b"".join(parts))
         self._paths.update(contents)
 
