@@ -131,6 +131,7 @@ def test_the_jacobian_is_of_thirty_examples():
     assert [row.quantity for row in probes.measure(made, one, "relu")].count("jacobian") == 2
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_network_that_overflows_is_seen_as_nan():
     made, layers, examples = a_network("linear")
     layers[0].W[:] = 3e38

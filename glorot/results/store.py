@@ -342,7 +342,7 @@ def find_folders(output: Path | str) -> list[Path]:
         for folder in sorted(level, key=lambda one: (one.is_symlink(), one)):
             inside, names = _listed(folder, seen)
             deeper += [folder / name for name in inside]
-            if "runs.csv" in names and (folder / "sweep.yaml").is_file():
+            if "runs.csv" in [*names, *inside] and (folder / "sweep.yaml").is_file():
                 found.append(folder)
         level = deeper
     return sorted(found)

@@ -100,7 +100,8 @@ def rows_of(look: Look) -> list[ProbeRow]:
     update, activation = look.update, look.activation
     activations, deltas, slope_arguments, gradients = look.probed
     inputs, rows = [look.pixels, *activations], []
-    with threadpool_limits(1):  # one thread's sums, on every machine
+    # One thread's sums, on every machine; of a network that diverges, NaN is an answer, too.
+    with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
         for l, (a, argument) in enumerate(zip(activations, slope_arguments, strict=True), 1):
             low, high = bounds(activation)
             saturation = float(saturated(activation)(argument).mean())
