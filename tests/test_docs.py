@@ -310,6 +310,8 @@ def test_the_table_of_fields():
         ("reproduction", "shapeset-svm"),
         ("reproduction", "inputs"),
         ("reproduction", "shapeset-long"),
+        ("reproduction", "shapeset-seeds"),
+        ("reproduction", "two-costs"),
         ("reproduction", "claims"),
         ("reproduction", "sigmoid-depth"),
         ("reproduction", "sigmoid-cifar10"),
