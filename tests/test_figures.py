@@ -235,7 +235,7 @@ def test_images(monkeypatch):
     assert np.array_equal(both.panels[1].pixels.reshape(32, -1), pixels[:32])
     assert ["not for publication" in note for note in both.notes] == [True]
     assert both.panels[1].classes[:11] == [*wordnet.CLASS_NAMES, wordnet.CLASS_NAMES[0]]
-    sizes = "Shapeset: 64 x 64 pixels; ImageNet: 37 x 37 pixels"
+    sizes = "Shapeset: 64 x 64 pixels, as in the paper's figure; the networks see 32 x 32; ImageNet: 37 x 37 pixels"
     assert both.caption == f"{sizes}. T: triangle, P: parallelogram, E: ellipse"
 
 

@@ -207,6 +207,12 @@ def test_with_few_seeds_the_default_shows_more_than_welch_s(kind):
         assert power()[seeds, kind]["pooled"] > 1.4 * power()[seeds, kind]["welch"]
 
 
+def test_with_five_seeds_welch_s_shows_as_much_where_spreads_are_alike():
+    assert power()[5, "one spread"]["pooled"] < 1.05 * power()[5, "one spread"]["welch"]
+    unlike = power()[5, "a compared cell has 6, all others 1"]
+    assert unlike["pooled"] > 1.2 * unlike["welch"]
+
+
 def test_pairs_of_three_seeds_show_less_than_welch_s():
     assert all(power()[3, kind]["paired"] < power()[3, kind]["welch"] for kind in COLUMNS)
 

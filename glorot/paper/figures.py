@@ -66,7 +66,7 @@ def caption(selection: Selection, said: Collection[str] = ()) -> str:
 
 def samples(runs: Sequence[StoredRun], data: Path) -> Page[Images]:
     """Figure 1: the first test images of Shapeset, and of Small-ImageNet where it is built, with their classes."""
-    from glorot.datasets.shapeset import Shapeset
+    from glorot.datasets.shapeset import SIZE, Shapeset
 
     panels, notes = [gallery("shapeset", Shapeset(GALLERY_SIZE))], []
     try:
@@ -74,8 +74,9 @@ def samples(runs: Sequence[StoredRun], data: Path) -> Page[Images]:
         notes.append("holds photographs of ImageNet, which are others' property: not for publication")
     except DataError as error:
         notes.append(f"without {DATASETS['small_imagenet'].label}: {error}")
-    sizes = "; ".join(f"{panel.title}: {panel.pixels.shape[2]} x {panel.pixels.shape[1]} pixels" for panel in panels)
-    return Page(panels, f"{sizes}. T: triangle, P: parallelogram, E: ellipse", notes)
+    sizes = [f"{panel.title}: {panel.pixels.shape[2]} x {panel.pixels.shape[1]} pixels" for panel in panels]
+    sizes[0] += f", as in the paper's figure; the networks see {SIZE} x {SIZE}"
+    return Page(panels, f"{'; '.join(sizes)}. T: triangle, P: parallelogram, E: ellipse", notes)
 
 
 def gallery(name: str, dataset: Dataset) -> Images:

@@ -311,7 +311,7 @@ def _choice(ours: Ours) -> str:
     sweep = ours.source.sweep
     if ours.cell.chosen:
         return f"{chosen_text(sweep, ours.cell)}, chosen by {chosen_by(sweep)}"
-    return "nothing chosen" if sweep.select else f"learning rate {ours.settings.learning_rate}, not chosen"
+    return "nothing chosen" if sweep.select else f"learning rate {ours.settings.learning_rate}, set in the sweep"
 
 
 def _late(ours: Ours) -> str:
