@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -130,6 +131,20 @@ def test_commands_refuse_before_they_train(results, glorot, tmp_path):
     assert (wrong.returncode, "ends with .npz or .safetensors; found .pt" in wrong.stderr) == (2, True)
     missing = glorot("weights", "abc", "-o", "x.npz", "--results", results.folder)
     assert (missing.returncode, "expected a stored run 'abc'" in missing.stderr) == (2, True)
+
+
+def test_a_run_that_fails_when_it_is_made_again_is_told(tmp_path):
+    again = glorot.run(TINY, tmp_path / "results", device="cpu", jobs=1, quiet=True)
+    (tmp_path / "results/tiny/failures").mkdir()
+    (tmp_path / f"results/tiny/failures/{again.runs['run_id'][0]}.txt").write_text("MemoryError\n")
+    with pytest.warns(UserWarning, match="failed when made again, and kept their earlier results: why is in"):
+        glorot.run(TINY, tmp_path / "results", device="cpu", jobs=1, quiet=True)
+    assert "failed when it was made again; its earlier result is kept" in again.html().read_text("utf-8")
+
+
+def test_what_has_no_weights_is_not_trained_again():
+    with pytest.raises(ResultsError, match=r"of the model or_of_ands\(.*\), of which no state is saved; name another"):
+        glorot.weights("7873800e663b", Path(__file__).parent.parent / "results" / "examples" / "parity")
 
 
 def test_import_alone_loads_nothing_and_all_functions_are_there(environment):

@@ -125,6 +125,7 @@ def test_a_sweep_that_grew_is_told_from_a_baseline_that_shrank(place, glorot):
         ({"device": "gpu"}, "device"),
         ({"device": ""}, "device"),
         ({"status": "Done"}, "status"),
+        ({"updates": ""}, "updates empty"),
         ({"status": "failed"}, "failed: no result"),
         ({"status": "diverged"}, "test_error"),
     ],

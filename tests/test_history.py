@@ -146,6 +146,8 @@ def test_check_with_a_history(tmp_path, glorot):
     (tmp_path / "full" / "history.csv").mkdir(parents=True)
     full = glorot("check", "tiny", "--history", "full")
     assert (full.returncode, len(table_rows(full.stdout))) == (2, 4)  # the verdicts are shown all the same
+    as_json = glorot("check", "tiny", "--history", "full", "--json")
+    assert (as_json.returncode, len(json.loads(as_json.stdout)["verdicts"])) == (2, 2)
     assert glorot("check", "tiny", "--update", "--history", "nightly").returncode == 2
 
 

@@ -264,7 +264,7 @@ def test_commands_that_train_or_measure_need_the_plug_in(tmp_path, glorot, envir
 
 
 @pytest.mark.parametrize("experiment", [None, "lecture"])
-@pytest.mark.parametrize("name", ["mine", "5"])
+@pytest.mark.parametrize("name", ["mine", "5", "null"])
 def test_a_sweep_to_begin_with(experiment, name, tmp_path, glorot):
     began = glorot("new", name, *(["--from", experiment] if experiment else []))
     assert began.returncode == 0, began.stderr
@@ -282,7 +282,7 @@ def test_new_refuses():
 
     for arguments in ([], ["--from", "table1"], ["--plugin", "my-units.py"], ["--plugin", "units.txt"]):
         assert CliRunner().invoke(cli, ["new", *arguments]).exit_code == 2
-    for name in (r"a\q", r"\1", r"\g<0>"):  # nothing of it is a pattern
+    for name in (r"a\q", r"\1", r"\g<0>", "a\nb"):  # nothing of it is a pattern
         with pytest.raises(GlorotError, match="name: expected up to 100 letters, digits"):
             CliRunner().invoke(cli, ["new", name, "--from", "quickstart"], catch_exceptions=False)
     with pytest.raises(GlorotError, match="name: expected up to 100 letters, digits"):

@@ -639,6 +639,16 @@ def test_check_of_a_failed_run(place):
     assert (place / BASELINE).read_bytes() == before
 
 
+def test_check_of_a_run_that_failed_when_it_was_made_again(place):
+    """Its earlier result is kept, and says nothing of the code that failed."""
+    first = (place / "results/tiny/runs.csv").read_text().splitlines()[1].split(",")[0]
+    (place / "results/tiny/failures").mkdir()
+    (place / f"results/tiny/failures/{first}.txt").write_text("MemoryError\n")
+    rows = table_rows(call("check", "tiny", cwd=place, code=1).stdout)
+    assert ["missing", "Tanh, shapeset", "failed"] in [[row[0], row[1], row[3]] for row in rows]
+    assert "expected a result of every run" in call("check", "tiny", "--update", cwd=place, code=2).stderr
+
+
 def test_check_without_a_baseline(place):
     done = call("check", "tiny", "--baseline", "none.csv", cwd=place, code=2)
     assert "there is no baseline: expected the file none.csv" in done.stderr

@@ -443,3 +443,14 @@ def test_find_folders_behind_links(tmp_path):
     (results / "itself").symlink_to(results / "itself")
     assert find_folders(results) == [results / "b", results / "far" / "c", results / "short"]
     assert find_folders(results / "far") == [results / "far" / "c"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a folder that may not be entered")
+def test_find_folders_passes_over_what_may_not_be_entered(tmp_path):
+    for name in ("a", "b"):
+        good_folder(tmp_path / name)
+    (tmp_path / "a").chmod(0o444)
+    try:
+        assert find_folders(tmp_path) == [tmp_path / "b"]
+    finally:
+        (tmp_path / "a").chmod(0o755)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from glorot.datasets.loading import data_folder
 from glorot.datasets.local import info
 from glorot.errors import DataError, GlorotError, ResultsError
+from glorot.models.architectures import MODELS
 from glorot.places import expanded
 from glorot.results.store import Store, find_folders
 from glorot.sweeps import search
@@ -116,6 +117,11 @@ def weights(
     if row["status"] != "done":
         raise ResultsError(
             f"expected a run that is done, found {run} in {folder}, which is {row['status']}; name another"
+        )
+    if MODELS[found.settings.model].learner != "gradient_descent":
+        raise ResultsError(
+            f"expected a run that gradient descent trains, found {run}, of the model {found.settings.model}, of which "
+            "no state is saved; name another"
         )
     states = checkpoint_folder()
     layers = kept_layers(states, found)

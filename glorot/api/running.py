@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def run(
 
     Runs that are finished are skipped. Ctrl-C (in a notebook: interrupt) saves what is under way and raises
     KeyboardInterrupt; the same call goes on from there. Raises a GlorotError where the sweep or the data is not valid.
-    A run that fails raises nothing, and has the status "failed"; one that was finished before keeps its result.
+    A run that fails raises nothing, and has the status "failed"; one that was finished before keeps its result, and a
+    warning says that it failed.
     """
     from glorot.execution import plan as plans
     from glorot.execution.engine import Tasks
@@ -60,6 +62,9 @@ def run(
     bar = Bar(plan.to_do, quiet)
     with _without_the_script():
         plan = run_plan(plan, Processes(tasks, jobs, gpus(kind)), tasks.checkpoint_folder, bar)
+    if again := plans.kept_results(plan):
+        why = ", ".join(str(plans.traceback_file(plan.store, run)) for run in again)
+        warnings.warn(f"failed when made again, and kept their earlier results: why is in {why}", stacklevel=2)
     results = Results(plan.store.folder)
     results._table().write(plan.store.folder)
     return results

@@ -83,9 +83,12 @@ def check(
         return OK
     if not as_json:  # before anything is written: that may fail
         show(printed(verdicts.document(title, found), form))
-    steps = _drawn(history, points) if history else None
-    if as_json:
-        show(verdicts.as_json(title, found, steps))
+    steps = None
+    try:
+        steps = _drawn(history, points) if history else None
+    finally:
+        if as_json:
+            show(verdicts.as_json(title, found, steps))
     if junit:
         write_text(junit, verdicts.junit(title, found))
     if summary:

@@ -141,9 +141,9 @@ def bench(
         raise click.UsageError("SWEEP, --start and --roofline are for the CPU; leave out --device")
     if sweep:
         from glorot.bench import estimate
-        from glorot.execution.plan import FINISHED, Request, check_choices, make_plan
+        from glorot.execution.plan import FINISHED, Request, check_choices, make_plan, to_run
 
-        loaded = config.load(resolve(sweep))
+        loaded = to_run(config.load(resolve(sweep)))
         plan = make_plan(Request(loaded), output)
         check_choices(plan)
         runs, grid = [*plan.to_do, *plan.search.later], plan.grid

@@ -168,8 +168,9 @@ def _engine(
 def _opening(plan: "Plan") -> str:
     """What is done and what is to do: "12 done, 1 failed (--retry-failed tries it again), 23 to do"."""
     to_do = {run.run_id for run in plan.to_do}
-    skipped = [plan.statuses[run.run_id] for run in plan.selected if run.run_id not in to_do]
-    failed = skipped.count("failed")
+    skipped = [run for run in plan.selected if run.run_id not in to_do]
+    again = plan.store.failed_again()
+    failed = sum(plan.statuses[run.run_id] == "failed" or run.run_id in again for run in skipped)
     parts = [f"{len(skipped) - failed} done", f"{len(to_do) + len(plan.search.later)} to do"]
     if plan.search.held_up:
         parts.append(f"{plan.search.held_up} waiting for short runs that --only leaves out")

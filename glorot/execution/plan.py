@@ -3,8 +3,7 @@
 Nothing here runs anything (``execute.py`` does), and it imports neither Numba nor a data set.
 """
 
-import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -105,7 +104,7 @@ def make_plan(request: Request, output: Path, ended: Collection[str] = (), store
     every = [*search.flat(short), *runs]
     store = store or Store(output / sweep.name, [run.run_id for run in every])
     statuses, settled = store.statuses(), request.settled
-    again = failed_again(store, statuses) if request.retry_failed else set()
+    again = store.failed_again() if request.retry_failed else set()
 
     def to_do(runs: Iterable[Run]) -> list[Run]:
         waiting = [run for run in runs if statuses.get(run.run_id) not in settled or run.run_id in again]
@@ -211,27 +210,16 @@ def tally(plan: Plan) -> dict[str, int]:
     return {status: sum(statuses.get(run.run_id) == status for run in plan.selected) for status in STATUSES}
 
 
-def failed_again(store: Store, statuses: Mapping[str, str]) -> set[str]:
-    """The run_ids of finished runs that failed when they were made again, and kept their result: see `traceback_file`.
-
-    statuses: by run_id, of the store."""
-    try:
-        names = os.listdir(store.folder / "failures")
-    except OSError:
-        return set()
-    return {run_id for run_id in (name.removesuffix(".txt") for name in names) if statuses.get(run_id) in FINISHED}
-
-
 def kept_results(plan: Plan) -> list[Run]:
-    """The selected runs of `failed_again`."""
-    again = failed_again(plan.store, plan.store.statuses())
+    """The selected runs that failed when they were made again, and kept their result."""
+    again = plan.store.failed_again()
     return [run for run in plan.selected if run.run_id in again]
 
 
 def troubles(plan: Plan) -> list[tuple[Run, str]]:
     """The selected runs that diverged or failed, each with what happened."""
     runs, reasons = plan.store.records(), plan.store.reasons()
-    again = failed_again(plan.store, {run_id: row["status"] for run_id, row in runs.items()})
+    again = plan.store.failed_again()
     found = []
     for run in plan.selected:
         status = runs[run.run_id]["status"] if run.run_id in runs else "missing"

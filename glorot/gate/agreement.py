@@ -35,7 +35,7 @@ def impossible(row: Cells) -> str | None:
     ignored = without_use(row)
     counts = {column: int(row[column] or column in ignored) for column in (*COUNTS, "updates", "updates_done")}
     wrong = [column for column in COUNTS if counts[column] < 1]
-    wrong += ["updates"] * (counts["updates"] < 0)
+    wrong += ["updates"] * (counts["updates"] < 0 or not (row["updates"] or "updates" in ignored))
     numbers = {column: float(row[column]) for column in NUMBERS if row[column]}
     if row["status"] == "done":
         given = [column for column in NUMBERS if not ("loss" in ignored and column.endswith("_loss"))]

@@ -67,8 +67,9 @@ class Fresh:
 def fresh_results(folder: Path, file: Path | None = None, device: str | None = None) -> Fresh:
     """The runs in a sweep's folder that belong to the sweep as it is now: its sweep.yaml, or the file given.
 
-    device: its kind, needed only where there are runs of two. Raises SweepError, and ResultsError where nothing is
-    there, or a row is impossible or denied by its own files (agreement.py).
+    A run that failed when it was made again has failed, though its earlier result is kept. device: its kind, needed
+    only where there are runs of two. Raises SweepError, and ResultsError where nothing is there, or a row is impossible
+    or denied by its own files (agreement.py).
     """
     from glorot.kernels import DEVICES
     from glorot.sweeps.runs import expand, stored_sweep
@@ -103,6 +104,7 @@ def fresh_results(folder: Path, file: Path | None = None, device: str | None = N
         "restore it (git checkout), or run the sweep again: glorot run SWEEP --rerun",
     )
     runs = rows.loc[list(there)].reset_index(drop=True)
+    runs.loc[runs["run_id"].isin(store.failed_again()), "status"] = "failed"
     not_run = [run_id for run_id in expected[found[0]] if run_id not in known]
     origins = {row["run_id"]: row for row in records_of(store.read_provenance())}
     return Fresh(sweep.name, found[0], runs, not_run, len(rows) - len(runs), _tested(store, runs), origins)

@@ -196,17 +196,19 @@ def _chosen(study: Study) -> str:
 
 def _troubles(study: Study) -> str:
     reasons = study.store.read_provenance().set_index("run_id")["reason"]
+    again = study.store.failed_again()
     rows = []
     for run in _every(study):
         status = study.status(run)
+        told = []
         if status == "diverged":
             updates = study.table.source.found[run.run_id]["updates_done"]
-            what = f"diverged: the loss was not finite any more after {updates:,} updates"
+            told.append(f"diverged: the loss was not finite any more after {updates:,} updates")
         elif status == "failed":
-            what = f"failed: {reasons.get(run.run_id, '') or 'no reason is stored'}"
-        else:
-            continue
-        rows.append(f"<tr><td>{text(_title(run))}</td><td>{text(what)}</td></tr>\n")
+            told.append(f"failed: {reasons.get(run.run_id, '') or 'no reason is stored'}")
+        if run.run_id in again:
+            told.append("failed when it was made again; its earlier result is kept")
+        rows += [f"<tr><td>{text(_title(run))}</td><td>{text(what)}</td></tr>\n" for what in told]
     if not rows:
         return ""
     head = '<th scope="col">Run</th><th scope="col">What happened</th>'

@@ -115,6 +115,17 @@ class Store:
         """Why runs failed, by run_id, without pandas; empty text of others."""
         return {row["run_id"]: row["reason"] for row in self._rows("provenance.csv")}
 
+    def failed_again(self) -> set[str]:
+        """The run_ids of runs that failed when they were made again, and kept their earlier result. A file says why."""
+        try:
+            names = os.listdir(self.folder / "failures")
+        except OSError:
+            return set()
+        statuses = self.statuses()
+        return {
+            name for name in (one.removesuffix(".txt") for one in names) if statuses.get(name, "failed") != "failed"
+        }
+
     def read_provenance(self) -> "pd.DataFrame":
         """provenance.csv, as read_runs reads runs.csv."""
         return frame_of(self._rows("provenance.csv"), PROVENANCE_COLUMNS)
@@ -339,10 +350,10 @@ def find_folders(output: Path | str) -> list[Path]:
     level = [Path(output)]
     while level:
         deeper: list[Path] = []
-        for folder in sorted(level, key=lambda one: (one.is_symlink(), one)):
+        for folder in sorted(level, key=lambda one: (os.path.islink(one), one)):
             inside, names = _listed(folder, seen)
             deeper += [folder / name for name in inside]
-            if "runs.csv" in [*names, *inside] and (folder / "sweep.yaml").is_file():
+            if "runs.csv" in [*names, *inside] and os.path.isfile(folder / "sweep.yaml"):
                 found.append(folder)
         level = deeper
     return sorted(found)

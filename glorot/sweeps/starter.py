@@ -3,8 +3,13 @@
 import json
 import re
 
+import yaml
+
 from glorot.errors import SweepError, nearest
 from glorot.sweeps import shipped
+from glorot.sweeps.blocks import read_name
+from glorot.sweeps.problems import Problems
+from glorot.sweeps.yaml_nodes import Node
 
 TEXT = """\
 # A study: networks that differ in what the grid says, and in nothing else. Run it, look at it, draw it:
@@ -39,7 +44,10 @@ table: {{rows: method, columns: depth}}
 
 def text(name: str, experiment: str | None = None) -> str:
     """A sweep file of this name. experiment: one that ships, to begin with. Raises SweepError."""
-    quoted = name if re.fullmatch(r"[A-Za-z][\w-]*", name) else json.dumps(name)  # a number or a comment, else
+    problems = Problems()
+    read_name(Node(name, ""), problems)
+    problems.raise_any()
+    quoted = name if yaml.safe_load(name) == name else json.dumps(name)  # a number or nothing, else
     if experiment is None:
         return TEXT.format(name=name, quoted=quoted)
     if experiment not in shipped.names():
