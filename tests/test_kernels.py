@@ -246,9 +246,9 @@ def test_a_diverged_network_can_be_set_anew(network, activation):
     """A finite loss, infinite deltas behind it: they meet the padding, and nothing of that may stay."""
     sizes = (5, 7, 6, 5, 3)
     examples = Examples(random_examples(3, 5, 3).pixels, np.arange(3, dtype=np.uint8))
-    huge = [Layer(np.sign(W) * np.float32(1e30), np.zeros_like(b)) for W, b in random_layers(sizes)]
+    huge = [Layer(np.sign(W) * np.float32(1e20), np.zeros_like(b)) for W, b in random_layers(sizes)]
     for layer in huge[:2]:
-        layer.W[:], layer.b[:] = 0, 1e-36
+        layer.W[:], layer.b[:] = 0, 1e-18
     made = network(huge, activation, batch_size=3)
     assert np.isfinite(made.train(examples)).all()
     assert not all(np.isfinite(layer.W).all() for layer in made.parameters)

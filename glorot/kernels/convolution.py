@@ -134,14 +134,14 @@ def activate(own, z, kept):
     """a = f(z) in place; to kept what its slope takes, if that is z: else it is a itself. z, kept: (units,)."""
     if own.keeps_z:
         copy(z, 0, kept, len(z))
-    call_activate(own.activate, z.reshape((1, len(z))), 0, len(z))
+    call_activate(own.activate, z.reshape((1, len(z))), 0, len(z), own.least)
 
 
 @inner
 def times_slope(own, delta, kept):
     """delta *= f'(z). delta, kept: (units,)."""
     n = len(delta)
-    call_times_slope(own.times_slope, delta.reshape((1, n)), kept.reshape((1, n)), 0, n)
+    call_times_slope(own.times_slope, delta.reshape((1, n)), kept.reshape((1, n)), 0, n, own.least)
 
 
 @inner
@@ -368,7 +368,7 @@ def forward(own, network, parameters, room, levels, pixels, first, start, stop):
                 kept = above_of(dense[l], room.dense_kept, len(room.a))
                 for e in range(start, stop):
                     copy(z[e - start], 0, kept[e], dense[l, FAN_OUT])
-            call_activate(own.activate, z, 0, dense[l, FAN_OUT])
+            call_activate(own.activate, z, 0, dense[l, FAN_OUT], own.least)
     top = above_of(dense[-1], room.dense_a, len(room.a))
     for e in range(start, stop):
         if rbf:
@@ -388,7 +388,7 @@ def backward(own, network, parameters, room, start, stop, lanes):
         a, kept = above_of(dense[-1], room.dense_a, examples), above_of(dense[-1], room.dense_kept, examples)
         for e in range(start, stop):
             distances_delta(network.patterns, a[e], room.logit_delta[e], top[e])
-        call_times_slope(own.times_slope, top[start:stop], kept[start:stop], 0, n)
+        call_times_slope(own.times_slope, top[start:stop], kept[start:stop], 0, n, own.least)
     else:
         for e in range(start, stop):
             copy(room.logit_delta[e], 0, top[e], n)
@@ -398,7 +398,7 @@ def backward(own, network, parameters, room, start, stop, lanes):
         dense_delta_below(W, above_of(dense[l], room.dense_delta, examples), below, start, stop)
         if l > 0:
             kept = below_of(dense[l], room.dense_kept, examples)
-            call_times_slope(own.times_slope, below[start:stop], kept[start:stop], 0, dense[l, FAN_IN])
+            call_times_slope(own.times_slope, below[start:stop], kept[start:stop], 0, dense[l, FAN_IN], own.least)
     n = dense[0, FAN_IN]
     inputs = below_of(dense[0], room.dense_delta, examples)
     for e in range(start, stop):
@@ -473,7 +473,9 @@ def run_updates(
 def losses_and_deltas(own, room, labels, start, stop):
     """Costs of examples start..stop-1 of the room, and the deltas of their logits. labels: of these examples."""
     logits, deltas = room.logits[start:stop], room.logit_delta[start:stop]
-    call_losses_and_deltas(own.losses_and_deltas, logits, logits.shape[1], labels, deltas, room.cost[start:stop])
+    call_losses_and_deltas(
+        own.losses_and_deltas, logits, logits.shape[1], labels, deltas, room.cost[start:stop], own.least
+    )
 
 
 def evaluate_examples(own, network, parameters, room, levels, pixels, labels, start, stop, losses, predictions):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from glorot.compiled.cache import compiling
+from glorot.compiled.elementary import ZERO
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT
 from glorot.kernels.convolution import EVALUATION_CHUNK, kernels
@@ -77,13 +78,12 @@ class ConvolutionKernels(OnCpu):
         """As the protocol has it; units map by map."""
         total, gradient = np.zeros(self._plan.n_parameters), np.zeros_like(self._gradient)
         chunks: list[list[np.ndarray]] = []
+        own = self._own._replace(least=ZERO)
         for first in range(0, len(examples), EVALUATION_CHUNK):
             part = slice(first, first + EVALUATION_CHUNK)
             pixels, labels = examples.pixels[part], examples.labels[part]
             network, room = self._room_for(len(labels))
-            self._kernels.probe_examples(
-                self._own, network, self._parameters, gradient, room, self.levels, pixels, labels
-            )  # fmt: skip
+            self._kernels.probe_examples(own, network, self._parameters, gradient, room, self.levels, pixels, labels)
             total += gradient
             chunks.append(self._plan.seen(network, room))
         whole = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]

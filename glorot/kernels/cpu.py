@@ -138,7 +138,7 @@ def forward(own, layers, l, parameters, a, examples, thread, threads):
     if l + 1 < len(layers):
         if own.keeps_z:
             keep_z(layer, a, examples, start, stop)
-        call_activate(own.activate, z, start, stop)
+        call_activate(own.activate, z, start, stop, own.least)
 
 
 @inner
@@ -153,7 +153,8 @@ def backward(own, layers, l, parameters, a, delta, examples, step, thread, threa
         call_update_first_columns(own.update_first_columns, W_, start, stop, a_below, delta_above, step)
     else:
         call_update_columns(own.update_columns, W_, start, stop, a_below, delta_above, delta_below, step)
-        call_times_slope(own.times_slope, delta_below, slope_arguments(own, layer, a, examples), start, stop)
+        slopes = slope_arguments(own, layer, a, examples)
+        call_times_slope(own.times_slope, delta_below, slopes, start, stop, own.least)
 
 
 @inner
@@ -173,7 +174,8 @@ def backward_and_move(own, layers, l, parameters, memory, a, delta, examples, ra
             own.move,
         )  # fmt: skip
         if l > 0:
-            call_times_slope(own.times_slope, delta_below, slope_arguments(own, layer, a, examples), k, k + n)
+            slopes = slope_arguments(own, layer, a, examples)
+            call_times_slope(own.times_slope, delta_below, slopes, k, k + n, own.least)
 
 
 def run_updates(
@@ -198,7 +200,7 @@ def run_updates(
             wait_for_all(barrier, threads)
         if thread == 0:
             call_losses_and_deltas(
-                own.losses_and_deltas, logits, layers[-1][FAN_OUT], labels[batch], deltas, costs
+                own.losses_and_deltas, logits, layers[-1][FAN_OUT], labels[batch], deltas, costs, own.least
             )  # fmt: skip
             total = 0.0
             for cost in costs:
@@ -232,7 +234,9 @@ def evaluate_examples(own, layers, parameters, a, delta, inputs, labels, start, 
             forward(own, layers, l, parameters, a, examples, 0, 1)
         logits = above_of(last, a, examples)
         deltas = matrix(delta, 0, examples, last[STRIDE_OUT])
-        call_losses_and_deltas(own.losses_and_deltas, logits, last[FAN_OUT], labels[chunk], deltas, losses[chunk])
+        call_losses_and_deltas(
+            own.losses_and_deltas, logits, last[FAN_OUT], labels[chunk], deltas, losses[chunk], own.least
+        )
         for e in range(examples):
             best = 0
             for k in range(1, last[FAN_OUT]):
@@ -252,7 +256,7 @@ def probe_examples(own, layers, parameters, a, delta, inputs, first, labels):
     for l in range(n_layers):
         forward(own, layers, l, parameters, a, examples, 0, 1)
     logits, deltas, costs = above_of(last, a, examples), above_of(last, delta, examples), np.empty(examples, np.float32)
-    call_losses_and_deltas(own.losses_and_deltas, logits, last[FAN_OUT], labels, deltas, costs)
+    call_losses_and_deltas(own.losses_and_deltas, logits, last[FAN_OUT], labels, deltas, costs, own.least)
     for l in range(n_layers - 1, 0, -1):
         backward(own, layers, l, parameters, a, delta, examples, ZERO, 0, 1)
 
@@ -343,11 +347,11 @@ class CpuKernels(OnCpu):
         layout, a, parameters = self._evaluation, self._evaluation_a[0], self._parameters.copy()
         delta, layers = aligned(layout.n_activations), range(len(layout.layers))
         chunks: list[list[np.ndarray]] = []
-        inputs = self.inputs_of(examples)
+        inputs, own = self.inputs_of(examples), self.own._replace(least=ZERO)
         for first in range(0, len(examples), layout.examples):
             chunk = slice(first, first + layout.examples)
             labels = examples.labels[chunk]
-            self._kernels.probe_examples(self.own, layout.layers, parameters, a, delta, inputs, first, labels)
+            self._kernels.probe_examples(own, layout.layers, parameters, a, delta, inputs, first, labels)
             of_slopes = a[len(a) // 2 :] if self._keeps_z else a
             seen = [layout.above(values, l, len(labels)).copy() for values in (a, delta, of_slopes) for l in layers]
             chunks.append(seen)

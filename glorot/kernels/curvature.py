@@ -72,8 +72,8 @@ def curvature_backward(own, layers, l, squares, memory, a, a2, delta, examples, 
         )  # fmt: skip
         if l > 0:
             slopes = slope_arguments(own, layer, a, examples)
-            call_times_slope(own.times_slope, delta_below, slopes, k, k + n)
-            call_times_slope(own.times_slope, delta_below, slopes, k, k + n)
+            call_times_slope(own.times_slope, delta_below, slopes, k, k + n, own.least)
+            call_times_slope(own.times_slope, delta_below, slopes, k, k + n, own.least)
 
 
 def add_curvatures(

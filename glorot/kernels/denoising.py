@@ -117,7 +117,7 @@ def run_denoising(
         call_dots(own.dots, W_, x, y, rows[0], rows[1])
         if len(slopes):
             copy(y, rows[0], slopes, rows[0], rows[1] - rows[0])
-        call_activate(own.activate, y, rows[0], rows[1])
+        call_activate(own.activate, y, rows[0], rows[1], own.least)
         wait_for_all(barrier, threads)
         decode(W_, y, clean, d, columns[0], columns[1])
         units = min(columns[1], layer[FAN_IN])
@@ -133,7 +133,7 @@ def run_denoising(
         if not np.isfinite(costs[u]):
             return u
         call_dots(own.dots, W_, d, e, rows[0], rows[1])
-        call_times_slope(own.times_slope, e, slopes if len(slopes) else y, rows[0], rows[1])
+        call_times_slope(own.times_slope, e, slopes if len(slopes) else y, rows[0], rows[1], own.least)
         wait_for_all(barrier, threads)
         call_update_first_columns(own.update_first_columns, W_, columns[0], columns[1], inputs, outputs, step)
         for k in range(columns[0], min(columns[1], layer[FAN_IN])):
