@@ -19,7 +19,9 @@ import time
 from pathlib import Path
 
 WIDE = {"hidden": [1000] * 5}
-ROWS = {  # name -> what, and a bench.setting.Setting
+SIGMOID, MNIST = WIDE | {"activation": "sigmoid"}, {"hidden": [300] * 2, "n_inputs": 784, "n_classes": 10}
+MOMENTUM, ADAM = "momentum(momentum=0.9, nesterov=false)", "adam(beta1=0.9, beta2=0.999, epsilon=1e-08)"
+ROWS = {  # name -> what, a bench.setting.Setting, and what is done to the network before
     "minibatch 10": ("update", WIDE | {"batch_size": 10}),
     "minibatch 1": ("update", WIDE | {"batch_size": 1}),
     "minibatch 32": ("update", WIDE | {"batch_size": 32}),
@@ -34,8 +36,25 @@ ROWS = {  # name -> what, and a bench.setting.Setting
     "evaluation": ("evaluate", WIDE),
     "evaluation, width 100": ("evaluate", {"hidden": [100] * 5}),
     "evaluation, logistic regression": ("evaluate", {"hidden": [], "n_inputs": 784, "n_classes": 10}),
+    "saturated sigmoid": ("update", SIGMOID, "saturate"),
+    "evaluation, saturated sigmoid": ("evaluate", SIGMOID, "saturate"),
+    "momentum, black pixels": ("update", MNIST | {"optimizer": MOMENTUM}, "blacken"),
+    "Adam, black pixels": ("update", MNIST | {"optimizer": ADAM}, "blacken"),
 }
 EVALUATED, SEGMENT = 1000, 1280  # examples
+
+
+def saturate(kernels, examples):
+    """Weights 40 times as large: most units are almost 0 or 1, as of a network of sigmoid units that was trained."""
+    kernels.parameters = [layer._replace(W=40 * layer.W) for layer in kernels.parameters]
+
+
+def blacken(kernels, examples):
+    """After the first minibatches half of the pixels are black, as many of MNIST's are: 1500 updates from there on."""
+    kernels.train(examples)
+    examples.pixels[:, ::2] = 0
+    for _ in range(1500 * kernels.batch_size // len(examples) + 1):
+        kernels.train(examples)
 
 
 def work(threads: int) -> None:
@@ -48,11 +67,13 @@ def work(threads: int) -> None:
     for line in sys.stdin:
         row, seconds = json.loads(line)
         if row != name:
-            what, values = ROWS[row]
+            what, values, *before = ROWS[row]
             setting = Setting(**values | {"hidden": tuple(values["hidden"]), "threads": threads})
             units = EVALUATED if what == "evaluate" else max(1, min(64, SEGMENT // setting.batch_size))
             examples = contest.make_examples(setting, units * (1 if what == "evaluate" else setting.batch_size))
             kernels, name = contest.our_kernels(setting), row
+            for prepare in before:
+                globals()[prepare](kernels, examples)
             job = kernels.evaluate if what == "evaluate" else kernels.train
             job(examples)
         done, began = 0, clock()

@@ -6,6 +6,8 @@ from networks import random_examples, random_layers
 
 from glorot import kernels
 from glorot.datasets import Examples
+from glorot.kernels.formulas import vanishes
+from glorot.models.activations import ACTIVATIONS
 
 MOMENTUM = "momentum(momentum=0.9, nesterov=false)"
 ADAM = "adam(beta1=0.9, beta2=0.9, epsilon=1e-08)"
@@ -41,6 +43,13 @@ def test_saturated_units_have_none_in_training_and_probes_see_them(saturated):
     assert len(subnormal([network.activations, network._delta])) == 0
     network.evaluate(examples)
     assert len(subnormal(network._evaluation_a)) == 0
+
+
+def test_which_activations_vanish():
+    found = [
+        name for name in ("sigmoid", "tanh", "softsign", "relu", "gelu", "silu") if vanishes(ACTIVATIONS[name].value)
+    ]
+    assert found == ["sigmoid", "gelu", "silu"]
 
 
 def test_no_bit_of_a_weight_is_lost(saturated):

@@ -40,7 +40,15 @@ value = slope = loss_normalizer = loss_value = loss_delta = _own
 
 
 def activate(z, start, stop, least):
-    """a = f(z) in place, columns start..stop-1; 0 if |a| < least. z: (examples, units)."""
+    """a = f(z) in place, columns start..stop-1. z: (examples, units). least: see `activate_from`."""
+    for e in range(len(z)):
+        row = z[e, start:stop]
+        for i in range(len(row)):
+            row[i] = value(row[i])
+
+
+def activate_from(z, start, stop, least):
+    """As activate, of an activation that vanishes: 0 if |a| < least."""
     for e in range(len(z)):
         row = z[e, start:stop]
         for i in range(len(row)):
@@ -108,12 +116,20 @@ def with_formulas(function: Callable, signature: Signature, name: str, formulas:
     return Apart(jit_apart(bound(function, symbol(f"{function.__name__} {name}"), own)), signature)
 
 
+def vanishes(value: Callable) -> bool:
+    """Whether an activation comes near to 0 without being it where z is large, as the sigmoid does: others, such as
+    tanh, are spared the comparisons."""
+    with np.errstate(all="ignore"):
+        return any(0 < abs(value(F(z))) < LEAST for size in range(4, 101, 4) for z in (-size, size))
+
+
 @cache
 def of_activation(activation: str) -> dict[str, Apart]:
     """What depends on it, by the names in Own; so the next ones. activation: a key of the registry."""
     f = ACTIVATIONS[activation]
+    loop = activate_from if vanishes(f.value) else activate
     return {
-        "activate": with_formulas(activate, ACTIVATE, activation, {"value": f.value}),
+        "activate": with_formulas(loop, ACTIVATE, activation, {"value": f.value}),
         "times_slope": with_formulas(times_slope, TIMES_SLOPE, activation, {"slope": f.slope}),
     }
 
