@@ -143,6 +143,15 @@ def turns_table() -> str:
     return table(("one thread", *titles), rows)
 
 
+def subnormal_table() -> str:
+    """How many times as long the old version took where numbers became subnormal, by threads."""
+    printed = (ROOT / "results" / "bench" / "intel-in-turns.md").read_text("utf-8").split("\n## ")[1:]
+    row = r"^\| ([\w ,]*(?:saturated|black)[\w ]*) \| [\d.]+ \| [\d.]+ \| ([\d.]+) \|"
+    found = [dict(re.findall(row, part, re.MULTILINE)) for part in printed]
+    rows = [(name, *(one[name] for one in found)) for name in found[0]]
+    return table(("", *(part.partition("\n")[0].lower() for part in printed)), rows)
+
+
 def optimizers() -> dict[str, list[str]]:
     """Of each optimizer: bytes and time over those of SGD, share of the floor, PyTorch's time, fused: medians."""
     printed = (ROOT / "results" / "bench" / "zen4-optimizers.md").read_text("utf-8")
@@ -283,6 +292,7 @@ def test_what_bench_printed():
     for machine in ("zen4", "intel"):
         check_written(DOCS / "performance.md", f"bench {machine}", bench_table(f"{machine}.md"))
     check_written(DOCS / "performance.md", "turns", turns_table())
+    check_written(DOCS / "performance.md", "subnormal", subnormal_table())
     check_written(DOCS / "performance.md", "optimizers", optimizers_table())
     check_written(DOCS / "on-a-gpu.md", "gpu", gpu_table())
     check_written(DOCS / "performance.md", "start", start_table())
