@@ -316,6 +316,7 @@ def test_the_table_of_fields():
     [
         ("nineties", "nineties"),
         ("modern", "modern"),
+        ("lenet5", "lenet5"),
         ("reproduction", "shapeset-svm"),
         ("reproduction", "inputs"),
         ("reproduction", "shapeset-long"),
