@@ -279,10 +279,10 @@ def sigmoid_depth():
     assert {f"{mean:.1f}" for mean in third.loc[20_000:440_000]} == {"0.9"}
     yield "the third layer has a mean of 0.9 until about update 460,000."
     yield f"the top layer leaves 0 by {top.loc[480_000:].max():.2f}"
-    longer, five = "reference/sigmoid-four", curves("reference/shapeset-long").loc[4_000_000]
+    longer, tanh = "reference/sigmoid-four", curve("reference/shapeset-long", "Tanh").loc[4_000_000]
     assert (curve(longer, "Sigmoid, 4 layers").loc[:600_000] == four).all()
     end = curve(longer, "Sigmoid, 4 layers").loc[4_000_000]
-    yield f"After 4,000,000 updates (`glorot run sigmoid-four`) they have {end:.2f} %. Tanh has {five['Tanh']:.2f} % then,"
+    yield f"After 4,000,000 updates (`glorot run sigmoid-four`) they have {end:.2f} %. Tanh has {tanh:.2f} % then,"
     yield f"with a mean of {layers(longer, 'Sigmoid, 4 layers', 'activation', 'mean')[4].iloc[-1]:.2f}."
     for method in ("Sigmoid", "Sigmoid, 4 layers"):
         for name in (folder, "reference/sigmoid-rate"):
