@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from glorot import api, machine
+from glorot.cli import faults
 from glorot.cli.main import cli
 from glorot.datasets import wordnet
 from glorot.errors import GlorotError
@@ -390,3 +391,10 @@ def test_a_last_handler(tiny, glorot):
     long = glorot("report", "a" * 5000)
     assert (long.returncode, long.stderr.startswith("glorot: File name too long: ")) == (2, True), long.stderr
     assert len(long.stderr.splitlines()) == 1
+
+
+def test_what_may_not_be_read_is_no_fault():
+    refused = PermissionError(13, "Permission denied", "results/x/sweep.yaml")
+    assert faults.line(refused) == (
+        'expected to be allowed to use "results/x/sweep.yaml": Permission denied; change its permissions, or name another'
+    )

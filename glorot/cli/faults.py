@@ -13,7 +13,13 @@ from glorot.printable import printable
 
 
 def line(error: BaseException) -> str:
-    """ "File name too long: "aaa..."; its traceback is in FILE; attach that to a report"."""
+    """ "File name too long: "aaa..."; its traceback is in FILE; attach that to a report"; what may not be read or
+    written is no fault."""
+    if isinstance(error, PermissionError) and error.filename is not None:
+        name = shown(str(error.filename))
+        return printable(
+            f"expected to be allowed to use {name}: {error.strerror}; change its permissions, or name another"
+        )
     if isinstance(error, OSError) and error.strerror:
         what = error.strerror + (f": {shown(str(error.filename))}" if error.filename is not None else "")
     else:
