@@ -264,7 +264,7 @@ def test_commands_that_train_or_measure_need_the_plug_in(tmp_path, glorot, envir
 
 
 @pytest.mark.parametrize("experiment", [None, "lecture"])
-@pytest.mark.parametrize("name", ["mine", "5", "null"])
+@pytest.mark.parametrize("name", ["mine", "5", "null", "2024-13-45"])
 def test_a_sweep_to_begin_with(experiment, name, tmp_path, glorot):
     began = glorot("new", name, *(["--from", experiment] if experiment else []))
     assert began.returncode == 0, began.stderr

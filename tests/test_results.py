@@ -445,11 +445,12 @@ def test_find_folders_behind_links(tmp_path):
     assert find_folders(results / "far") == [results / "far" / "c"]
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a folder that may not be entered")
 def test_find_folders_passes_over_what_may_not_be_entered(tmp_path):
     for name in ("a", "b"):
         good_folder(tmp_path / name)
     (tmp_path / "a").chmod(0o444)
+    if os.access(tmp_path / "a" / "runs.csv", os.R_OK):
+        pytest.skip("root may enter every folder")
     try:
         assert find_folders(tmp_path) == [tmp_path / "b"]
     finally:

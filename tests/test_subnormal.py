@@ -1,5 +1,7 @@
 """Numbers too small to be normal ones of float32 cost a processor a hundred times as much: training has none."""
 
+import math
+
 import numpy as np
 import pytest
 from networks import random_examples, random_layers
@@ -50,6 +52,7 @@ def test_which_activations_vanish():
         name for name in ("sigmoid", "tanh", "softsign", "relu", "gelu", "silu") if vanishes(ACTIVATIONS[name].value)
     ]
     assert found == ["sigmoid", "gelu", "silu"]
+    assert vanishes(lambda z: z / (1 + math.exp(z * z)))  # a user's own, which Python cannot compute at 100
 
 
 def test_no_bit_of_a_weight_is_lost(saturated):

@@ -19,7 +19,7 @@ from glorot.compiled.calls import Apart, calling
 from glorot.compiled.elementary import ONE, ZERO
 from glorot.datasets import Examples
 from glorot.kernels.cpu import CpuKernels, forward, read_inputs, slope_arguments
-from glorot.kernels.formulas import LABELS, call_times_slope, loss_normalizer, parts_of, with_formulas
+from glorot.kernels.formulas import LABELS, LEAST, call_times_slope, loss_normalizer, parts_of, with_formulas
 from glorot.kernels.moves import MOVE, call_move_columns, move_one
 from glorot.kernels.products import UPDATE_ROWS, share, strip_columns
 from glorot.kernels.simd import LANES, MATRIX, wait_for_all
@@ -47,7 +47,8 @@ def output_curvatures(logits, classes, labels, curvatures):
         shared = loss_normalizer(logits[e, :classes])
         for k in range(classes):
             target = ONE if k == labels[e] else ZERO
-            curvatures[e, k] = loss_curvature(logits[e, k], shared, target)
+            curvature = loss_curvature(logits[e, k], shared, target)
+            curvatures[e, k] = ZERO if abs(curvature) < LEAST else curvature
 
 
 @inner

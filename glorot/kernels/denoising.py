@@ -25,7 +25,7 @@ from glorot.compiled.elementary import ONE, ZERO
 from glorot.datasets import Examples
 from glorot.datasets.draws import word
 from glorot.kernels.cpu import CpuKernels, forward, read_inputs
-from glorot.kernels.formulas import call_activate, call_times_slope, parts_of, with_formulas
+from glorot.kernels.formulas import LEAST, call_activate, call_times_slope, parts_of, with_formulas
 from glorot.kernels.products import NARROW, UPDATE_ROWS, call_dots, call_update_first_columns, share
 from glorot.kernels.simd import LANES, MATRIX, ROW, update_tile, wait_for_all
 from glorot.kernels.views import FAN_IN, FAN_OUT, STRIDE_IN, STRIDE_OUT, below_of, clear, copy, weights_of
@@ -83,7 +83,8 @@ def decoder_costs(s, clean, bias, costs, start, stop):
         for e in range(len(s)):
             z = s[e, k] + bias[k]
             costs[k] += decoder_value(z, clean[e, k])
-            s[e, k] = decoder_delta(z, clean[e, k])
+            d = decoder_delta(z, clean[e, k])
+            s[e, k] = ZERO if abs(d) < LEAST else d
 
 
 def run_denoising(

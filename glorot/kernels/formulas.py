@@ -4,9 +4,8 @@ They are compiled for each formula, in place of the names that are `_own` below,
 (``compiled/calls.py``): `Own` has the addresses for one network. So all other kernels are compiled once.
 
 Activations and deltas below LEAST become 0, so that the product of two of them is 0 or a normal number of float32.
-Subnormal numbers cost a processor a hundred times as much, and saturated units have many of them: without this, a
-trained network of sigmoid units takes twice as long as a new one. A weight does not move by what is lost: it is a part
-of 1e-10 of its last bit, or less. Probes see the numbers as they are.
+Subnormal numbers cost a processor a hundred times as much, and saturated units have many of them (docs/performance.md).
+What is lost is a part of 1e-10 of a weight's last bit, or less. Probes see the numbers as they are.
 """
 
 from collections.abc import Callable
@@ -118,9 +117,12 @@ def with_formulas(function: Callable, signature: Signature, name: str, formulas:
 
 def vanishes(value: Callable) -> bool:
     """Whether an activation comes near to 0 without being it where z is large, as the sigmoid does: others, such as
-    tanh, are spared the comparisons."""
-    with np.errstate(all="ignore"):
-        return any(0 < abs(value(F(z))) < LEAST for size in range(4, 101, 4) for z in (-size, size))
+    tanh, are spared the comparisons. A user's own formula that Python cannot compute so far out may do so."""
+    try:
+        with np.errstate(all="ignore"):
+            return any(0 < abs(value(F(z))) < LEAST for size in range(4, 101, 4) for z in (-size, size))
+    except ArithmeticError:
+        return True
 
 
 @cache

@@ -2,8 +2,7 @@
 moves the weights and what is kept of them, laid out as W is.
 
 A gradient below LEAST_GRADIENT counts as 0, and so does what is kept below LEAST_KEPT: the running mean of a weight
-whose gradient is 0, such as that of a pixel that is mostly black, would become subnormal and stay so
-(``formulas.py``). On MNIST this makes momentum five times as fast, and Adam ten times.
+whose gradient is 0, such as that of a pixel that is mostly black, would become subnormal and stay so (``formulas.py``).
 """
 
 from functools import cache

@@ -47,7 +47,10 @@ def text(name: str, experiment: str | None = None) -> str:
     problems = Problems()
     read_name(Node(name, ""), problems)
     problems.raise_any()
-    quoted = name if yaml.safe_load(name) == name else json.dumps(name)  # a number or nothing, else
+    is_plain = (
+        re.fullmatch(r"[A-Za-z][\w.-]*", name) and yaml.safe_load(name) == name
+    )  # else a number, a day or nothing
+    quoted = name if is_plain else json.dumps(name)
     if experiment is None:
         return TEXT.format(name=name, quoted=quoted)
     if experiment not in shipped.names():
