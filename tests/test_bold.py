@@ -122,3 +122,30 @@ def test_the_moves_of_a_single_run_are_its_history_s(tmp_path):
     moves = [line[0].sample.moves for line in table.cells]
     assert moves == [pytest.approx(math.sqrt(18 / 8 / 2))] * 2
     assert f"over the last 10 is {moves[0]:.1f} points" in table.markdown()
+
+
+def test_what_has_lost_something_is_told(tmp_path):
+    """Means of five: 22 at best, of updates 30 to 70, and 84 of the last. Of several seeds, it is told of each."""
+    curve = [90, 60, 40, *[20, 24] * 2, 22, 22, *[84] * 6]
+    table = stored_table(tmp_path / "one", SWEEP.replace("[0, 1, 2]", "[0]").replace("TEST", "welch"), curve)
+    names = ["Tanh", "Sigmoid"]
+    assert table.rows == names
+    told = "".join(f"\n  - {name}: 22.00 % until update 70, 84.00 % at the end" for name in names)
+    assert f"(schedule) may help{told}\n- " in table.markdown()
+    table = stored_table(tmp_path / "three", SWEEP.replace("TEST", "welch"), curve)
+    assert table.markdown().count("seed 2: 22.00 % until update 70, 84.00 % at the end\n") == 2
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        [90, *[20] * 5, *[24] * 5],  # as far as chance may move it
+        [10, 90, *[60] * 5, *[20] * 5],  # update 0 does not count
+        [90, *[20] * 4, *[84] * 5],  # too few evaluations
+        [],
+    ],
+)
+def test_what_has_lost_nothing_is_not_told(tmp_path, curve):
+    table = stored_table(tmp_path, SWEEP.replace("[0, 1, 2]", "[0]").replace("TEST", "welch"), curve)
+    assert [line[0].lost for line in table.cells] == [[], []]
+    assert "Worse again" not in table.markdown()

@@ -279,14 +279,42 @@ def sigmoid_depth():
     assert {f"{mean:.1f}" for mean in third.loc[20_000:440_000]} == {"0.9"}
     yield "the third layer has a mean of 0.9 until about update 460,000."
     yield f"the top layer leaves 0 by {top.loc[480_000:].max():.2f}"
-    longer, tanh = "reference/sigmoid-four", curve("reference/shapeset-long", "Tanh").loc[4_000_000]
-    assert (curve(longer, "Sigmoid, 4 layers").loc[:600_000] == four).all()
-    end = curve(longer, "Sigmoid, 4 layers").loc[4_000_000]
-    yield f"After 4,000,000 updates (`glorot run sigmoid-four`) they have {end:.2f} %. Tanh has {tanh:.2f} % then,"
-    yield f"with a mean of {layers(longer, 'Sigmoid, 4 layers', 'activation', 'mean')[4].iloc[-1]:.2f}."
+    yield from four_layers(four)
     for method in ("Sigmoid", "Sigmoid, 4 layers"):
         for name in (folder, "reference/sigmoid-rate"):
             assert (curve(name, method, "valid_error").loc[:140_000] > 82).all()
+
+
+def four_layers(beginning):
+    """Sigmoid with four layers. beginning: its curve in `sigmoid-depth`."""
+    longer, name = "reference/shapeset-long", "Sigmoid, 4 layers"
+    long, loss = curve(longer, name), curve(longer, name, "train_loss")
+    assert (long.loc[:600_000] == beginning).all()
+    yield f"Their error falls to {long.min():.2f} % at update {long.idxmin():,}, where five layers are at chance."
+    rises = [f"{loss[update]:.2f} at {update:,}" for update in (4_280_000, 4_300_000)]
+    yield f"the training loss rises: {loss[3_900_000]:.2f} at update 3,900,000, {', '.join(rises)}."
+    valid, chance = curve(longer, name, "valid_error"), DATASETS["shapeset"].chance
+    below = [update for update, error in valid.items() if significance.below_chance(error, 10_000, chance)]
+    back = valid.index[valid.index > below[-1]][0]
+    assert set(valid.loc[long.idxmin() : below[-1]].index) <= set(below)
+    older = pd.read_csv(RESULTS / "calibration" / "sigmoid-four.csv").set_index("update").test_error
+    over = [one[one > 50].index[0] for one in (older, long.loc[4_000_000:])]
+    assert older.loc[over[0] :].min() > 50 < long.loc[over[1] :].min()
+    yield f"its error exceeds 50 % from update {over[0]:,} on (its evaluations), and not from {over[1]:,} on."
+    ends = select(longer).set_index("method").test_loss
+    yield (
+        f"From {back:,} on they are at chance, with a loss of {ends[name]:.0f} at the end, where five layers have "
+        f"{ends['Sigmoid']:.1f}."
+    )
+    full = 100 * layers(longer, name, "activation", "saturation").iloc[-1]
+    yield f"In their layers, {listed(full, '.0f')} % of the units are saturated."
+    yield f"It is until update {below[-1]:,}."
+    lower = curve("reference/sigmoid-decay", name)
+    assert (lower.loc[:4_000_000] == long.loc[:4_000_000]).all()
+    yield (
+        f"the error falls by {lower[4_000_000] - lower[4_020_000]:.0f} points within 20,000 updates, and ends at "
+        f"{lower.iloc[-1]:.2f} %. (Tanh has {errors(longer)['Tanh']:.2f} %, with a constant rate.)"
+    )
 
 
 def first_version():

@@ -148,6 +148,14 @@ def test_leaving_chance_is_for_good():
     assert differences.left_chance(some(curve=[83, 70, 83])) is None
 
 
+def test_away_from_chance():
+    away = differences.away_from_chance
+    assert away(some(curve=[83, 83, 70, 83, 75, 60])) == [(4000, None)]  # one evaluation is chance's own
+    assert away(some(curve=[83, 70, 60, 60, 60, 60, 83, 83])) == [(1000, 6000)]
+    assert away(some(curve=[83, 70, 60, 60, 60, 83, 83])) == []
+    assert away(some(curve=[83, 70, 60, 60, 60, 60, 83, 60])) == [(1000, 6000), (7000, None)]
+
+
 # Choosing runs. ------------------------------------------------------------------------------------
 
 METHODS = ("activation", "initializer")
@@ -366,6 +374,7 @@ def test_worst(found, columns, wanted):
 
 
 STUCK, LEFT, SOON = [83.4] * 6, [83.4, 83.4, 83.4, 80, 70, 60], [83.4, 80, 70, 60, 60, 60]
+BACK = [83.4, 83.4, 83.4, 80, 70, 60, 60, 60, 83.4]
 
 
 @pytest.mark.parametrize(
@@ -442,6 +451,8 @@ def test_less_sensitive(found, columns, wanted):
     [
         (LEFT, STUCK, HELD),
         (LEFT, [83.4] * 5 + [70], HELD),
+        (BACK, STUCK, HELD),
+        (BACK, LEFT, NOT_HELD),
         (LEFT, LEFT, NOT_HELD),
         (STUCK, LEFT, NOT_HELD),
         (STUCK, STUCK, NOT_MEASURED),

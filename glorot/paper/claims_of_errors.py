@@ -23,7 +23,7 @@ from glorot.paper.claims import (
     sized,
     sweep_of,
 )
-from glorot.paper.differences import CHANCE, LAST, Z, difference, learned, left_chance, upper_limit, variance
+from glorot.paper.differences import CHANCE, LAST, Z, away_from_chance, difference, learned, upper_limit, variance
 from glorot.paper.repeats import Repeats
 from glorot.paper.table1 import ROWS, TABLE_1
 from glorot.reporting.significance import SIGNIFICANT, Sample, marks
@@ -131,15 +131,15 @@ def worst(one: Repeats, others: Sequence[Repeats]) -> Verdict:
 def at_chance(five: Repeats, other: Repeats, four: Repeats | None) -> Verdict:
     """A network of 5 layers is at chance where another method is below. four: the same method with 4 layers."""
     errors = f"{five.error:.2f} %, {other.method} {other.error:.2f} %"
-    left = left_chance(four) if four else None
-    ours = f"{errors} (chance {CHANCE[five['dataset']]:.2f} %)" + (
-        f"; 4 layers left at update {left:,}" if left else ""
-    )
+    away = away_from_chance(four) if four else []
+    ours = f"{errors} (chance {CHANCE[five['dataset']]:.2f} %)"
+    if away:
+        ours += f"; 4 layers left at update {away[0][0]:,}"
     if learned(five):
         return decided(False, ours)
     if not learned(other):
         return not_measured(f"{other.method} is at chance as well after {five.updates:,} updates", ours)
-    if five.updates >= PAPERS_UPDATES or left:
+    if five.updates >= PAPERS_UPDATES or away:
         return decided(True, ours)
     return not_measured(f"may leave after more than {five.updates:,} updates, as 4 layers do in the paper", ours)
 

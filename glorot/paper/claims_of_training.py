@@ -23,7 +23,7 @@ from glorot.paper.claims import (
     sweep_of,
 )
 from glorot.paper.claims_of_errors import METHODS, PAPERS_EXAMPLES, lower, of_table_1
-from glorot.paper.differences import LAST, SHORT, Z, difference, learned, left_chance, variance
+from glorot.paper.differences import LAST, SHORT, Z, away_from_chance, difference, learned, left_chance, variance
 from glorot.paper.repeats import Repeats
 from glorot.reporting.significance import SIGNIFICANT, Sample, compare
 from glorot.results.stored import text_of
@@ -35,8 +35,9 @@ FIXED_SET, PASSES = 100_000, 10
 PAPERS_SVM, PAPERS_FIXED_SET = 59.47, 50.47  # test error in percent, section 2 of the paper
 
 LEAVES = Rule(
-    f"4 layers get significantly below chance (p < {SIGNIFICANT}) after their first evaluation; 5 layers, trained as "
-    "long, get there later or never. Not held: 5 layers are no later."
+    f"4 layers get significantly below chance (p < {SIGNIFICANT}) after their first evaluation, for {LAST} evaluations "
+    "or to the end; 5 layers, trained as long, get there later or never. Not held: 5 layers are no later.",
+    SHARPENED,
 )
 FASTER = Rule(
     f"Its test error is lower at {100 * AHEAD:g} % of the evaluations after update 0, of which there are at least "
@@ -65,8 +66,9 @@ CLOSE = Rule(
 
 def leaves_chance(four: Repeats, five: Repeats) -> Verdict:
     """The shallower net gets off the plateau at some time, the deeper one later or never."""
-    moments = [left_chance(one) for one in (four, five)]
-    ours = f"4 layers: {_moment(moments[0])}, 5 layers: {_moment(moments[1])}"
+    away = [away_from_chance(one) for one in (four, five)]
+    moments = [stretches[0][0] if stretches else None for stretches in away]
+    ours = f"4 layers: {_moments(away[0])}, 5 layers: {_moments(away[1])}"
     if moments == [None, None]:
         return not_measured(f"both at chance after {four.updates:,} updates", ours)
     if moments[0] is None:
@@ -140,8 +142,10 @@ def close(one: Repeats, papers: float) -> Verdict:
     return decided(abs(one.error - papers) <= Z * standard_error, ours)
 
 
-def _moment(update: int | None) -> str:
-    return "never" if update is None else f"update {update:,}"
+def _moments(away: Sequence[tuple[int, int | None]]) -> str:
+    """When a network left chance, and when it was back."""
+    told = [f"update {left:,}" + (f" (back at {back:,})" if back else "") for left, back in away]
+    return ", ".join(told) or "never"
 
 
 # Judges: evidence -> the runs a rule needs -> verdict ---------------------------------------------

@@ -3,6 +3,7 @@
 import math
 import statistics
 from dataclasses import dataclass
+from itertools import groupby
 
 from glorot.datasets.catalogue import DATASETS
 from glorot.paper.repeats import Repeats
@@ -109,11 +110,19 @@ def learned(one: Repeats) -> bool:
 
 def left_chance(one: Repeats) -> int | None:
     """The first evaluation from which on the validation error is below chance; None where it is not at the end."""
+    away = away_from_chance(one)
+    return away[-1][0] if away and away[-1][1] is None else None
+
+
+def away_from_chance(one: Repeats) -> list[tuple[int, int | None]]:
+    """When the validation error was below chance: from which update on, and at which it was at chance again; None
+    where it was not. A stretch of fewer than LAST evaluations counts at the end only."""
     n = min(int(one["valid_examples"]), MOST_EXAMPLES)
-    moment = None
-    for update, error in one.curve("valid_error").items():
-        if not below_chance(error, n, CHANCE[one["dataset"]]):
-            moment = None
-        elif moment is None:
-            moment = update
-    return moment
+    curve = one.curve("valid_error")
+    stretches = []
+    for below, stretch in groupby(curve, lambda update: below_chance(curve[update], n, CHANCE[one["dataset"]])):
+        updates = list(stretch)
+        after = next((update for update in curve if update > updates[-1]), None)
+        if below and (len(updates) >= LAST or after is None):
+            stretches.append((updates[0], after))
+    return stretches

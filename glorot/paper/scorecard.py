@@ -132,7 +132,7 @@ NOTES = [
     f"Dates: the rules of {FIRST} were written before the first version's results. Those of {REVISED} are new, or "
     "stricter after a review: with the first version's results known, but before those of Shapeset with inputs in "
     "[-1, 1], which they are to judge. Those of "
-    f"{SHARPENED} replaced rules that said little, after a second review and with all results known: "
+    f"{SHARPENED} replaced rules that said little, and one that missed what happened, with all results known: "
     "docs/reproduction.md has the verdicts before and after.",
     "Not judged here: the size of a lead where the paper's own two numbers do not differ significantly.",
 ]

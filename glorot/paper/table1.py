@@ -16,7 +16,16 @@ from glorot.reporting.bold import bold_notes
 from glorot.reporting.document import Block, Bold, Document, Grid, Records, Text, Value, notes
 from glorot.reporting.report import Table
 from glorot.reporting.summary import NOT_RUN, Cell, History, Source, marked, with_runs
-from glorot.reporting.table_notes import chance_notes, chosen_by, chosen_text, data_notes, examples_text, kind_mark
+from glorot.reporting.table_notes import (
+    chance_notes,
+    chosen_by,
+    chosen_text,
+    data_notes,
+    examples_text,
+    kind_mark,
+    lost_notes,
+    lost_text,
+)
 from glorot.results.store import write_text
 from glorot.sweeps import search
 from glorot.sweeps.about import About, Paper, Role, label_of
@@ -281,6 +290,7 @@ def _notes(
             [f"Settings (the paper: learning rate and depth chosen after {ABOUT['updates'].papers} updates):", *choices]
         ),
         *chance_notes(cells),
+        *lost_notes([f"{_title(place)}: {lost_text(one)}" for place, ours in found.items() for one in ours.cell.lost]),
         *bold_notes(_by_column(found, datasets), "test_error", _test(found), "paper.csv"),
     ]
     if any(one.diverged for one in cells):

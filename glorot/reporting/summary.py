@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from glorot.datasets.local import info
 from glorot.reporting.document import Bold
@@ -28,8 +28,21 @@ VALUES = {
 
 NOT_RUN = "\N{EN DASH}"
 
+# A run has lost something whose last ROW evaluations are POINTS above its best ROW, on average.
+ROW, POINTS = 5, 5.0
+
 Correct = Callable[[str], "np.ndarray | None"]  # run_id -> whether each test example was classified correctly
 History = Callable[[str], Mapping[str, Sequence[float]]]  # run_id -> its evaluations by column: HISTORY_COLUMNS
+
+
+class Lost(NamedTuple):
+    """A run whose error was lower than it is at the end, in percent: means of ROW evaluations. update: the last one's
+    of the lowest mean."""
+
+    seed: int
+    lowest: float
+    update: int
+    end: float
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,7 @@ class Cell:
         good as the one chosen, and how many there are.
     at_chance: whether none of the settings to select from gave an error significantly below chance; False where chance
         is not known.
+    lost: those runs that have lost what they had learned, as far as evaluations are stored; none where a loss is shown.
     shown: the runs themselves; where nothing could be chosen, all that there are to choose from.
     sample: what tests see; None where there is no number, or where it leaves out a seed that diverged: such a mean
         flatters. mark: what they say.
@@ -58,6 +72,7 @@ class Cell:
     tied: int = 0
     at_chance: bool = False
     settings: int = 1
+    lost: Sequence[Lost] = ()
     shown: "Sequence[Run]" = ()
     sample: Sample | None = None
     mark: Mark = field(default_factory=Mark)
@@ -142,10 +157,27 @@ class Source:
 
     def moves(self, run: "Run") -> float | None:
         """By how much the value moves from one of a run's late evaluations to the next; None if that is not known."""
-        if not self.history:
+        return moves(list(self._curve(run).values()))
+
+    def lost(self, run: "Run") -> Lost | None:
+        """What a run has lost of what it had learned; None if nothing, or if that is not known."""
+        curve = self._curve(run)
+        if not self.value.endswith("_error") or len(curve) < 2 * ROW:
             return None
-        curve = self.history(run.run_id)
-        return moves([value for update, value in zip(curve["update"], curve[self.value], strict=True) if update > 0])
+        updates, errors = list(curve), list(curve.values())
+        means = [statistics.fmean(errors[i : i + ROW]) for i in range(len(errors) - ROW + 1)]
+        lowest = min(range(len(means)), key=means.__getitem__)
+        if means[-1] - means[lowest] < POINTS:
+            return None
+        return Lost(run.settings.seed, means[lowest], updates[lowest + ROW - 1], means[-1])
+
+    def _curve(self, run: "Run") -> dict[int, float]:
+        """Update -> the value, from the first evaluation after training began; empty if that is not stored."""
+        if not self.history:
+            return {}
+        stored = self.history(run.run_id)
+        pairs = zip(stored["update"], stored[self.value], strict=True)
+        return {int(update): value for update, value in pairs if update > 0}
 
 
 def grouped(runs: "Iterable[Run]", names: Sequence[str]) -> "dict[tuple[str, ...], list[Run]]":
@@ -244,7 +276,8 @@ def _with_sample(one: Cell, runs: "Sequence[Run]", source: Source) -> Cell:
         values, examples, (first.settings.dataset, first.version), correct,
         tuple(run.settings.seed for run in measured), source.moves(first) if single and unit == "error" else None,
     )  # fmt: skip
-    return replace(one, shown=runs, sample=sample)
+    lost = list(filter(None, map(source.lost, measured)))
+    return replace(one, shown=runs, sample=sample, lost=lost)
 
 
 def marked(cells: Sequence[Sequence[Cell]], over_seeds: str = DEFAULT_TEST) -> list[list[Cell]]:
