@@ -14,6 +14,7 @@ from glorot.datasets.local import AnyData, LocalData
 from glorot.errors import DataError, DeviceError, SweepError
 from glorot.models.architectures import MODELS
 from glorot.results.store import Store
+from glorot.results.troubles import what_happened
 from glorot.sweeps import search
 from glorot.sweeps.runs import STATUSES, Run, as_stored, expand, kept
 from glorot.sweeps.settings import Settings
@@ -217,23 +218,13 @@ def kept_results(plan: Plan) -> list[Run]:
 
 
 def troubles(plan: Plan) -> list[tuple[Run, str]]:
-    """The selected runs that diverged or failed, each with what happened."""
-    runs, reasons = plan.store.records(), plan.store.reasons()
-    again = plan.store.failed_again()
-    found = []
-    for run in plan.selected:
-        status = runs[run.run_id]["status"] if run.run_id in runs else "missing"
-        if status == "diverged":
-            updates = runs[run.run_id]["updates_done"]
-            found.append((run, f"diverged: the loss was not finite any more after {updates:,} updates"))
-        elif status == "failed":
-            details = traceback_file(plan.store, run)
-            where = f" (traceback in {details})" if details.exists() else ""
-            found.append((run, f"failed: {reasons.get(run.run_id, 'no reason is stored')}{where}"))
-        if run.run_id in again:
-            details = traceback_file(plan.store, run)
-            found.append((run, f"failed when it was made again (why: {details}); its earlier result is kept"))
-    return found
+    """The selected runs that diverged or failed, each with what happened and where its traceback is, if it left one."""
+
+    def details(run: Run) -> Path | None:
+        file = traceback_file(plan.store, run)
+        return file if file.exists() else None
+
+    return what_happened(plan.store, plan.selected, details)
 
 
 def traceback_file(store: Store, run: Run) -> Path:

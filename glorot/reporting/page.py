@@ -24,6 +24,7 @@ from glorot.reporting.style import DPI, STYLE, color, dashes
 from glorot.reporting.summary import VALUES, Cell
 from glorot.reporting.table_notes import chosen_by, chosen_text
 from glorot.reporting.views import Study
+from glorot.results.troubles import what_happened
 from glorot.sweeps import search
 from glorot.sweeps.fields import ABOUT
 
@@ -195,20 +196,8 @@ def _chosen(study: Study) -> str:
 
 
 def _troubles(study: Study) -> str:
-    reasons = study.store.read_provenance().set_index("run_id")["reason"]
-    again = study.store.failed_again()
-    rows = []
-    for run in _every(study):
-        status = study.status(run)
-        told = []
-        if status == "diverged":
-            updates = study.table.source.found[run.run_id]["updates_done"]
-            told.append(f"diverged: the loss was not finite any more after {updates:,} updates")
-        elif status == "failed":
-            told.append(f"failed: {reasons.get(run.run_id, '') or 'no reason is stored'}")
-        if run.run_id in again:
-            told.append("failed when it was made again; its earlier result is kept")
-        rows += [f"<tr><td>{text(_title(run))}</td><td>{text(what)}</td></tr>\n" for what in told]
+    found = what_happened(study.store, _every(study))
+    rows = [f"<tr><td>{text(_title(run))}</td><td>{text(what)}</td></tr>\n" for run, what in found]
     if not rows:
         return ""
     head = '<th scope="col">Run</th><th scope="col">What happened</th>'
