@@ -91,17 +91,23 @@ table: {rows: activation, test: TEST}
 """
 
 
-def stored_table(folder, text, curve=()):
-    """Both methods' errors differ by 3, 3.1 and 2.9 points, seed by seed; seeds alone differ by tens."""
+def stored_table(folder, text, curve=(), losses=(), value=None, found=(10.0, 30.0, 50.0)):
+    """Both methods' errors differ by 3, 3.1 and 2.9 points, seed by seed; seeds alone differ by tens.
+
+    curve: the test error of each evaluation, from update 0 on. losses: the training loss of each; else it rises.
+    """
     sweep = config.parse(text, "x.yaml")
     store = Store(folder)
     for run in expand(sweep):
         seed = run.settings.seed
-        found = [10.0, 30.0, 50.0][seed] + (run.settings.activation == "sigmoid") * [3.0, 3.1, 2.9][seed]
-        rows = [{"update": 10 * i, "examples": 100 * i, "test_error": error} for i, error in enumerate(curve)]
-        store.write_run({**settings_of(run), "status": "done", "test_error": found, "valid_error": found}, {}, rows)
+        error = found[seed] + (run.settings.activation == "sigmoid") * [3.0, 3.1, 2.9][seed]
+        rows = [
+            {"update": 10 * i, "examples": 100 * i, "test_error": error, "train_loss": (losses or range(99))[i]}
+            for i, error in enumerate(curve)
+        ]
+        store.write_run({**settings_of(run), "status": "done", "test_error": error, "valid_error": error}, {}, rows)
     store.write_sweep(written.dump(sweep, folder))
-    return report.stored_table(folder)
+    return report.stored_table(folder, value=value)
 
 
 @pytest.mark.parametrize("test", ["pooled", "welch", "paired", "blocks"])
@@ -124,28 +130,64 @@ def test_the_moves_of_a_single_run_are_its_history_s(tmp_path):
     assert f"over the last 10 is {moves[0]:.1f} points" in table.markdown()
 
 
-def test_what_has_lost_something_is_told(tmp_path):
-    """Means of five: 22 at best, of updates 30 to 70, and 84 of the last. Of several seeds, it is told of each."""
-    curve = [90, 60, 40, *[20, 24] * 2, 22, 22, *[84] * 6]
-    table = stored_table(tmp_path / "one", SWEEP.replace("[0, 1, 2]", "[0]").replace("TEST", "welch"), curve)
-    names = ["Tanh", "Sigmoid"]
-    assert table.rows == names
-    told = "".join(f"\n  - {name}: 22.00 % until update 70, 84.00 % at the end" for name in names)
-    assert f"(schedule) may help{told}\n- " in table.markdown()
-    table = stored_table(tmp_path / "three", SWEEP.replace("TEST", "welch"), curve)
-    assert table.markdown().count("seed 2: 22.00 % until update 70, 84.00 % at the end\n") == 2
+def test_at_chance_a_run_moves_by_chance_alone(tmp_path):
+    """It goes from one answer to another, whose errors differ. That says nothing of runs that have learned."""
+    one = SWEEP.replace("[0, 1, 2]", "[0]").replace("TEST", "welch")
+    table = stored_table(tmp_path, one, [90, *[83.3, 88.9] * 6], found=[81.0])
+    assert [line[0].sample.moves is None for line in table.cells] == [False, True]  # 81 and 84 %; chance is 83.3
+
+
+BEST = [90, 60, 40, *[20, 24] * 2, 22, 22]  # the mean of five is 22 at best: updates 30 to 70
+ONE = SWEEP.replace("[0, 1, 2]", "[0]").replace("TEST", "welch")
+LOST = "22.00 % (updates 30 to 70), 84.00 % at the end"
+
+
+def test_what_was_better_before_is_told(tmp_path):
+    """Each seed by itself, also beside one that diverged."""
+    table = stored_table(tmp_path / "one", ONE, [*BEST, *[84] * 6])
+    assert table.rows == ["Tanh", "Sigmoid"]
+    assert f"(the field schedule) may help\n  - Tanh: {LOST}\n  - Sigmoid: {LOST}\n- " in table.markdown()
+    table = stored_table(tmp_path / "three", SWEEP.replace("TEST", "welch"), [*BEST, *[84] * 6])
+    assert [f"Tanh, seed {seed}: {LOST}" in table.markdown() for seed in range(4)] == [True, True, True, False]
+    store = Store(tmp_path / "three")
+    run = table.cells[0][0].shown[0]
+    store.write_run({**settings_of(run), "status": "diverged"}, {}, [])
+    assert f"Tanh, seed 1: {LOST}" in report.stored_table(tmp_path / "three").markdown()
+
+
+def test_where_the_training_loss_fell_it_is_overfitting(tmp_path):
+    told = stored_table(tmp_path, ONE, [*BEST, *[27] * 6], [1 / (1 + i) for i in range(20)]).markdown()
+    assert "the network overfits; fewer updates or more training examples may help\n  - Tanh: 22.00 %" in told
+    assert "learning rate is too high" not in told
 
 
 @pytest.mark.parametrize(
-    "curve",
+    ("curve", "told"),
     [
-        [90, *[20] * 5, *[24] * 5],  # as far as chance may move it
-        [10, 90, *[60] * 5, *[20] * 5],  # update 0 does not count
-        [90, *[20] * 4, *[84] * 5],  # too few evaluations
-        [],
+        ([*BEST, *[27] * 5], True),
+        ([*BEST, *[26.9] * 5], False),
+        ([10, 90, *[60] * 5, *[20] * 5], False),  # update 0 does not count
+        ([90, *[20] * 4, *[84] * 5], False),  # too few evaluations
+        ([94, *[83.3] * 8, *[88.9] * 8], False),  # never better than chance
+        ([*BEST, *[84] * 4, math.nan], False),
+        ([90, math.nan, *BEST[2:], *[84] * 5], False),
+        ([], False),
     ],
 )
-def test_what_has_lost_nothing_is_not_told(tmp_path, curve):
-    table = stored_table(tmp_path, SWEEP.replace("[0, 1, 2]", "[0]").replace("TEST", "welch"), curve)
-    assert [line[0].lost for line in table.cells] == [[], []]
-    assert "Worse again" not in table.markdown()
+def test_what_counts_as_worse(tmp_path, curve, told):
+    table = stored_table(tmp_path, ONE.replace("updates: 100", "updates: 200"), curve)
+    assert [bool(line[0].worsened) for line in table.cells] == [told, told]
+    assert ("Worse at the end" in table.markdown()) == told
+
+
+def test_few_examples_move_an_error_by_chance(tmp_path):
+    """At 22 %, z = 2.807 times sqrt(2 * .22 * .78 / n) is 16.4 points with n = 100."""
+    sweep = ONE.replace("evaluate_every: 10", "evaluate_every: 10, test_examples: 100")
+    for end, told in ((38, False), (39, True)):
+        table = stored_table(tmp_path / str(end), sweep, [*BEST, *[end] * 5])
+        assert [bool(line[0].worsened) for line in table.cells] == [told, told]
+
+
+def test_of_a_loss_nothing_is_told(tmp_path):
+    table = stored_table(tmp_path, ONE, [*BEST, *[84] * 6], value="valid_loss")
+    assert [line[0].worsened for line in table.cells] == [[], []]

@@ -278,7 +278,7 @@ def sigmoid_depth():
     third, top = means["Sigmoid, 4 layers"][3], means["Sigmoid, 4 layers"][4]
     assert {f"{mean:.1f}" for mean in third.loc[20_000:440_000]} == {"0.9"}
     yield "the third layer has a mean of 0.9 until about update 460,000."
-    yield f"the top layer leaves 0 by {top.loc[480_000:].max():.2f}"
+    yield f"until update {top.index[-1]:,} the top layer leaves 0 by {top.loc[480_000:].max():.2f}."
     yield from four_layers(four)
     for method in ("Sigmoid", "Sigmoid, 4 layers"):
         for name in (folder, "reference/sigmoid-rate"):
@@ -290,25 +290,39 @@ def four_layers(beginning):
     longer, name = "reference/shapeset-long", "Sigmoid, 4 layers"
     long, loss = curve(longer, name), curve(longer, name, "train_loss")
     assert (long.loc[:600_000] == beginning).all()
-    yield f"Their error falls to {long.min():.2f} % at update {long.idxmin():,}, where five layers are at chance."
+    lowest = long.rolling(5).mean().min()
+    yield (
+        f"Their error falls to about {lowest:.0f} % ({long.min():.2f} % at update {long.idxmin():,}), where five "
+        "layers are at chance."
+    )
     rises = [f"{loss[update]:.2f} at {update:,}" for update in (4_280_000, 4_300_000)]
     yield f"the training loss rises: {loss[3_900_000]:.2f} at update 3,900,000, {', '.join(rises)}."
     valid, chance = curve(longer, name, "valid_error"), DATASETS["shapeset"].chance
     below = [update for update, error in valid.items() if significance.below_chance(error, 10_000, chance)]
     back = valid.index[valid.index > below[-1]][0]
-    assert set(valid.loc[long.idxmin() : below[-1]].index) <= set(below)
+    better = (long < curve(longer, "Sigmoid")).loc[below[0] : below[-1]]
+    assert (list(better.index), better.all()) == (below, True)
+    yield f"It is from update {below[0]:,} to {below[-1]:,}, and not at the end."
+    assert long.iloc[-1] >= errors(longer)["Sigmoid"]
     older = pd.read_csv(RESULTS / "calibration" / "sigmoid-four.csv").set_index("update").test_error
     over = [one[one > 50].index[0] for one in (older, long.loc[4_000_000:])]
     assert older.loc[over[0] :].min() > 50 < long.loc[over[1] :].min()
-    yield f"its error exceeds 50 % from update {over[0]:,} on (its evaluations), and not from {over[1]:,} on."
-    ends = select(longer).set_index("method").test_loss
     yield (
-        f"From {back:,} on they are at chance, with a loss of {ends[name]:.0f} at the end, where five layers have "
+        f"its error exceeds 50 % from update {over[0]:,} on, and ours from {over[1]:,} on. It was stopped at "
+        f"{older.index[-1]:,}, with {older.iloc[-1]:.2f} %"
+    )
+    assert next(update for update in older.index if older[update] != long[update]) == 4_160_000
+    ends = select(longer).set_index("method").train_loss
+    yield (
+        f"From {back:,} on they are at chance. At the end their training loss is {ends[name]:.0f}; five layers have "
         f"{ends['Sigmoid']:.1f}."
     )
-    full = 100 * layers(longer, name, "activation", "saturation").iloc[-1]
-    yield f"In their layers, {listed(full, '.0f')} % of the units are saturated."
-    yield f"It is until update {below[-1]:,}."
+    full = 100 * layers(longer, name, "activation", "saturation")
+    yield (
+        f"In their layers, {listed(full.iloc[-1], '.0f')} % of the units are saturated then, and were "
+        f"{listed(full.loc[3_900_000], '.0f')} % at update 3,900,000."
+    )
+    yield f"the top layer goes to {layers(longer, name, 'activation', 'mean')[4].iloc[-1]:.2f}."
     lower = curve("reference/sigmoid-decay", name)
     assert (lower.loc[:4_000_000] == long.loc[:4_000_000]).all()
     yield (

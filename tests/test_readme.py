@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from stored import close
 
 from glorot.paper import scorecard
@@ -87,7 +88,17 @@ def test_the_reference_table_is_what_its_runs_give():
     assert f"\n\n{told('reference')}\n\n" in (REFERENCE / "paper.md").read_text()
 
 
+def card_of(folders):
+    return scorecard.markdown(scorecard.judge(scorecard.evidence(folders)))
+
+
 def test_the_reference_scorecard_is_what_its_runs_give():
-    text = scorecard.markdown(scorecard.judge(scorecard.evidence(find_folders(REFERENCE))))
+    text = card_of(find_folders(REFERENCE))
     assert text == (REFERENCE / "scorecard.md").read_text()
     check_tallies(text)
+
+
+@pytest.mark.parametrize("folder", ["examples/figures-quick", "reference/second-order"])
+def test_other_scorecards_are_what_their_runs_give(folder):
+    folder = ROOT / "results" / folder
+    assert card_of([folder]) == (folder / "scorecard.md").read_text()

@@ -5,7 +5,7 @@ They are compiled for each formula, in place of the names that are `_own` below,
 
 Activations and deltas below LEAST become 0, so that the product of two of them is 0 or a normal number of float32.
 Subnormal numbers cost a processor a hundred times as much, and saturated units have many of them (docs/performance.md).
-What is lost is a part of 1e-10 of a weight's last bit, or less; once in millions of updates a sum is rounded otherwise.
+What is lost is a part of 1e-10 of a weight's last bit, or less; but a sum may be rounded differently.
 Probes see the numbers as they are.
 """
 

@@ -27,7 +27,7 @@ PAPERS_UPDATES, PAPERS_WIDTH = ABOUT["updates"].paper, ABOUT["hidden"].paper[0]
 SIZE = f"{PAPERS_UPDATES:,} updates x {PAPERS_WIDTH} units"
 
 # When rules were written or changed: see the notes of scorecard.NOTES.
-FIRST, REVISED, SHARPENED = "2026-11-23", "2026-11-25", "2026-11-28"
+FIRST, REVISED, LATEST = "2026-11-23", "2026-11-25", "2026-11-28"
 
 CHOSEN = frozenset({"learning_rate", "seed"})  # every method has the rate that suits it best, and seeds are repeats
 
@@ -226,7 +226,7 @@ def _rates(runs: Sequence[Repeats]) -> str:
     names: dict[str, dict[str, None]] = {}
     for one in runs:
         names.setdefault(f"{float(one['learning_rate']):g}", {})[one.method] = None
-    told = len(names) > 1 and len({one.method for one in runs}) == len(runs)
+    told = len(names) > 1 and sum(map(len, names.values())) == len({one.method for one in runs})
     rates = _listed(rate + f" ({', '.join(methods)})" * told for rate, methods in names.items())
     tried = sorted({max(1, len(one.rates)) for one in runs})
     counts = " to ".join(map(str, dict.fromkeys([tried[0], tried[-1]])))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glorot.paper.claims import (
+    LATEST,
     PAPERS_UPDATES,
     REVISED,
-    SHARPENED,
     Evidence,
     Judge,
     Rule,
@@ -49,7 +49,7 @@ TOGETHER = Rule(
     "The 98th percentile of a rises in every layer, and the smallest of all layers is nearer to the largest (as a "
     f"ratio) than for Tanh at {100 * AHEAD:g} % of the probes after update 0. Not held: at half of them or fewer; from "
     f"{PAPERS_UPDATES:,} updates on also between the two; or not all layers rise. Both networks are below chance.",
-    SHARPENED,
+    LATEST,
 )
 ENDS = Rule(
     "In every hidden layer the fullest tenth of |a| is the last (it gathers at -1 and 1) or the first (at 0): the last "

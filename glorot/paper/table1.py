@@ -23,8 +23,7 @@ from glorot.reporting.table_notes import (
     data_notes,
     examples_text,
     kind_mark,
-    lost_notes,
-    lost_text,
+    worsened_notes,
 )
 from glorot.results.store import write_text
 from glorot.sweeps import search
@@ -290,7 +289,7 @@ def _notes(
             [f"Settings (the paper: learning rate and depth chosen after {ABOUT['updates'].papers} updates):", *choices]
         ),
         *chance_notes(cells),
-        *lost_notes([f"{_title(place)}: {lost_text(one)}" for place, ours in found.items() for one in ours.cell.lost]),
+        *worsened_notes({_title(place): ours.cell for place, ours in found.items()}),
         *bold_notes(_by_column(found, datasets), "test_error", _test(found), "paper.csv"),
     ]
     if any(one.diverged for one in cells):

@@ -18,7 +18,7 @@ from glorot.reporting import markdown, writers
 from glorot.reporting.bold import bold_notes
 from glorot.reporting.document import Document, Grid, Records, Text, Value, notes, spans
 from glorot.reporting.summary import VALUES, Cell, Correct, History, Source, cell_of, decimals, grouped, marked
-from glorot.reporting.table_notes import choices, data_notes, facts, kind_mark, legend, losses, seeds, sources
+from glorot.reporting.table_notes import choices, data_notes, facts, kind_mark, legend, seeds, sources, worsened
 from glorot.results.store import Store, write_text
 from glorot.sweeps import search
 from glorot.sweeps.about import label_of
@@ -135,7 +135,7 @@ def table(
         *facts(source, [run for line in cells for one in line for run in one.shown], {*row_names, *column_names}),
         *seeds(runs, [*row_names, *column_names, *over], cells),
         *choices(rows, columns, cells, sweep),
-        *losses(rows, columns, cells),
+        *worsened(rows, columns, cells),
         *bold_notes(dict(zip(columns, zip(*cells, strict=True), strict=True)), value, sweep.table.test, "table.csv"),
         *legend(cells, len(found.keys() - every)),
     ]

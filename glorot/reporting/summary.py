@@ -5,11 +5,12 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from glorot.datasets.local import info
 from glorot.reporting.document import Bold
 from glorot.reporting.significance import DEFAULT_TEST, Mark, Sample, below_chance, marks, moves
+from glorot.reporting.worsened import ROW, Worsened, worsened
 from glorot.sweeps import search
 
 if TYPE_CHECKING:
@@ -28,21 +29,8 @@ VALUES = {
 
 NOT_RUN = "\N{EN DASH}"
 
-# A run has lost something whose last ROW evaluations are POINTS above its best ROW, on average.
-ROW, POINTS = 5, 5.0
-
 Correct = Callable[[str], "np.ndarray | None"]  # run_id -> whether each test example was classified correctly
 History = Callable[[str], Mapping[str, Sequence[float]]]  # run_id -> its evaluations by column: HISTORY_COLUMNS
-
-
-class Lost(NamedTuple):
-    """A run whose error was lower than it is at the end, in percent: means of ROW evaluations. update: the last one's
-    of the lowest mean."""
-
-    seed: int
-    lowest: float
-    update: int
-    end: float
 
 
 @dataclass(frozen=True)
@@ -55,7 +43,7 @@ class Cell:
         good as the one chosen, and how many there are.
     at_chance: whether none of the settings to select from gave an error significantly below chance; False where chance
         is not known.
-    lost: those runs that have lost what they had learned, as far as evaluations are stored; none where a loss is shown.
+    worsened: those of its runs that were better before than at the end, as far as that is known; of errors only.
     shown: the runs themselves; where nothing could be chosen, all that there are to choose from.
     sample: what tests see; None where there is no number, or where it leaves out a seed that diverged: such a mean
         flatters. mark: what they say.
@@ -72,7 +60,7 @@ class Cell:
     tied: int = 0
     at_chance: bool = False
     settings: int = 1
-    lost: Sequence[Lost] = ()
+    worsened: Sequence[Worsened] = ()
     shown: "Sequence[Run]" = ()
     sample: Sample | None = None
     mark: Mark = field(default_factory=Mark)
@@ -134,6 +122,7 @@ class Source:
     value: str
     correct: Correct
     history: "History | None" = None
+    _histories: dict[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
 
     @cached_property
     def short(self) -> search.Short:
@@ -155,29 +144,39 @@ class Source:
         there = info(run.settings.dataset).held_out
         return None if there is None else min(asked, there)
 
+    def tested(self, run: "Run", kind: str) -> int:
+        """How many "test" or "valid" examples a run was measured on, or else how many at most."""
+        asked: int = getattr(run.settings, f"{kind}_examples")
+        return self.examples(run, kind) or self.examples(run, "test") or asked
+
+    def learned(self, run: "Run", kind: str, error: float, tries: int = 1) -> bool:
+        """Whether an error is below chance, as far as that is known. tries: of how many it is the lowest."""
+        chance = info(run.settings.dataset).chance
+        # Of four examples, not even all right is significant; but who has none wrong has learned.
+        return chance is None or not error or below_chance(error, self.tested(run, kind), chance, tries)
+
     def moves(self, run: "Run") -> float | None:
         """By how much the value moves from one of a run's late evaluations to the next; None if that is not known."""
-        return moves(list(self._curve(run).values()))
+        return moves(self._curve(run, self.value))
 
-    def lost(self, run: "Run") -> Lost | None:
-        """What a run has lost of what it had learned; None if nothing, or if that is not known."""
-        curve = self._curve(run)
-        if not self.value.endswith("_error") or len(curve) < 2 * ROW:
+    def worsened(self, run: "Run") -> Worsened | None:
+        """What became of a run that was better before than at the end; None if it was not, or if that is not known."""
+        kind, _, unit = self.value.partition("_")
+        if unit != "error" or run.settings.updates < 2 * ROW * run.settings.evaluate_every:
             return None
-        updates, errors = list(curve), list(curve.values())
-        means = [statistics.fmean(errors[i : i + ROW]) for i in range(len(errors) - ROW + 1)]
-        lowest = min(range(len(means)), key=means.__getitem__)
-        if means[-1] - means[lowest] < POINTS:
-            return None
-        return Lost(run.settings.seed, means[lowest], updates[lowest + ROW - 1], means[-1])
+        return worsened(
+            run.settings.seed, [int(update) for update in self._curve(run, "update")], self._curve(run, self.value),
+            self._curve(run, "train_loss"), self.tested(run, kind), info(run.settings.dataset).chance,
+        )  # fmt: skip
 
-    def _curve(self, run: "Run") -> dict[int, float]:
-        """Update -> the value, from the first evaluation after training began; empty if that is not stored."""
+    def _curve(self, run: "Run", column: str) -> Sequence[float]:
+        """One number an evaluation, from the first one after training began; none if that is not stored."""
         if not self.history:
-            return {}
-        stored = self.history(run.run_id)
-        pairs = zip(stored["update"], stored[self.value], strict=True)
-        return {int(update): value for update, value in pairs if update > 0}
+            return []
+        if run.run_id not in self._histories:
+            self._histories[run.run_id] = self.history(run.run_id)
+        stored = self._histories[run.run_id]
+        return [value for update, value in zip(stored["update"], stored[column], strict=True) if update > 0]
 
 
 def grouped(runs: "Iterable[Run]", names: Sequence[str]) -> "dict[tuple[str, ...], list[Run]]":
@@ -232,13 +231,7 @@ def _at_chance(runs: "Sequence[Run]", source: Source) -> bool:
     kind = "test" if source.by.startswith("test") else "valid"
     errors = [(run, error) for run in runs for error in search.values([run], source.found, f"{kind}_error")]
 
-    def learned(run: "Run", error: float) -> bool:
-        chance = info(run.settings.dataset).chance
-        n = source.examples(run, kind) or source.examples(run, "test") or getattr(run.settings, f"{kind}_examples")
-        # Of four examples, not even all right is significant; but who has none wrong has learned.
-        return chance is None or not error or below_chance(error, n, chance, len(errors))
-
-    return bool(errors) and not any(learned(run, error) for run, error in errors)
+    return bool(errors) and not any(source.learned(run, kind, error, len(errors)) for run, error in errors)
 
 
 def summarized(runs: "Sequence[Run]", found: search.Found, value: str) -> Cell:
@@ -261,9 +254,10 @@ def summarized(runs: "Sequence[Run]", found: search.Found, value: str) -> Cell:
 
 
 def _with_sample(one: Cell, runs: "Sequence[Run]", source: Source) -> Cell:
-    if not one.done or one.diverged:
-        return replace(one, shown=runs)
     measured = [run for run in runs if search.values([run], source.found, source.value)]
+    worse = list(filter(None, map(source.worsened, measured)))
+    if not one.done or one.diverged:
+        return replace(one, shown=runs, worsened=worse)
     values = [search.values([run], source.found, source.value)[0] for run in measured]
     kind, _, unit = source.value.partition("_")
     first, single, examples, correct = measured[0], len(measured) == 1, None, None
@@ -272,12 +266,12 @@ def _with_sample(one: Cell, runs: "Sequence[Run]", source: Source) -> Cell:
         examples = counts.pop() if len(counts) == 1 else None
     if source.value == "test_error" and single:
         correct = source.correct(first.run_id)
+    learned = single and unit == "error" and source.learned(first, kind, values[0])  # else it moves by chance alone
     sample = Sample(
         values, examples, (first.settings.dataset, first.version), correct,
-        tuple(run.settings.seed for run in measured), source.moves(first) if single and unit == "error" else None,
+        tuple(run.settings.seed for run in measured), source.moves(first) if learned else None,
     )  # fmt: skip
-    lost = list(filter(None, map(source.lost, measured)))
-    return replace(one, shown=runs, sample=sample, lost=lost)
+    return replace(one, shown=runs, sample=sample, worsened=worse)
 
 
 def marked(cells: Sequence[Sequence[Cell]], over_seeds: str = DEFAULT_TEST) -> list[list[Cell]]:

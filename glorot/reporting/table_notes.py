@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from glorot.datasets.catalogue import DATASETS
 from glorot.datasets.local import LocalData
-from glorot.reporting.summary import NOT_RUN, ROW, VALUES, Cell, Lost, Source, grouped
+from glorot.reporting.summary import NOT_RUN, VALUES, Cell, Source, grouped
+from glorot.reporting.worsened import ROW
 from glorot.sweeps.about import About, Role, count
 from glorot.sweeps.fields import ABOUT, LAYERS
 from glorot.sweeps.values import dataset_text
@@ -145,34 +146,36 @@ def chance_notes(cells: "Iterable[Cell]") -> list[str]:
     ]
 
 
-def losses(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell]]) -> list[str]:
-    """The runs that have lost what they had learned, a line each."""
-    lines = []
-    for row, line in zip(rows, cells, strict=True):
-        for column, cell in zip(columns, line, strict=True):
-            name = row if len(columns) == 1 else f"{row} on {column}"
-            lines += [f"{name}{_seed(cell, one)}: {lost_text(one)}" for one in cell.lost]
-    return lost_notes(lines)
-
-
-def lost_notes(lines: Sequence[str]) -> list[str]:
-    """What it means that runs have lost something. lines: what of each."""
-    if not lines:
-        return []
-    beginning = (
-        f"Worse again at the end (means of {ROW} evaluations). Often the learning rate is too high by then; a lower "
-        "one from some update on (schedule) may help"
+def worsened(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell]]) -> list[str]:
+    """The runs that were better before than at the end."""
+    return worsened_notes(
+        {
+            row if len(columns) == 1 else f"{row} on {column}": cell
+            for row, line in zip(rows, cells, strict=True)
+            for column, cell in zip(columns, line, strict=True)
+        }
     )
-    return ["\n  - ".join([beginning, *lines])]
 
 
-def lost_text(one: Lost) -> str:
-    """ "27.28 % until update 3,960,000, 83.31 % at the end": what became of an error."""
-    return f"{one.lowest:.2f} % until update {one.update:,}, {one.end:.2f} % at the end"
+def worsened_notes(cells: "Mapping[str, Cell]") -> list[str]:
+    """What became of these runs, a line each, and what may be the reason. cells: by title."""
+    told = {False: WORSENED, True: OVERFITTED}
+    for title, cell in cells.items():
+        for one in cell.worsened:
+            name = f"{title}, seed {one.seed}" if cell.runs > 1 else title
+            best = f"{one.lowest:.2f} % (updates {one.first:,} to {one.last:,})"
+            told[one.overfits] += f"\n  - {name}: {best}, {one.end:.2f} % at the end"
+    return [text for text in told.values() if text not in (WORSENED, OVERFITTED)]
 
 
-def _seed(cell: Cell, one: Lost) -> str:
-    return f", seed {one.seed}" if cell.done > 1 else ""
+WORSENED = (
+    f"Worse at the end than before (means of {ROW} evaluations). Often the learning rate is too high by then; a lower "
+    "one from some update on (the field schedule) may help"
+)
+OVERFITTED = (
+    f"Worse at the end than before, while the training loss went on falling (means of {ROW} evaluations): the network "
+    "overfits; fewer updates or more training examples may help"
+)
 
 
 def chosen_by(sweep: "Sweep") -> str:
