@@ -12,6 +12,7 @@ import re
 import shlex
 import textwrap
 from pathlib import Path
+from statistics import fmean
 
 import click
 import pytest
@@ -339,6 +340,24 @@ def test_tables_of_committed_runs(document, sweep):
     assert {run.run_id for run in gather([folder])} <= planned
     lines = stored_table(folder).markdown().splitlines(keepends=True)
     check_written(DOCS / f"{document}.md", sweep, "".join(line for line in lines if line.startswith("|")))
+
+
+def test_the_table_of_learning_rates():
+    """Mean validation errors of the short runs on Shapeset, the lowest in bold where it is below chance."""
+    sweep = config.load(ROOT / "experiments" / "reference-shapeset.yaml")
+    found: dict[str, dict[float, list[float]]] = {choice.label: {} for choice in sweep.grid["method"]}
+    for run in gather([ROOT / "results" / "examples" / sweep.name]):
+        of_seeds = found[run.row["method"]].setdefault(float(run.row["learning_rate"]), [])
+        of_seeds.append(float(run.row["valid_error"]))
+    rates = sorted({rate for errors in found.values() for rate in errors}, reverse=True)
+    rows = []
+    for method, errors in found.items():
+        means = {rate: fmean(of_seeds) for rate, of_seeds in errors.items()}
+        best = [rate for rate, mean in means.items() if mean == min(means.values()) and mean < 82]
+        cells = {rate: f"**{mean:.2f}**" if rate in best else f"{mean:.2f}" for rate, mean in means.items()}
+        rows.append((method, *(cells.get(rate, "\N{EN DASH}") for rate in rates)))
+    header = ("Validation error (%)", *(f"{rate:g}" for rate in rates))
+    check_written(DOCS / "reproduction.md", "rates", table(header, rows))
 
 
 def test_p_values_of_the_reproduction_stand_in_its_tables():
