@@ -208,8 +208,9 @@ def rates():
         f"After 100,000 updates Tanh N is below chance with {work['Tanh N']} of the {words[len(mean.columns)]} rates, "
         f"with both seeds, and Tanh with {work['Tanh']}."
     )
-    for method in set(mean.index) - {*SEEDED}:
-        assert (mean.loc[method].dropna() > 82.3).all()
+    others = short[~short.method.isin(SEEDED)]
+    yield f"Short runs choose no rate for Sigmoid ({len(others)} of {2 * 7 * 2} were made)"
+    assert (others.valid_error > 82.3).all()
     yield f"{mean.loc['Tanh', 0.03]:.1f} % with 0.03, {mean.loc['Tanh', 0.01]:.1f} % with 0.01"
     apart = [
         select("examples/reference-shapeset", method="Tanh", learning_rate=rate).valid_error for rate in (0.03, 0.01)
