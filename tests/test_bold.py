@@ -100,7 +100,7 @@ def stored_table(folder, text, curve=(), losses=(), value=None, found=(10.0, 30.
     store = Store(folder)
     for run in expand(sweep):
         seed = run.settings.seed
-        error = found[seed] + (run.settings.activation == "sigmoid") * [3.0, 3.1, 2.9][seed]
+        error = found[seed] + (run.settings.activation == "sigmoid") * [3.0, 3.1, 2.9][seed % 3]
         rows = [
             {"update": 10 * i, "examples": 100 * i, "test_error": error, "train_loss": (losses or range(99))[i]}
             for i, error in enumerate(curve)
@@ -153,6 +153,12 @@ def test_what_was_better_before_is_told(tmp_path):
     run = table.cells[0][0].shown[0]
     store.write_run({**settings_of(run), "status": "diverged"}, {}, [])
     assert f"Tanh, seed 1: {LOST}" in report.stored_table(tmp_path / "three").markdown()
+
+
+def test_ten_runs_are_named(tmp_path):
+    sweep = SWEEP.replace("[0, 1, 2]", "[0, 1, 2, 3, 4, 5]").replace("TEST", "welch")
+    told = stored_table(tmp_path, sweep, [*BEST, *[84] * 6], found=range(10, 70, 10)).markdown()
+    assert (told.count(LOST), "\n  - and 2 more\n" in told) == (10, True)
 
 
 def test_where_the_training_loss_fell_it_is_overfitting(tmp_path):

@@ -20,10 +20,12 @@ from click.testing import CliRunner
 
 from glorot.cli.main import cli
 from glorot.cli.shared import Names
+from glorot.datasets.catalogue import DATASETS
 from glorot.gate import history
 from glorot.paper import scorecard
 from glorot.reporting import inspection_text, lessons, writers
 from glorot.reporting.report import stored_table
+from glorot.reporting.significance import below_chance
 from glorot.results.stored import gather
 from glorot.sweeps import config, search
 from glorot.sweeps.fields import ABOUT, DEFAULTS, FIELDS
@@ -344,7 +346,7 @@ def test_tables_of_committed_runs(document, sweep):
 
 def test_the_table_of_learning_rates():
     """Mean validation errors of the short runs on Shapeset, the lowest in bold where it is below chance."""
-    sweep = config.load(ROOT / "experiments" / "reference-shapeset.yaml")
+    sweep, chance = config.load(ROOT / "experiments" / "reference-shapeset.yaml"), DATASETS["shapeset"].chance
     found: dict[str, dict[float, list[float]]] = {choice.label: {} for choice in sweep.grid["method"]}
     for run in gather([ROOT / "results" / "examples" / sweep.name]):
         of_seeds = found[run.row["method"]].setdefault(float(run.row["learning_rate"]), [])
@@ -353,7 +355,8 @@ def test_the_table_of_learning_rates():
     rows = []
     for method, errors in found.items():
         means = {rate: fmean(of_seeds) for rate, of_seeds in errors.items()}
-        best = [rate for rate, mean in means.items() if mean == min(means.values()) and mean < 82]
+        lowest = min(means.values())
+        best = [rate for rate, mean in means.items() if mean == lowest and below_chance(mean, 10_000, chance)]
         cells = {rate: f"**{mean:.2f}**" if rate in best else f"{mean:.2f}" for rate, mean in means.items()}
         rows.append((method, *(cells.get(rate, "\N{EN DASH}") for rate in rates)))
     header = ("Validation error (%)", *(f"{rate:g}" for rate in rates))

@@ -210,7 +210,7 @@ def rates():
     )
     others = short[~short.method.isin(SEEDED)]
     yield f"Short runs choose no rate for Sigmoid ({len(others)} of {2 * 7 * 2} were made)"
-    assert (others.valid_error > 82.3).all()
+    assert not any(significance.below_chance(error, 10_000, chance) for error in others.valid_error)
     yield f"{mean.loc['Tanh', 0.03]:.1f} % with 0.03, {mean.loc['Tanh', 0.01]:.1f} % with 0.01"
     apart = [
         select("examples/reference-shapeset", method="Tanh", learning_rate=rate).valid_error for rate in (0.03, 0.01)

@@ -23,10 +23,10 @@ from glorot.paper.claims import (
     sized,
     sweep_of,
 )
-from glorot.paper.differences import CHANCE, LAST, Z, away_from_chance, difference, learned, upper_limit, variance
+from glorot.paper.differences import CHANCE, LAST, away_from_chance, difference, learned, upper_limit, variance
 from glorot.paper.repeats import Repeats
 from glorot.paper.table1 import ROWS, TABLE_1
-from glorot.reporting.significance import SIGNIFICANT, Sample, marks
+from glorot.reporting.significance import SIGNIFICANT, Sample, Z, marks
 
 PAPERS_EXAMPLES = 10_000  # test examples of every column
 MARGIN = 1.0  # points by which a method that is no worse may be worse

@@ -23,9 +23,9 @@ from glorot.paper.claims import (
     sweep_of,
 )
 from glorot.paper.claims_of_errors import METHODS, PAPERS_EXAMPLES, lower, of_table_1
-from glorot.paper.differences import LAST, SHORT, Z, away_from_chance, difference, learned, left_chance, variance
+from glorot.paper.differences import LAST, SHORT, away_from_chance, difference, learned, left_chance, variance
 from glorot.paper.repeats import Repeats
-from glorot.reporting.significance import SIGNIFICANT, Sample, compare
+from glorot.reporting.significance import SIGNIFICANT, Sample, Z, compare
 from glorot.results.stored import text_of
 from glorot.sweeps.settings import Settings
 

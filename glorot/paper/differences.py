@@ -21,7 +21,6 @@ from glorot.reporting.significance import (
 )
 
 LAST = 5  # evaluations: the error moves from one to the next by more than a test on the last one knows
-Z = 2.807  # two-sided p = 0.005
 
 CHANCE = {name: info.chance for name, info in DATASETS.items() if info.chance}  # % wrong: always one class
 

@@ -3,10 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from glorot.reporting.significance import LAST, MCNEMAR, PROPORTIONS, SEED_TESTS, SIGNIFICANT, least_significant
+from glorot.reporting.significance import (
+    LAST,
+    MCNEMAR,
+    PROPORTIONS,
+    SEED_TESTS,
+    SIGNIFICANT,
+    Z,
+    least_significant,
+)
 from glorot.reporting.summary import Cell
-
-Z = 2.807  # of a standard normal variable: beyond it on either side at p = 0.005
 
 Columns = Mapping[str, Sequence[Cell]]  # label -> its cells
 

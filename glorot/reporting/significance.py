@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SIGNIFICANT = 0.005  # the paper's
-ONE_SIDED = 2.576  # standard errors: p = 0.005
+ONE_SIDED, Z = 2.576, 2.807  # standard errors: p = 0.005 on one side, and on both
 MOST_EXAMPLES = 10_000  # in the test and validation sets of what is published; who asks for more gets these
 LAST = 10  # evaluations of which `moves` is taken
 

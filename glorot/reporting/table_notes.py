@@ -159,15 +159,17 @@ def worsened(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequen
 
 def worsened_notes(cells: "Mapping[str, Cell]") -> list[str]:
     """What became of these runs, a line each, and what may be the reason. cells: by title."""
-    told = {False: WORSENED, True: OVERFITTED}
+    lines: dict[str, list[str]] = {WORSENED: [], OVERFITTED: []}
     for title, cell in cells.items():
         for one in cell.worsened:
             name = f"{title}, seed {one.seed}" if cell.runs > 1 else title
             best = f"{one.lowest:.2f} % (updates {one.first:,} to {one.last:,})"
-            told[one.overfits] += f"\n  - {name}: {best}, {one.end:.2f} % at the end"
-    return [text for text in told.values() if text not in (WORSENED, OVERFITTED)]
+            lines[OVERFITTED if one.overfits else WORSENED].append(f"{name}: {best}, {one.end:.2f} % at the end")
+    more = {reason: [f"and {len(told) - MOST} more"] * (len(told) > MOST) for reason, told in lines.items()}
+    return ["\n  - ".join([reason, *told[:MOST], *more[reason]]) for reason, told in lines.items() if told]
 
 
+MOST = 10  # runs named for one reason
 WORSENED = (
     f"Worse at the end than before (means of {ROW} evaluations). Often the learning rate is too high by then; a lower "
     "one from some update on (the field schedule) may help"

@@ -5,10 +5,10 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from glorot.reporting.significance import below_chance
+from glorot.reporting.significance import Z, below_chance
 
 ROW = 5
-POINTS, Z = 5.0, 2.807  # how much higher the error is: so many points, and so many standard errors (p = 0.005)
+POINTS = 5.0  # by how much the error is higher, and by Z standard errors
 
 
 class Worsened(NamedTuple):
