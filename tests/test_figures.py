@@ -21,6 +21,7 @@ from glorot.errors import DataError
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.initializers import INITIALIZERS
 from glorot.paper import cost_surfaces, drawing, figures, lecture_pictures
+from glorot.paper.alike import with_exceptions
 from glorot.paper.figures import FIGURES, NotDrawn
 from glorot.reporting import style
 from glorot.results.store import Store
@@ -277,6 +278,12 @@ def test_panels_of_runs_that_are_alike(tmp_path):
         "hidden layers 5 x 30; minibatch 10; learning rate 0.03 (0.5: Tanh N); updates 900 (100: Tanh N); "
         "training examples the first 20; seed 0"
     )
+
+
+def test_labels_with_a_comma_stand_in_quotes():
+    """ "cpu: Tanh, pre-trained, Sigmoid, 4 layers" would be four methods."""
+    devices = {"Tanh": "cuda", "Softsign": "cuda", "Tanh N": "cuda", "Tanh, pre-trained": "cpu", "Sigmoid": "cpu"}
+    assert with_exceptions(devices) == 'cuda (cpu: "Tanh, pre-trained", Sigmoid)'
 
 
 def test_the_lowest_seed_is_looked_into(tmp_path):

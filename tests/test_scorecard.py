@@ -282,8 +282,8 @@ def test_the_runs_that_count_are_those_of_the_table(tmp_path):
 
     stored(tmp_path / "chosen", CHOSEN, outcome)
     found = repeats(gather_selected([tmp_path / "chosen"]))
-    assert {one.method: (one["learning_rate"], one.seeds, one.rates) for one in found} == dict.fromkeys(
-        ("Tanh", "Tanh N"), (0.01, [0, 1], (0.01, 0.1))
+    assert {one.method: (one["learning_rate"], one.seeds, one.rates, one.tried) for one in found} == dict.fromkeys(
+        ("Tanh", "Tanh N"), (0.01, [0, 1], (0.01, 0.1), 2)
     )
     cells = [line[0] for line in stored_table(tmp_path / "chosen").cells]
     assert [one.error for one in found] == [cell.mean for cell in cells]

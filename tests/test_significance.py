@@ -23,6 +23,7 @@ from glorot.reporting.significance import (
     marks,
     mcnemar_exact,
     moves,
+    p_text,
     paired,
     pooled,
     two_proportions,
@@ -95,11 +96,23 @@ def test_two_proportions(first, second):
 
 
 def test_the_paper_s_bold():
-    """Its first two columns by this test, as shared/paper.md and a table of z have it: 15.60 against 16.06 is a tie."""
+    """Its first two columns by this test, by a table of z: 15.60 against 16.06 is a tie."""
     assert two_proportions(1560, 10_000, 1606, 10_000) > 0.005
     assert two_proportions(1560, 10_000, 2715, 10_000) < 0.005
     assert two_proportions(164, 10_000, 176, 10_000) > 0.005
     assert two_proportions(164, 10_000, 221, 10_000) < 0.005
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.0234, "p = 0.02"), (0.0046, "p = 0.0046"), (0.00497, "p = 0.00497"), (0.005, "p = 0.005"),
+        (0.0054, "p = 0.005"), (1e-7, "p < 1e-06"), (1.0, "p = 1"),
+    ],
+)  # fmt: skip
+def test_a_p_value_is_written_on_its_side_of_the_limit(p, text):
+    """One digit, and more only where one would tell of another verdict."""
+    assert p_text(p) == text
 
 
 @pytest.mark.parametrize(("k_1", "n_1"), [(1, 0), (math.nan, 10), (11, 10), (-1, 10)])

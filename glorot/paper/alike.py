@@ -225,12 +225,12 @@ def _fact(name: str, values: Mapping[str, str]) -> str:
 
 
 def with_exceptions(values: Mapping[str, str]) -> str:
-    """Label -> value in words, the commonest first: "3 (1: Sigmoid)"."""
+    """Label -> value in words, the commonest first: "3 (1: Sigmoid)". Labels with a comma stand in quotes."""
     common = statistics.mode(values.values())
     others: dict[str, list[str]] = {}
     for label, value in values.items():
         if value != common:
-            others.setdefault(value, []).append(label)
+            others.setdefault(value, []).append(f'"{label}"' if "," in label else label)
     exceptions = "; ".join(f"{value}: {', '.join(labels)}" for value, labels in others.items())
     return common + (f" ({exceptions})" if exceptions else "")
 

@@ -94,7 +94,7 @@ def lower(a: Repeats, b: Repeats) -> Verdict:
 def no_worse(a: Repeats, b: Repeats) -> Verdict:
     """a's test error is not above b's by as much as MARGIN."""
     found, limit = difference(a, b), upper_limit(a, b)
-    ours = f"{found}; upper limit {limit:+.2f} points"
+    ours = f"{found}; upper limit {_signed(limit)} points"
     if not (learned(a) and learned(b)):
         return not_measured(f"at chance after {a.updates:,} updates", ours)
     if found.higher:
@@ -102,6 +102,12 @@ def no_worse(a: Repeats, b: Repeats) -> Verdict:
     if limit < MARGIN and not found.late[0] - found.late[1] >= MARGIN:
         return decided(True, ours)
     return not_measured("the difference is not known closely enough", ours)
+
+
+def _signed(points: float) -> str:
+    """Two decimals, or as many as show that it is not 0: a limit below 0 says more than one of 0."""
+    text = f"{points:+.2f}"
+    return text if float(text) or not points else f"{points:+.1g}"
 
 
 def gap(a: Repeats, b: Repeats) -> Verdict:

@@ -10,7 +10,7 @@ from glorot.paper.claims import Claim, Rule, Verdict, decided, not_measured
 from glorot.paper.scorecard import FILE, Card, document
 from glorot.reporting.document import Document
 from glorot.reporting.report import Table
-from glorot.reporting.significance import SIGNIFICANT, compare
+from glorot.reporting.significance import SIGNIFICANT, compare, p_text
 from glorot.reporting.summary import NOT_RUN, VALUES, Cell
 from glorot.reporting.table_notes import sources
 
@@ -71,7 +71,7 @@ def _verdict(table: Table, low: tuple[str, Cell], high: tuple[str, Cell]) -> Ver
     if seen is None:
         return not_measured("no test of single losses", numbers)
     test, p = seen
-    ours = f"{numbers} ({'p < 1e-06' if p < 1e-6 else f'p = {p:.2g}'}, {test})"
+    ours = f"{numbers} ({p_text(p, digits=2)}, {test})"
     verdict = not_measured("no significant difference", ours)
     if p < SIGNIFICANT:
         verdict = decided(here.mean < there.mean, ours)

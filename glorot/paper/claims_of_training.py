@@ -25,7 +25,7 @@ from glorot.paper.claims import (
 from glorot.paper.claims_of_errors import METHODS, PAPERS_EXAMPLES, lower, of_table_1
 from glorot.paper.differences import LAST, SHORT, away_from_chance, difference, learned, left_chance, variance
 from glorot.paper.repeats import Repeats
-from glorot.reporting.significance import SIGNIFICANT, Sample, Z, compare
+from glorot.reporting.significance import SIGNIFICANT, Sample, Z, compare, p_text
 from glorot.results.stored import text_of
 from glorot.sweeps.settings import Settings
 
@@ -102,7 +102,7 @@ def shorter_plateau(a: Repeats, b: Repeats) -> Verdict:
         for one, of_seeds in zip((a, b), moments, strict=True)
     ]
     compared = compare(samples[0], samples[1])
-    p = f" (p = {compared[1]:.1g}, {SHORT.get(compared[0], compared[0])})" if compared else ""
+    p = f" ({p_text(compared[1])}, {SHORT.get(compared[0], compared[0])})" if compared else ""
     lists = [", ".join("never" if moment is None else f"{moment:,}" for moment in of_seeds) for of_seeds in moments]
     ours = f"below chance from update {' against '.join(lists)}{p}; {difference(a, b)}"
     if any(len(one.rates) < 2 for one in (a, b)):

@@ -18,6 +18,7 @@ from glorot.reporting.significance import (
     below_chance,
     compare,
     contrast,
+    p_text,
 )
 
 LAST = 5  # evaluations: the error moves from one to the next by more than a test on the last one knows
@@ -54,9 +55,8 @@ class Difference:
         return self.p < SIGNIFICANT and self.a > self.b and self.behind == self.evaluations
 
     def __str__(self) -> str:
-        p = f"p = {self.p:.1g}" if self.p >= 1e-6 else "p < 1e-06"
         late = f"; mean of the last {self.evaluations}: {self.late[0]:.2f} against {self.late[1]:.2f}"
-        return f"{self.a:.2f} % against {self.b:.2f} % ({p}, {self.test})" + late * (self.evaluations > 1)
+        return f"{self.a:.2f} % against {self.b:.2f} % ({p_text(self.p)}, {self.test})" + late * (self.evaluations > 1)
 
 
 def difference(a: Repeats, b: Repeats) -> Difference:

@@ -40,11 +40,13 @@ def mean_curve(
 class Repeats:
     """Finished runs of one setting, which differ in nothing but their seed, in its order.
 
-    rates: the learning rates of which theirs was chosen; none where it was simply given.
+    rates: the learning rates of which theirs was chosen; none where it was simply given. tried: of how many settings
+    they were chosen, also where these differ in something else.
     """
 
     runs: tuple[StoredRun, ...]
     rates: tuple[float, ...] = ()
+    tried: int = 0
 
     def __getitem__(self, column: str) -> Any:
         """What all of them have in a column: not for seeds and outcomes."""
@@ -116,6 +118,7 @@ def repeats(runs: Iterable[StoredRun]) -> list[Repeats]:
         Repeats(
             tuple(of_setting[seed] for seed in sorted(of_setting)),
             tuple(sorted({rate for run in of_setting.values() for rate in run.rates})),
+            max(run.tried for run in of_setting.values()),
         )
         for of_setting in settings.values()
         if all(run["status"] == "done" for run in of_setting.values())

@@ -123,9 +123,9 @@ NOTES = [
     "sets those of the paper's width count, then those with the most updates. The learning rate is the one that the "
     "sweep chose or gave, as in its table; of several sweeps, the one with the lowest validation error.",
     "Errors are means over the seeds, and p is of the test that a table uses. For one seed it says that other test "
-    "images would give the same order, but not that another seed or moment would: from one evaluation to the next the "
-    f"error on Shapeset moves by about one point. So the mean of the last {LAST} evaluations stands beside the error "
-    "at the end, and the word clearly asks for more than p.",
+    "images would give the same order, but not that another seed or moment would: the error moves from one "
+    f"evaluation to the next, as a table's notes say. So the mean of the last {LAST} evaluations stands beside the "
+    "error at the end, and the word clearly asks for more than p.",
     "Not measured: there is no such run, or none that is long enough. A verdict is about runs of that length and size. "
     "Runs that diverged decide nothing, nor do the other seeds of such a setting.",
     "Chance: always answering one class is wrong 83.33 % of the time on Shapeset.",

@@ -43,6 +43,15 @@ SEED_TESTS = {  # the keys are config.TESTS
 }
 
 
+def p_text(p: float, digits: int = 1) -> str:
+    """ "p = 0.02", "p < 1e-06". A p-value that rounds to SIGNIFICANT, or past it, gets more digits."""
+    if p < 1e-6:
+        return "p < 1e-06"
+    while digits < 9 and (float(f"{p:.{digits}g}") < SIGNIFICANT) != (p < SIGNIFICANT):
+        digits += 1
+    return f"p = {p:.{digits}g}"
+
+
 def below_chance(error: float, n: int, chance: float, tries: int = 1) -> bool:
     """Whether an error (%) on n examples is significantly less than always answering one class gives (one-sided).
 

@@ -1,7 +1,7 @@
 """Which stored runs of a sweep count: those of the settings that its ``select`` chose, as in its table."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,14 @@ from glorot.sweeps.sweep import Sweep
 Row = Mapping[Any, Any]
 
 
+@dataclass(frozen=True)
+class Tried:
+    """Among how many settings with a result `select` chose, and their learning rates. None where it was not asked."""
+
+    settings: int = 0
+    rates: tuple[float, ...] = ()
+
+
 def gather_selected(folders: Iterable[Path]) -> list[StoredRun]:
     """As stored.gather, but only the runs that count. Raises ResultsError, and SweepError: see `selected`."""
     runs: dict[str, StoredRun] = {}
@@ -22,8 +30,8 @@ def gather_selected(folders: Iterable[Path]) -> list[StoredRun]:
         gathered = gather([folder])
         kept = selected(folder, Store(folder).read_runs().to_dict("records"))
         for run in gathered:
-            if run.run_id in kept:
-                runs.setdefault(run.run_id, replace(run, rates=kept[run.run_id]))
+            if tried := kept.get(run.run_id):
+                runs.setdefault(run.run_id, replace(run, rates=tried.rates, tried=tried.settings))
     return list(runs.values())
 
 
@@ -42,8 +50,8 @@ def gather_readable(folders: Iterable[Path]) -> tuple[list[StoredRun], list[str]
     return list(runs.values()), problems
 
 
-def selected(folder: Path, rows: Sequence[Row]) -> dict[str, tuple[float, ...]]:
-    """run_id -> the learning rates that were tried, of the stored runs that count.
+def selected(folder: Path, rows: Sequence[Row]) -> dict[str, Tried]:
+    """run_id -> what was tried, of the stored runs that count.
 
     rows: of runs.csv. A sweep without `select` tried nothing, and all its runs count. A search's short runs and the
     settings that were not chosen do not, nor do rows of other settings than the sweep has now. Raises SweepError where
@@ -51,14 +59,14 @@ def selected(folder: Path, rows: Sequence[Row]) -> dict[str, tuple[float, ...]]:
     """
     sweep = stored_sweep(folder)
     if not sweep.select:
-        return {str(row["run_id"]): () for row in rows}
-    kept: dict[str, tuple[float, ...]] = {}
+        return {str(row["run_id"]): Tried() for row in rows}
+    kept: dict[str, Tried] = {}
     for device in dict.fromkeys(row["device"] for row in rows):
         kept |= _selected(sweep, expand(sweep, device), rows)
     return kept
 
 
-def _selected(sweep: Sweep, runs: Sequence[Run], rows: Sequence[Row]) -> dict[str, tuple[float, ...]]:
+def _selected(sweep: Sweep, runs: Sequence[Run], rows: Sequence[Row]) -> dict[str, Tried]:
     assert sweep.select
     short = search.short_runs(sweep, runs)
     found = {str(row["run_id"]): row for row in rows}
@@ -71,16 +79,18 @@ def _selected(sweep: Sweep, runs: Sequence[Run], rows: Sequence[Row]) -> dict[st
         choices = {cell: search.best(settings, found, sweep.select.by) for cell, settings in cells.items()}
     kept = {}
     for cell, choice in choices.items():
-        rates = _rates(short[cell] if short else cells[cell], found)
+        tried = _tried(short[cell] if short else cells[cell], found)
         for run in cells[cell].get(choice, ()) if choice is not None else ():
             if run.run_id in found:
-                kept[run.run_id] = rates
+                kept[run.run_id] = tried
     return kept
 
 
-def _rates(settings: Mapping[search.Key, Sequence[Run]], found: Mapping[str, Row]) -> tuple[float, ...]:
-    """The learning rates of the settings with a result."""
-    return tuple(sorted({
-        run.settings.learning_rate for runs in settings.values() for run in runs
+def _tried(settings: Mapping[search.Key, Sequence[Run]], found: Mapping[str, Row]) -> Tried:
+    """The settings with a result."""
+    with_result = [runs for runs in settings.values() if any(run.run_id in found for run in runs)]
+    rates = {
+        run.settings.learning_rate for runs in with_result for run in runs
         if run.run_id in found and "learning_rate" not in run.settings.ignored
-    }))  # fmt: skip
+    }  # fmt: skip
+    return Tried(len(with_result), tuple(sorted(rates)))

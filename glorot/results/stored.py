@@ -25,12 +25,14 @@ def text_of(value: Any) -> str:
 class StoredRun:
     """One finished run. row: its line of runs.csv by column (rows.RUN_COLUMNS); missing numbers are NaN or NA.
 
-    rates: the learning rates among which its sweep's `select` chose, where that was asked for (selected.py).
+    rates: the learning rates among which its sweep's `select` chose, where that was asked for (selected.py). tried: how
+    many settings these were, also where they differ in something else.
     """
 
     folder: Path
     row: dict[str, Any]
     rates: tuple[float, ...] = ()
+    tried: int = 0
 
     def __getitem__(self, column: str) -> Any:
         """What it has in a column; of a field that its model has no use for, the idle value."""
