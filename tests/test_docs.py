@@ -363,6 +363,29 @@ def test_the_table_of_learning_rates():
     check_written(DOCS / "reproduction.md", "rates", table(header, rows))
 
 
+def test_the_table_of_the_two_causes():
+    """Mean test errors over some evaluations: of the first version, with today's images, and with today's inputs."""
+
+    def mean(folder: str, method: str, inputs: str) -> float:
+        (run,) = (
+            run for run in gather([ROOT / "results" / folder])
+            if (run.row["method"], run.row.get("inputs") or "unit", run["updates"] >= 200_000) == (method, inputs, True)
+        )  # fmt: skip
+        errors = dict(zip(run.history["update"], run.history["test_error"], strict=True))
+        return fmean(errors[update] for update in range(120_000, 200_001, 20_000))
+
+    lines = {
+        "The first version's images, pixels in [0, 1]": ("first-version/reference-shapeset", "unit"),
+        "pygame's images, pixels in [0, 1]": ("examples/shapeset-inputs", "unit"),
+        "pygame's images, pixels in [-1, 1]": ("examples/shapeset-inputs", "symmetric"),
+    }
+    rows = []
+    for name, (folder, inputs) in lines.items():
+        tanh, tanh_n = (mean(folder, method, inputs) for method in ("Tanh", "Tanh N"))
+        rows.append((name, f"{tanh:.1f}", f"{tanh_n:.1f}", f"{tanh - tanh_n:.1f}"))
+    check_written(DOCS / "reproduction.md", "two-causes", table(("Test error (%)", "Tanh", "Tanh N", "Lead"), rows))
+
+
 def test_p_values_of_the_reproduction_stand_in_its_tables():
     """Each that the page says is in table.csv or in a scorecard that is committed, rounded to one digit."""
     page = " ".join((DOCS / "reproduction.md").read_text().split())
