@@ -22,6 +22,7 @@ from glorot.compiled.cache import inner, jit
 from glorot.compiled.elementary import fma
 from glorot.compiled.names import bound
 from glorot.kernels import cpu
+from glorot.kernels.barrier import wait_for_all
 from glorot.kernels.convolution_layers import (
     backward_pair,
     copy,
@@ -38,7 +39,7 @@ from glorot.kernels.convolution_tiles import keep_apart
 from glorot.kernels.formulas import call_activate, call_losses_and_deltas, call_times_slope
 from glorot.kernels.moves import call_move
 from glorot.kernels.products import call_dots, share
-from glorot.kernels.simd import LANES, wait_for_all
+from glorot.kernels.simd import LANES
 from glorot.kernels.views import FAN_IN, FAN_OUT, above_of, below_of, weights_of
 
 EVALUATION_CHUNK = 16  # examples that pass the network together

@@ -51,6 +51,7 @@ from glorot.compiled.cache import compiling, inner, jit
 from glorot.compiled.elementary import ZERO
 from glorot.datasets import Examples
 from glorot.datasets.inputs import UNIT, line_of
+from glorot.kernels.barrier import wait_for_all
 from glorot.kernels.formulas import call_activate, call_losses_and_deltas, call_times_slope, own_of, parts_of
 from glorot.kernels.host import OnCpu
 from glorot.kernels.layout import Layout, aligned, padded
@@ -64,7 +65,7 @@ from glorot.kernels.products import (
     strip_columns,
 )
 from glorot.kernels.protocol import Probed
-from glorot.kernels.simd import LANES, wait_for_all
+from glorot.kernels.simd import LANES
 from glorot.kernels.views import (
     FAN_IN,
     FAN_OUT,

@@ -18,11 +18,12 @@ from glorot.compiled.cache import compiling, inner, jit
 from glorot.compiled.calls import Apart, calling
 from glorot.compiled.elementary import ONE, ZERO
 from glorot.datasets import Examples
+from glorot.kernels.barrier import wait_for_all
 from glorot.kernels.cpu import CpuKernels, forward, read_inputs, slope_arguments
 from glorot.kernels.formulas import LABELS, LEAST, call_times_slope, loss_normalizer, parts_of, with_formulas
 from glorot.kernels.moves import MOVE, call_move_columns, move_one
 from glorot.kernels.products import UPDATE_ROWS, share, strip_columns
-from glorot.kernels.simd import LANES, MATRIX, wait_for_all
+from glorot.kernels.simd import LANES, MATRIX
 from glorot.kernels.views import FAN_IN, FAN_OUT, STRIDE_IN, above_of, below_of, weights_of
 from glorot.models.losses import LOSSES
 

@@ -24,10 +24,12 @@ from glorot.compiled.calls import Apart, calling
 from glorot.compiled.elementary import ONE, ZERO
 from glorot.datasets import Examples
 from glorot.datasets.draws import word
+from glorot.kernels.barrier import wait_for_all
 from glorot.kernels.cpu import CpuKernels, forward, read_inputs
 from glorot.kernels.formulas import LEAST, call_activate, call_times_slope, parts_of, with_formulas
 from glorot.kernels.products import NARROW, UPDATE_ROWS, call_dots, call_update_first_columns, share
-from glorot.kernels.simd import LANES, MATRIX, ROW, update_tile, wait_for_all
+from glorot.kernels.simd import LANES, MATRIX, ROW
+from glorot.kernels.tiles import update_tile
 from glorot.kernels.views import FAN_IN, FAN_OUT, STRIDE_IN, STRIDE_OUT, below_of, clear, copy, weights_of
 from glorot.models.activations import ACTIVATIONS
 from glorot.models.pretraining import DECODERS

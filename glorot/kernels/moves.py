@@ -13,7 +13,8 @@ from glorot.compiled.cache import jit_apart
 from glorot.compiled.calls import Apart, calling
 from glorot.compiled.elementary import ZERO, F
 from glorot.kernels.products import NARROW, UPDATE_ROWS
-from glorot.kernels.simd import MATRIX, ROW, update_tile
+from glorot.kernels.simd import MATRIX, ROW
+from glorot.kernels.tiles import update_tile
 from glorot.kernels.views import STRIDE_IN, W, clear
 
 LEAST_GRADIENT = F(2.0**-57)  # a thousandth of its square is normal: Adam's mean takes that

@@ -1,4 +1,4 @@
-"""The products of one fully connected layer, over the tiles of ``simd.py``: forward z = W a; backward the delta of the
+"""The products of one fully connected layer, over the tiles of ``tiles.py``: forward z = W a; backward the delta of the
 units below together with W's step of plain SGD, in one pass over W.
 
 Which tiles, in which order, decides the speed alone; no choice below changes the order of a sum:
@@ -25,7 +25,8 @@ from numba.core import types
 
 from glorot.compiled.cache import inner, jit_apart, registers
 from glorot.compiled.calls import Apart, calling
-from glorot.kernels.simd import LANES, MATRIX, dot_tile, held_tile, update_tile
+from glorot.kernels.simd import LANES, MATRIX
+from glorot.kernels.tiles import dot_tile, held_tile, update_tile
 from glorot.kernels.views import clear, copy
 
 L1_BYTES = 24 * 1024  # share of the first-level cache for delta and a of a strip
