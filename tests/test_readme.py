@@ -11,7 +11,7 @@ from glorot.paper import scorecard
 from glorot.paper.claim_list import SECTIONS
 from glorot.paper.table1 import paper_table
 from glorot.reporting.report import stored_table
-from glorot.results.store import find_folders
+from glorot.results.folders import find_folders
 from glorot.results.stored import gather
 from glorot.sweeps import config
 from glorot.sweeps.runs import expand, stored_sweep

@@ -12,7 +12,8 @@ from glorot.datasets.local import info
 from glorot.errors import DataError, GlorotError, ResultsError
 from glorot.models.architectures import MODELS
 from glorot.places import expanded
-from glorot.results.store import Store, find_folders
+from glorot.results.folders import find_folders
+from glorot.results.store import Store
 from glorot.sweeps import search
 from glorot.sweeps.runs import Run, expand, stored_sweep
 from glorot.training.checkpoint import checkpoint_folder, kept_layers

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from glorot.datasets.loading import data_folder
 from glorot.errors import GlorotError, ResultsError
 from glorot.places import expanded
-from glorot.results.store import Store, find_folders
+from glorot.results.folders import find_folders
+from glorot.results.store import Store
 from glorot.sweeps.runs import stored_sweep
 from glorot.training.checkpoint import checkpoint_folder
 

@@ -113,14 +113,14 @@ def _extrapolated(folders: list[Path], updates: int, form: str | None) -> int:
 
 def _own(output: Path) -> list[tuple[Path, Path | None]]:
     """The sweeps directly in a folder. In results/, what lies deeper was made by others: glorot's own examples."""
-    from glorot.results.store import find_folders
+    from glorot.results.folders import find_folders
 
     return [(folder, None) for folder in find_folders(output) if folder.parent == output]
 
 
 def _others(output: Path) -> str:
     """What to name for the sweeps that lie deeper, as a remedy."""
-    from glorot.results.store import find_folders
+    from glorot.results.folders import find_folders
 
     deeper = sorted({str(folder.parent) for folder in find_folders(output)} - {str(output)})
     return f"; or name those of others: glorot report {' '.join(deeper)}" if deeper else ""

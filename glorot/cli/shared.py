@@ -152,7 +152,7 @@ def places_of(name: str, output: Path, begun: bool = False) -> list[tuple[Path, 
     folder of them. begun: also a sweep that has no result yet. Raises ResultsError and SweepError.
     """
     from glorot.errors import nearest
-    from glorot.results.store import find_folders
+    from glorot.results.folders import find_folders
     from glorot.sweeps import config
     from glorot.sweeps.shipped import resolve
 

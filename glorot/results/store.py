@@ -143,10 +143,6 @@ class Store:
         rows = values_of(self.history_rows(run_id), HISTORY_COLUMNS)
         return {column: [row[column] for row in rows] for column in HISTORY_COLUMNS}
 
-    def read_pretraining(self, run_id: str) -> "pd.DataFrame":
-        """The costs of one run's pre-training, `loop.PretrainingRow`s; empty if there was none."""
-        return frame_of(read_rows(self._path("pretraining", run_id), PRETRAINING_COLUMNS), PRETRAINING_COLUMNS)
-
     def read_probes(self, run_id: str) -> "pd.DataFrame":
         """What was seen inside one run's network: `probes.ProbeRow`s, counts as tuples; empty if it was not probed."""
         rows = read_rows(self._path("probes", run_id), PROBE_COLUMNS)
@@ -338,58 +334,6 @@ def settings_of(run: Any) -> dict[str, Any]:
     if isinstance(settings.dataset, LocalData):
         axes["data"] = f"{settings.dataset.about} (SHA-256 {settings.dataset.content[:16]})"
     return {"run_id": run.run_id, "method": run.method, **axes, **columns, "device": run.device}
-
-
-def find_folders(output: Path | str) -> list[Path]:
-    """The sweeps' folders in an output folder (or the folder itself): those with sweep.yaml and runs.csv.
-
-    Links to folders are followed. A folder to which several ways lead is found once, by the shortest.
-    """
-    found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
-    level = [Path(output)]
-    while level:
-        deeper: list[Path] = []
-        for folder in sorted(level, key=lambda one: (os.path.islink(one), one)):
-            inside, names = _listed(folder, seen)
-            deeper += [folder / name for name in inside]
-            if "runs.csv" in [*names, *inside] and os.path.isfile(folder / "sweep.yaml"):
-                found.append(folder)
-        level = deeper
-    return sorted(found)
-
-
-def _listed(folder: Path, seen: set[tuple[int, int]]) -> tuple[list[str], list[str]]:
-    """Names of the folders and of the files in a folder; none of one that was seen, is gone, or may not be read."""
-
-    def refused(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
-            raise ResultsError(f"cannot look through {folder}: {error.strerror}") from error
-
-    try:
-        status = folder.stat()
-    except OSError:
-        return [], []
-    inode = status.st_dev, status.st_ino
-    if inode in seen:
-        return [], []
-    seen.add(inode)
-    _, inside, names = next(os.walk(folder, onerror=refused), (folder, [], []))
-    return inside, names
-
-
-def read_folders(folders: Iterable[Path | str]) -> tuple[dict[Path, "pd.DataFrame"], list[str]]:
-    """The runs of several sweeps by folder, and a message for each folder that had to be skipped."""
-    frames: dict[Path, pd.DataFrame] = {}
-    problems: list[str] = []
-    for folder in map(Path, folders):
-        try:
-            if not (folder / "runs.csv").is_file():
-                raise ResultsError(f"expected {folder / 'runs.csv'}, found no such file; run the sweep first")
-            frames[folder] = Store(folder).read_runs()
-        except ResultsError as error:
-            problems.append(str(error))
-    return frames, problems
 
 
 def write_text(path: Path | str, text: str) -> None:
