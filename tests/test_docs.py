@@ -25,7 +25,7 @@ from glorot.gate import history
 from glorot.paper import scorecard
 from glorot.reporting import inspection_text, lessons, writers
 from glorot.reporting.report import stored_table
-from glorot.reporting.significance import below_chance
+from glorot.reporting.significance import below_chance, p_text
 from glorot.results.stored import gather
 from glorot.sweeps import config, search
 from glorot.sweeps.fields import ABOUT, DEFAULTS, FIELDS
@@ -376,8 +376,8 @@ def test_the_table_of_the_two_causes():
 
     lines = {
         "The first version's images, pixels in [0, 1]": ("first-version/reference-shapeset", "unit"),
-        "pygame's images, pixels in [0, 1]": ("examples/shapeset-inputs", "unit"),
-        "pygame's images, pixels in [-1, 1]": ("examples/shapeset-inputs", "symmetric"),
+        "Today's images, pixels in [0, 1]": ("examples/shapeset-inputs", "unit"),
+        "Today's images, pixels in [-1, 1]": ("examples/shapeset-inputs", "symmetric"),
     }
     rows = []
     for name, (folder, inputs) in lines.items():
@@ -387,13 +387,13 @@ def test_the_table_of_the_two_causes():
 
 
 def test_p_values_of_the_reproduction_stand_in_its_tables():
-    """Each that the page says is in table.csv or in a scorecard that is committed, rounded to one digit."""
+    """Each that the page says is in table.csv or in a scorecard that is committed."""
     page = " ".join((DOCS / "reproduction.md").read_text().split())
     said = re.findall(r"\bp = (0\.\d+)", page)
     found = set()
     for file in (ROOT / "results").glob("*/*/table.csv"):
         with file.open(newline="") as lines:
-            found |= {f"{float(row['p']):.1g}" for row in csv.DictReader(lines) if row["p"]}
+            found |= {p_text(float(row["p"])).removeprefix("p = ") for row in csv.DictReader(lines) if row["p"]}
     for file in (ROOT / "results").rglob("scorecard.md"):
         found |= set(re.findall(r"\bp = (0\.\d+)", file.read_text("utf-8")))
     assert said

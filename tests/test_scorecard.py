@@ -290,6 +290,24 @@ def test_the_runs_that_count_are_those_of_the_table(tmp_path):
     assert differences.difference(*found[::-1]).p == cells[0].mark.p
 
 
+def test_settings_without_a_rate_are_counted_too(tmp_path):
+    """SVMs are chosen among models: 2 of them, and no learning rate."""
+    text = """
+name: chosen
+base: {dataset: mnist, train_examples: 50}
+grid:
+  model: [{svm: {C: [1, 10]}}]
+select: {over: [model], by: valid_error}
+"""
+    stored(tmp_path / "chosen", text, lambda run: (5.0 if "C=10" in run.labels["model"] else 6.0, 5.0))
+    (found,) = repeats(gather_selected([tmp_path / "chosen"]))
+    assert ("C=10" in found["model"], found.rates, found.tried) == (True, (), 2)
+    assert "C 10.0, gamma 1.0, degree 3), of 2 tried" in claims.described(found)
+    stored(tmp_path / "net", CHOSEN, lambda run: (run.settings.learning_rate, 5.0))
+    net = repeats(gather_selected([tmp_path / "net"]))[0]
+    assert ", SVM (RBF) of 2 tried" in claims.described(found, net)
+
+
 def test_a_search_s_short_runs_do_not_count_nor_what_it_passed_over(tmp_path):
     def outcome(run):
         if run.settings.updates == 50:
@@ -332,6 +350,14 @@ def test_lower(a, b, columns, wanted):
 )
 def test_no_worse(a, b, wanted):
     assert kind(errors.no_worse(some("Softsign", a), some("Tanh", b))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("points", "text"),
+    [(0.81, "+0.81"), (-0.0008, "-0.001"), (0.00001, "+0.00"), (0.0, "+0.00"), (0.999, "+0.999"), (1.0, "+1.00")],
+)
+def test_an_upper_limit_is_written_on_its_side_of_0_and_of_the_margin(points, text):
+    assert errors.limit_text(points) == text
 
 
 def test_no_worse_looks_at_the_last_evaluations_too():

@@ -96,7 +96,7 @@ def test_two_proportions(first, second):
 
 
 def test_the_paper_s_bold():
-    """Its first two columns by this test, by a table of z: 15.60 against 16.06 is a tie."""
+    """Its first two columns tested with a table of z: 15.60 against 16.06 is a tie."""
     assert two_proportions(1560, 10_000, 1606, 10_000) > 0.005
     assert two_proportions(1560, 10_000, 2715, 10_000) < 0.005
     assert two_proportions(164, 10_000, 176, 10_000) > 0.005

@@ -302,6 +302,9 @@ def distances_delta(patterns, a, above, below):
         below[j] = result
 
 
+# Between them. -------------------------------------------------------------------------------------------------
+
+
 @inner
 def copy(source, first, target, n):
     """target[:n] = source[first : first + n]."""

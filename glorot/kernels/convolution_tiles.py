@@ -1,4 +1,4 @@
-"""The innermost loops of ``convolution.py`` in LLVM IR, as ``tiles.py`` has those of fully connected layers.
+"""The innermost loops of ``convolution_layers.py`` in LLVM IR, as ``tiles.py`` has those of fully connected layers.
 
 Arrays are flat; a map is a number of rows, `row` floats apart. Vectors lie along the rows: every lane is a column.
 

@@ -1,6 +1,6 @@
 """Denoising autoencoders with tied weights on the CPU: one hidden layer's pre-training, in segments of updates.
 
-An update of layer l, by the tiles of ``cpu.py``, with every thread at the same step::
+An update of layer l, by the tiles of ``tiles.py``, with every thread at the same step::
 
     clean t          forward through the layers below
     x = t, corrupted

@@ -218,9 +218,12 @@ def _told(runs: Sequence[Repeats], name: str) -> str:
     silent = about.paper is Paper.SILENT and any(text not in ("", label_of(about.older)) for text in texts)
     if not silent and not any(name in unusual(one.runs[0]) for one in runs):
         return ""
-    tried = max((one.tried for one in runs if not text_of(one.runs[0].row.get("learning_rate"))), default=0)
-    count = f" (the SVM, of {tried} tried)" if name == "model" and tried > 1 else ""
-    return f"{about.title.lower()} {_listed(map(about.shown, texts))}{count}"
+    words = f"{about.title.lower()} {_listed(map(about.shown, texts))}"
+    if name != "model":
+        return words
+    chosen = {one.method: one.tried for one in runs if one.tried > 1 and not text_of(one.runs[0].row["learning_rate"])}
+    counts = [f", {(method + ' ') * (len(runs) > 1)}of {tried} tried" for method, tried in chosen.items()]
+    return words + "".join(counts)
 
 
 def _rates(runs: Sequence[Repeats]) -> str:

@@ -94,7 +94,7 @@ def lower(a: Repeats, b: Repeats) -> Verdict:
 def no_worse(a: Repeats, b: Repeats) -> Verdict:
     """a's test error is not above b's by as much as MARGIN."""
     found, limit = difference(a, b), upper_limit(a, b)
-    ours = f"{found}; upper limit {_signed(limit)} points"
+    ours = f"{found}; upper limit {limit_text(limit)} points"
     if not (learned(a) and learned(b)):
         return not_measured(f"at chance after {a.updates:,} updates", ours)
     if found.higher:
@@ -104,10 +104,12 @@ def no_worse(a: Repeats, b: Repeats) -> Verdict:
     return not_measured("the difference is not known closely enough", ours)
 
 
-def _signed(points: float) -> str:
-    """Two decimals, or as many as show that it is not 0: a limit below 0 says more than one of 0."""
-    text = f"{points:+.2f}"
-    return text if float(text) or not points else f"{points:+.1g}"
+def limit_text(points: float) -> str:
+    """Two decimals, or as many as show on which side of 0 and of MARGIN it is."""
+    decimals = 2
+    while decimals < 9 and any((points < bound) != (round(points, decimals) < bound) for bound in (0, MARGIN)):
+        decimals += 1
+    return f"{points:+.{decimals}f}"
 
 
 def gap(a: Repeats, b: Repeats) -> Verdict:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from glorot.errors import ResultsError
 from glorot.reporting.document import Bold, Document, Grid, Heading, Records, Text, Value, notes
 from glorot.reporting.report import Table
-from glorot.reporting.significance import SIGNIFICANT, compare
+from glorot.reporting.significance import SIGNIFICANT, compare, p_text
 from glorot.reporting.summary import NOT_RUN, VALUES, Cell, decimals
 from glorot.sweeps.about import Role
 from glorot.sweeps.fields import ABOUT
@@ -154,7 +154,7 @@ def _signed(one: Pair, value: str) -> str:
 
 
 def _p(p: float | None) -> str:
-    return NOT_RUN if p is None else "< 1e-06" if p < 1e-6 else f"{p:.2g}"
+    return NOT_RUN if p is None else p_text(p, 2).removeprefix("p ").removeprefix("= ")
 
 
 def _verdict(one: Pair) -> Text:

@@ -44,10 +44,10 @@ SEED_TESTS = {  # the keys are config.TESTS
 
 
 def p_text(p: float, digits: int = 1) -> str:
-    """ "p = 0.02", "p < 1e-06". A p-value that rounds to SIGNIFICANT, or past it, gets more digits."""
+    """ "p = 0.02", "p < 1e-06". A significant one that would round to SIGNIFICANT gets more digits."""
     if p < 1e-6:
         return "p < 1e-06"
-    while digits < 9 and (float(f"{p:.{digits}g}") < SIGNIFICANT) != (p < SIGNIFICANT):
+    while p < SIGNIFICANT <= float(f"{p:.{digits}g}"):
         digits += 1
     return f"p = {p:.{digits}g}"
 

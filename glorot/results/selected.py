@@ -17,7 +17,7 @@ Row = Mapping[Any, Any]
 
 @dataclass(frozen=True)
 class Tried:
-    """Among how many settings with a result `select` chose, and their learning rates. None where it was not asked."""
+    """Of how many settings with a result `select` chose, and their learning rates; 0 and () where it was not asked."""
 
     settings: int = 0
     rates: tuple[float, ...] = ()
@@ -30,7 +30,7 @@ def gather_selected(folders: Iterable[Path]) -> list[StoredRun]:
         gathered = gather([folder])
         kept = selected(folder, Store(folder).read_runs().to_dict("records"))
         for run in gathered:
-            if tried := kept.get(run.run_id):
+            if (tried := kept.get(run.run_id)) is not None:
                 runs.setdefault(run.run_id, replace(run, rates=tried.rates, tried=tried.settings))
     return list(runs.values())
 
