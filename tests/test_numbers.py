@@ -231,7 +231,11 @@ def rates():
         f"with both seeds, and Tanh with {work['Tanh']}."
     )
     others = short[~short.method.isin(SEEDED)]
-    yield f"Short runs choose no rate for Sigmoid ({len(others)} of {2 * 7 * 2} were made)"
+    assert len(others) == 2 * 7 * 2
+    yield (
+        f"with all {words[others.learning_rate.nunique()]}, and with five layers and four, it is at chance for 100,000 "
+        f"updates ({len(others)} runs)."
+    )
     assert not any(significance.below_chance(error, 10_000, chance) for error in others.valid_error)
     yield f"{mean.loc['Tanh', 0.03]:.1f} % with 0.03, {mean.loc['Tanh', 0.01]:.1f} % with 0.01"
     apart = [
@@ -239,7 +243,7 @@ def rates():
     ]
     yield f"and the seeds differ by {max(one.max() - one.min() for one in apart):.0f} points."
     late = below_chance(curve("reference/sigmoid-depth", "Sigmoid, 4 layers", "valid_error"))
-    yield f"it is at chance for {late - 20_000:,} updates even with four layers."
+    yield f"With four layers and the rate 0.3 it is at chance for {late - 20_000:,}, and then learns (below)."
     lower = curve("reference/pretraining", "Tanh").loc[800_000:]
     higher = curve("reference/shapeset-long", "Tanh").loc[lower.index]
     assert (lower < higher).all()
