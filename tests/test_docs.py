@@ -328,6 +328,7 @@ def test_the_table_of_fields():
         ("reproduction", "claims"),
         ("reproduction", "sigmoid-depth"),
         ("reproduction", "sigmoid-cifar10"),
+        ("reproduction", "cifar10-long"),
         ("reproduction", "second-order"),
         ("reproduction", "pretraining"),
         ("reproduction", "pretraining-mnist"),
