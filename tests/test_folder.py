@@ -325,10 +325,10 @@ def test_results_that_are_moved_or_reached_by_a_link(tmp_path, glorot):
     (tmp_path / "moved" / "tiny").rename(tmp_path / "moved" / "renamed")
     shutil.copytree(tmp_path / "moved" / "renamed", tmp_path / "copied" / "tiny")
     for output in ("results", "elsewhere/deep", "copied"):
-        assert "1 runs: 1 done" in glorot("status", "tiny.yaml", "-o", output).stdout
+        assert "1 run: 1 done" in glorot("status", "tiny.yaml", "-o", output).stdout
         assert "| Tanh" in glorot("report", "tiny.yaml", "-o", output).stdout
         assert "1 done, 0 to do" in glorot("run", "tiny.yaml", "-n", "-o", output).stderr
-    assert "renamed: 1 runs: 1 done" in glorot("status", "moved/renamed").stdout
+    assert "renamed: 1 run: 1 done" in glorot("status", "moved/renamed").stdout
     assert "| Tanh" in glorot("report", "moved/renamed").stdout
 
 

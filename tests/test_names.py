@@ -37,12 +37,12 @@ def test_names_and_what_is_broken_beside_them(tmp_path, glorot, monkeypatch):
         assert (file is not None) == (tmp_path / name).exists()
     assert glorot("check", "TINY.YAML", "--update").returncode == 0
     assert (output / "baselines" / "TINY.csv").is_file()
-    assert ": 1 runs: 1 done;" in glorot("status", "TINY.YAML").stdout
+    assert ": 1 run: 1 done;" in glorot("status", "TINY.YAML").stdout
     missing = glorot("report", "v2.yaml")
     assert (missing.returncode, "v2.yaml: no such file" in missing.stderr) == (2, True)
     (stored / "sweep.yaml").write_text("{{")
     (output / "lr.1" / "runs.csv").write_text("torn")
-    for command, there in (("report", "## TINY"), ("status results", "nosuffix: 1 runs")):
+    for command, there in (("report", "## TINY"), ("status results", "nosuffix: 1 run")):
         ended = glorot(*command.split())
         assert (ended.returncode, "Traceback" in ended.stderr, there in ended.stdout) == (2, False, True), ended.stderr
         assert "TINY/sweep.yaml" in ended.stderr

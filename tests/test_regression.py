@@ -621,7 +621,7 @@ def test_check_finds_a_missing_and_a_new_cell(place):
     drop(place / "results/tiny/runs.csv")
     done = call("check", "tiny", cwd=place, code=1)
     assert ["missing", "Tanh, shapeset"] in [row[:2] for row in table_rows(done.stdout)]
-    assert "note: 1 runs of sweep tiny have no result yet" in done.stderr
+    assert "note: 1 run of sweep tiny without a result yet" in done.stderr
     header, row = (place / "results/tiny/runs.csv").read_text().splitlines()
     (place / BASELINE).write_text(f"{header},rows in all\n{row},1\n")  # as of a smaller sweep
     call("run", "tiny.yaml", "-q", cwd=place)

@@ -90,7 +90,7 @@ class Results:
     value: str | None = None
 
     def __repr__(self) -> str:
-        return f"<glorot results of {self.folder}: {len(self.runs)} runs>"
+        return f"<glorot results of {self.folder}: {len(self.runs)} run{'s' * (len(self.runs) != 1)}>"
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

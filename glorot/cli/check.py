@@ -154,7 +154,8 @@ def _check_results(
     if unknown := freshness.unknown(fresh):
         say(f"note: {unknown}")
     if fresh.not_run:
-        say(f"note: {len(fresh.not_run)} runs of sweep {fresh.sweep} have no result yet: glorot run")
+        runs = "1 run" if len(fresh.not_run) == 1 else f"{len(fresh.not_run)} runs"
+        say(f"note: {runs} of sweep {fresh.sweep} without a result yet: glorot run")
     if fresh.left_out:
         say(f"note: {fresh.left_out} rows of runs.csv belong to other settings or versions")
     return fresh.sweep, verdicts, history.points_of_results(fresh, history.current_commit())

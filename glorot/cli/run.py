@@ -246,7 +246,8 @@ def _show_status(folder: Path, file: Path | None) -> None:
     counts = ", ".join(f"{len(runs)} {name}" for name, runs in now.by_status.items() if runs)
     if plan.search.later:
         counts += f", {len(plan.search.later)} to be chosen"
-    total = f"{len(plan.selected) + len(plan.search.later)} runs"
+    count = len(plan.selected) + len(plan.search.later)
+    total = f"{count} run{'s' * (count != 1)}"
     if plan.search.short:
         total += f", {len(plan.search.short)} of them short"
     on = "" if plan.request.device == "cpu" else f" on {plan.request.device}"
